@@ -1,0 +1,2 @@
+//! The `headscope` command.
+fn main() {}

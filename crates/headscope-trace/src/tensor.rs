@@ -1,0 +1,168 @@
+//! A small dense array.
+
+use std::fmt;
+use std::ops::{Deref, Range};
+use std::sync::Arc;
+
+/// An f32 array in row-major order over shared storage.
+///
+/// Cloning, [`index`](Tensor::index) and [`row`](Tensor::row) copy no numbers.
+#[derive(Clone)]
+pub struct Tensor {
+    shape: Vec<usize>,
+    storage: Arc<Vec<f32>>,
+    range: Range<usize>,
+}
+
+impl Tensor {
+    /// Wraps `values`, which must hold as many numbers as `shape` has places.
+    ///
+    /// # Panics
+    /// If the counts differ.
+    pub fn new(shape: impl Into<Vec<usize>>, values: Vec<f32>) -> Tensor {
+        let range = 0..values.len();
+        Tensor::view(shape, Arc::new(values), range)
+    }
+
+    /// A tensor of zeros.
+    pub fn zeros(shape: impl Into<Vec<usize>>) -> Tensor {
+        let shape = shape.into();
+        let values = vec![0.0; shape.iter().product()];
+        Tensor::new(shape, values)
+    }
+
+    /// A part of shared storage, so that many tensors can live in one buffer.
+    ///
+    /// # Panics
+    /// If the range does not fit the shape or the storage.
+    pub fn view(
+        shape: impl Into<Vec<usize>>,
+        storage: Arc<Vec<f32>>,
+        range: Range<usize>,
+    ) -> Tensor {
+        let shape = shape.into();
+        assert_eq!(
+            shape.iter().product::<usize>(),
+            range.len(),
+            "a tensor of shape {shape:?} over {} values",
+            range.len()
+        );
+        assert!(
+            range.end <= storage.len(),
+            "a tensor over {range:?} of {} values",
+            storage.len()
+        );
+        Tensor {
+            shape,
+            storage,
+            range,
+        }
+    }
+
+    /// The size of each axis, outermost first.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// All values, in row-major order.
+    pub fn values(&self) -> &[f32] {
+        &self.storage[self.range.clone()]
+    }
+
+    /// All values for writing; copies them first if another tensor shares the storage.
+    pub fn values_mut(&mut self) -> &mut [f32] {
+        if Arc::get_mut(&mut self.storage).is_none() {
+            *self = Tensor::new(std::mem::take(&mut self.shape), self.values().to_vec());
+        }
+        let range = self.range.clone();
+        &mut Arc::get_mut(&mut self.storage).expect("the storage was just made ours alone")[range]
+    }
+
+    /// The values, without a copy if nothing else shares them.
+    pub fn into_values(self) -> Vec<f32> {
+        let (start, end) = (self.range.start, self.range.end);
+        match Arc::try_unwrap(self.storage) {
+            Ok(values) if start == 0 && end == values.len() => values,
+            Ok(values) => values[start..end].to_vec(),
+            Err(shared) => shared[start..end].to_vec(),
+        }
+    }
+
+    /// The sub-tensor at place `i` of the first axis.
+    ///
+    /// # Panics
+    /// If the tensor has no axis or `i` is out of range.
+    pub fn index(&self, i: usize) -> Tensor {
+        assert!(
+            i < self.shape[0],
+            "index {i} of an axis of {}",
+            self.shape[0]
+        );
+        let shape = self.shape[1..].to_vec();
+        let len: usize = shape.iter().product();
+        let start = self.range.start + i * len;
+        Tensor {
+            shape,
+            storage: Arc::clone(&self.storage),
+            range: start..start + len,
+        }
+    }
+
+    /// Row `i` of the last axis, counting over all the outer ones.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn row(&self, i: usize) -> &[f32] {
+        let width = *self.shape.last().expect("a tensor with an axis");
+        &self.values()[i * width..(i + 1) * width]
+    }
+}
+
+impl Deref for Tensor {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        self.values()
+    }
+}
+
+impl PartialEq for Tensor {
+    fn eq(&self, other: &Tensor) -> bool {
+        self.shape == other.shape && self.values() == other.values()
+    }
+}
+
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tensor{:?}", self.shape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_share_storage() {
+        let whole = Tensor::new([2, 2, 3], (0..12u8).map(f32::from).collect());
+        assert_eq!(whole.index(1).shape(), [2, 3]);
+        assert_eq!(whole.index(1).row(0), [6.0, 7.0, 8.0]);
+        assert_eq!(whole.row(3), [9.0, 10.0, 11.0]);
+        assert_eq!(whole.index(1).index(1).into_values(), [9.0, 10.0, 11.0]);
+    }
+
+    #[test]
+    fn writing_to_a_shared_tensor_leaves_the_other_alone() {
+        let first = Tensor::zeros([3]);
+        let mut second = first.clone();
+        second.values_mut()[1] = 1.0;
+        assert_eq!(*first, [0.0; 3]);
+        assert_eq!(*second, [0.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "shape [2, 2] over 3 values")]
+    fn a_wrong_count_is_refused() {
+        let _ = Tensor::new([2, 2], vec![0.0; 3]);
+    }
+}

@@ -1,0 +1,520 @@
+//! The trace of one text, in memory and on disk.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write};
+use std::ops::Range;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    AttentionRule, Attn, AttnPoint, Container, Encoding, Head, Point, Section, Site, Tensor,
+    TraceError, Values,
+};
+use crate::{write_atomically, write_safetensors};
+
+/// The value of `format` in a trace file's metadata.
+const FORMAT: &str = "headscope-trace/1";
+
+/// Which model computed a trace, and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// The name or path the model was loaded by.
+    pub id: String,
+    /// What identifies the checkpoint's content (`sha256:…`).
+    pub hash: String,
+    /// Its family, by Hugging Face's `model_type`.
+    pub family: String,
+    /// The dtype of its weights at rest; arithmetic is f32.
+    pub dtype: String,
+    /// The revision asked for, if one was.
+    pub revision: Option<String>,
+    /// The instruction set and the accumulator that computed it.
+    pub kernel: String,
+    /// The largest |row sum − 1| over all recorded patterns; absent if none was recorded.
+    pub row_sum_error: Option<f32>,
+}
+
+impl Card {
+    /// A card with only a name and a family.
+    pub fn new(id: impl Into<String>, family: impl Into<String>) -> Card {
+        Card {
+            id: id.into(),
+            hash: String::new(),
+            family: family.into(),
+            dtype: "f32".into(),
+            revision: None,
+            kernel: String::new(),
+            row_sum_error: None,
+        }
+    }
+}
+
+/// A layer's rule as it stands in the file.
+#[derive(Serialize, Deserialize)]
+struct RuleEntry<'a> {
+    site: Cow<'a, str>,
+    #[serde(flatten)]
+    rule: Cow<'a, AttentionRule>,
+}
+
+/// What a model computed on one text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trace {
+    /// The model.
+    pub card: Card,
+    /// The text.
+    pub encoding: Encoding,
+    rules: Vec<(Attn, AttentionRule)>,
+    values: BTreeMap<Site, Tensor>,
+}
+
+impl Trace {
+    /// A trace with no values yet.
+    pub fn new(card: Card, encoding: Encoding, rules: Vec<(Attn, AttentionRule)>) -> Trace {
+        Trace {
+            card,
+            encoding,
+            rules,
+            values: BTreeMap::new(),
+        }
+    }
+
+    /// Records the value at a site.
+    pub fn insert(&mut self, site: Site, value: Tensor) {
+        self.values.insert(site, value);
+    }
+
+    /// The value recorded at a site.
+    pub fn get(&self, site: Site) -> Option<&Tensor> {
+        self.values.get(&site)
+    }
+
+    /// Everything recorded, in the order of a pass.
+    pub fn values(&self) -> impl Iterator<Item = (Site, &Tensor)> {
+        self.values.iter().map(|(site, value)| (*site, value))
+    }
+
+    /// The attention blocks and their rules, in the order of a pass.
+    pub fn rules(&self) -> &[(Attn, AttentionRule)] {
+        &self.rules
+    }
+
+    /// The rule of one attention block.
+    pub fn rule(&self, attn: Attn) -> Option<&AttentionRule> {
+        self.rules
+            .iter()
+            .find(|(a, _)| *a == attn)
+            .map(|(_, rule)| rule)
+    }
+
+    /// All weights of a head, `[queries, keys]`: recorded, or computed from queries and keys.
+    /// `None` if neither was recorded or there is no such head.
+    pub fn pattern(&self, attn: Attn, head: usize) -> Option<Tensor> {
+        let rule = self.rule(attn).filter(|rule| head < rule.query_heads)?;
+        if let Some(pattern) = self.get(attn.site(AttnPoint::Pattern)) {
+            return Some(pattern.index(head));
+        }
+        let padding = self.encoding.padding();
+        let head = self.head(attn, head, rule, padding.as_deref())?;
+        Some(head.tile(0..head.q.shape()[0], 0..head.k.shape()[0]))
+    }
+
+    /// The weights of some rows of a head on some columns, `[rows, cols]`; as
+    /// [`pattern`](Trace::pattern) otherwise.
+    ///
+    /// # Panics
+    /// If a range reaches past the queries or the keys.
+    pub fn tile(
+        &self,
+        attn: Attn,
+        head: usize,
+        rows: Range<usize>,
+        cols: Range<usize>,
+    ) -> Option<Tensor> {
+        let rule = self.rule(attn).filter(|rule| head < rule.query_heads)?;
+        if let Some(pattern) = self.get(attn.site(AttnPoint::Pattern)) {
+            let pattern = pattern.index(head);
+            let shape = [rows.len(), cols.len()];
+            let values = rows
+                .flat_map(|row| pattern.row(row)[cols.clone()].to_vec())
+                .collect();
+            return Some(Tensor::new(shape, values));
+        }
+        let padding = self.encoding.padding();
+        Some(
+            self.head(attn, head, rule, padding.as_deref())?
+                .tile(rows, cols),
+        )
+    }
+
+    /// A head's queries and keys with its rule, if they were recorded.
+    fn head<'a>(
+        &self,
+        attn: Attn,
+        head: usize,
+        rule: &'a AttentionRule,
+        padding: Option<&'a [bool]>,
+    ) -> Option<Head<'a>> {
+        Some(Head {
+            q: self.get(attn.site(AttnPoint::Q))?.index(head),
+            k: self
+                .get(attn.site(AttnPoint::K))?
+                .index(rule.key_head(head)),
+            lse: self
+                .get(attn.site(AttnPoint::Lse))
+                .map(|lse| lse.index(head)),
+            sink: rule.sink.as_ref().map(|sink| sink[head]),
+            rule,
+            padding,
+        })
+    }
+
+    /// The largest |row sum − 1| over the recorded patterns whose rows should sum to 1: those of
+    /// layers without a sink, for tokens that may see something.
+    pub fn row_sum_error(&self) -> Option<f32> {
+        let patterns = self
+            .values
+            .iter()
+            .filter_map(|(site, value)| match site.attn()? {
+                (attn, AttnPoint::Pattern) if self.rule(attn)?.sink.is_none() => Some(value),
+                _ => None,
+            });
+        let rows = patterns.flat_map(|pattern| {
+            pattern.chunks_exact((*pattern.shape().last().expect("a pattern has axes")).max(1))
+        });
+        let errors = rows
+            .map(|row| (row_sum(row) - 1.0).abs())
+            .filter(|error| *error < 1.0);
+        errors.max_by(f64::total_cmp).map(|error| error as f32)
+    }
+
+    /// The metadata that every file of this trace carries.
+    pub fn metadata(&self) -> BTreeMap<&'static str, String> {
+        let rules = self.rules.iter().map(|(attn, rule)| RuleEntry {
+            site: attn.to_string().into(),
+            rule: Cow::Borrowed(rule),
+        });
+        let json = |value: serde_json::Result<String>| value.expect("plain structs serialize");
+        BTreeMap::from([
+            ("format", FORMAT.to_owned()),
+            ("card", json(serde_json::to_string(&self.card))),
+            ("encoding", json(serde_json::to_string(&self.encoding))),
+            (
+                "rules",
+                json(serde_json::to_string(&rules.collect::<Vec<_>>())),
+            ),
+        ])
+    }
+
+    /// Writes the trace as a safetensors file whose tensor names are site names.
+    ///
+    /// # Errors
+    /// What `out` returns.
+    pub fn write(&self, out: impl Write) -> io::Result<()> {
+        let sections = self.values().map(|(site, value)| Section {
+            name: site.to_string(),
+            shape: value.shape().to_vec(),
+            values: Values::F32(value),
+        });
+        write_safetensors(out, &self.metadata(), &sections.collect::<Vec<_>>())
+    }
+
+    /// Writes the trace to a file, whole or not at all.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), TraceError> {
+        write_atomically(path.as_ref(), |out| self.write(out))
+    }
+
+    /// Reads a trace from a file.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is not a whole safetensors file, is not a trace, or holds
+    /// tensors that do not fit its encoding and rules.
+    pub fn open(path: impl AsRef<Path>) -> Result<Trace, TraceError> {
+        let path = path.as_ref();
+        let bytes = fs::read(path).map_err(|source| TraceError::Io {
+            action: "read",
+            path: path.to_owned(),
+            source,
+        })?;
+        Trace::read(&bytes, &path.display().to_string())
+    }
+
+    /// Reads a trace from bytes; `file` names them in errors.
+    ///
+    /// # Errors
+    /// As [`open`](Trace::open).
+    pub fn read(bytes: &[u8], file: &str) -> Result<Trace, TraceError> {
+        let Container { metadata, tensors } = Container::read(bytes, file)?;
+        let not_a_trace = |detail: String| TraceError::NotATrace {
+            file: file.into(),
+            detail,
+        };
+        let entry = |key: &str| {
+            metadata
+                .get(key)
+                .ok_or_else(|| not_a_trace(format!("its metadata has no {key:?}")))
+        };
+        match entry("format")? {
+            format if format == FORMAT => {}
+            other => {
+                return Err(not_a_trace(format!(
+                    "its format is {other:?}; expected {FORMAT:?}"
+                )));
+            }
+        }
+        let json_fault =
+            |key| move |e: serde_json::Error| not_a_trace(format!("its {key} does not parse: {e}"));
+        let card: Card = serde_json::from_str(entry("card")?).map_err(json_fault("card"))?;
+        let encoding: Encoding =
+            serde_json::from_str(entry("encoding")?).map_err(json_fault("encoding"))?;
+        let entries: Vec<RuleEntry<'_>> =
+            serde_json::from_str(entry("rules")?).map_err(json_fault("rules"))?;
+        if let Some(fault) = encoding.fault() {
+            return Err(not_a_trace(fault));
+        }
+
+        let mut rules = Vec::with_capacity(entries.len());
+        for RuleEntry { site, rule } in entries {
+            if let Some(fault) = rule.fault() {
+                return Err(not_a_trace(format!(
+                    "the rule of {site} is impossible: {fault}"
+                )));
+            }
+            rules.push((site.parse()?, rule.into_owned()));
+        }
+
+        let mut trace = Trace::new(card, encoding, rules);
+        for (name, value) in tensors {
+            let fault = |detail| TraceError::Tensor {
+                file: file.into(),
+                name: name.clone(),
+                detail,
+            };
+            let site: Site = name
+                .parse()
+                .map_err(|_| fault("is no site of a model".into()))?;
+            trace.check_shape(site, &value).map_err(fault)?;
+            trace.insert(site, value);
+        }
+        Ok(trace)
+    }
+
+    /// Whether a value read from a file has the shape that the encoding and the rules ask for.
+    fn check_shape(&self, site: Site, value: &Tensor) -> Result<(), String> {
+        let tokens = self.encoding.len();
+        let rule = site.attn().map(|(attn, point)| (point, self.rule(attn)));
+        let expected: Vec<Option<usize>> = match (rule, site.point) {
+            (Some((_, None)), _) => {
+                return Err("belongs to an attention block without a rule".into());
+            }
+            (Some((point, Some(rule))), _) => {
+                let AttentionRule {
+                    query_heads,
+                    key_heads,
+                    ..
+                } = *rule;
+                match point {
+                    AttnPoint::Q | AttnPoint::Z => vec![Some(query_heads), Some(tokens), None],
+                    AttnPoint::K | AttnPoint::V => vec![Some(key_heads), Some(tokens), None],
+                    AttnPoint::Scores | AttnPoint::Pattern => {
+                        vec![Some(query_heads), Some(tokens), Some(tokens)]
+                    }
+                    AttnPoint::Lse => vec![Some(query_heads), Some(tokens)],
+                }
+            }
+            (None, _) => vec![Some(tokens), None],
+        };
+        let fits = value.shape().len() == expected.len()
+            && value
+                .shape()
+                .iter()
+                .zip(&expected)
+                .all(|(found, expected)| expected.is_none_or(|e| e == *found));
+        if !fits {
+            let axes: Vec<String> = expected
+                .iter()
+                .map(|axis| axis.map_or("any".into(), |n| n.to_string()))
+                .collect();
+            return Err(format!(
+                "has shape {:?}; expected [{}]",
+                value.shape(),
+                axes.join(", ")
+            ));
+        }
+        if site.point == Point::Attn(AttnPoint::K) || site.point == Point::Attn(AttnPoint::Q) {
+            return self.check_widths(site, value);
+        }
+        Ok(())
+    }
+
+    /// Whether queries and keys of a block have one width, so that their product exists.
+    fn check_widths(&self, site: Site, value: &Tensor) -> Result<(), String> {
+        let Some((attn, point)) = site.attn() else {
+            return Ok(());
+        };
+        let other = attn.site(if point == AttnPoint::Q {
+            AttnPoint::K
+        } else {
+            AttnPoint::Q
+        });
+        match self.get(other) {
+            Some(found) if found.shape()[2] != value.shape()[2] => Err(format!(
+                "has heads of {} dimensions, but {other} of {}",
+                value.shape()[2],
+                found.shape()[2]
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The sum of a row, in f64 over eight lanes so that the check costs less than what it checks.
+fn row_sum(row: &[f32]) -> f64 {
+    let mut sums = [0.0f64; 8];
+    let blocks = row.chunks_exact(8);
+    let rest: f64 = blocks.remainder().iter().copied().map(f64::from).sum();
+    for block in blocks {
+        for lane in 0..8 {
+            sums[lane] += f64::from(block[lane]);
+        }
+    }
+    sums.iter().sum::<f64>() + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ATTN: Attn = Attn {
+        stack: crate::Stack::Only,
+        layer: 0,
+        cross: false,
+    };
+
+    /// Two heads over one key head, three tokens, causal, with the first two values recorded.
+    fn sample() -> Trace {
+        let rule = AttentionRule {
+            mask: crate::Mask::Causal,
+            key_heads: 1,
+            ..AttentionRule::full(0.5, 2)
+        };
+        let encoding = Encoding::from_ids(&[3, 1, 4], |id| format!("</script>{id}"));
+        let mut trace = Trace::new(Card::new("tiny", "llama"), encoding, vec![(ATTN, rule)]);
+        let wave = |n: usize| (0..n).map(|i| (i as f32).sin()).collect();
+        trace.insert(ATTN.site(AttnPoint::Q), Tensor::new([2, 3, 4], wave(24)));
+        trace.insert(ATTN.site(AttnPoint::K), Tensor::new([1, 3, 4], wave(12)));
+        trace
+    }
+
+    fn bytes(trace: &Trace) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        trace.write(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn a_saved_trace_reads_back_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.safetensors");
+        let trace = sample();
+        trace.save(&path).unwrap();
+        assert_eq!(Trace::open(&path).unwrap(), trace);
+    }
+
+    #[test]
+    fn patterns_come_from_queries_and_keys_or_from_the_record() {
+        let mut trace = sample();
+        let lazy = [0, 1].map(|head| trace.pattern(ATTN, head).unwrap());
+        assert_eq!(lazy[0].row(0), [1.0, 0.0, 0.0]);
+        assert_eq!(
+            trace.tile(ATTN, 1, 1..3, 0..2).unwrap().row(0),
+            &lazy[1].row(1)[..2]
+        );
+        assert!(trace.pattern(ATTN, 2).is_none() && trace.pattern(Attn::block(1), 0).is_none());
+
+        trace.insert(
+            ATTN.site(AttnPoint::Pattern),
+            Tensor::new([2, 3, 3], lazy.iter().flat_map(|p| p.to_vec()).collect()),
+        );
+        assert_eq!(trace.pattern(ATTN, 1).unwrap(), lazy[1]);
+        assert_eq!(
+            trace.tile(ATTN, 1, 1..3, 0..2).unwrap().row(1),
+            &lazy[1].row(2)[..2]
+        );
+        assert!(trace.row_sum_error().unwrap() < 1e-6);
+    }
+
+    #[test]
+    fn files_that_do_not_fit_together_are_refused() {
+        let check = |change: &dyn Fn(&mut Trace), expected: &str| {
+            let mut trace = sample();
+            change(&mut trace);
+            let error = Trace::read(&bytes(&trace), "t").unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        };
+        check(
+            &|t| t.insert(ATTN.site(AttnPoint::Pattern), Tensor::zeros([2, 3, 2])),
+            "expected [2, 3, 3]",
+        );
+        check(
+            &|t| t.insert(ATTN.site(AttnPoint::K), Tensor::zeros([1, 3, 5])),
+            "dimensions",
+        );
+        check(
+            &|t| t.insert(Attn::block(7).site(AttnPoint::Q), Tensor::zeros([2, 3, 4])),
+            "without a rule",
+        );
+        check(
+            &|t| t.insert("embed".parse().unwrap(), Tensor::zeros([4, 4])),
+            "expected [3, any]",
+        );
+        check(
+            &|t| t.rules[0].1.key_heads = 0,
+            "2 query heads over 0 key heads",
+        );
+        check(
+            &|t| t.rules[0].1.sink = Some(vec![1.0]),
+            "1 sinks for 2 heads",
+        );
+        check(
+            &|t| t.encoding.tokens[1].span = Some(4..9),
+            "token 1 spans 4..9",
+        );
+    }
+
+    #[test]
+    fn other_safetensors_files_are_told_apart() {
+        let mut bytes = Vec::new();
+        write_safetensors(
+            &mut bytes,
+            &BTreeMap::from([("format", "pt".to_owned())]),
+            &[],
+        )
+        .unwrap();
+        let error = Trace::read(&bytes, "model.safetensors").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            r#"model.safetensors is no headscope trace: its format is "pt"; expected "headscope-trace/1""#
+        );
+        assert!(error.help().is_some());
+    }
+
+    #[test]
+    fn no_cut_or_flipped_byte_panics() {
+        let whole = bytes(&sample());
+        for len in 0..whole.len() {
+            assert!(Trace::read(&whole[..len], "cut").is_err());
+        }
+        for at in 0..whole.len() {
+            let mut broken = whole.clone();
+            broken[at] ^= 0x15;
+            let _ = Trace::read(&broken, "broken"); // some flips are harmless; none may panic
+        }
+    }
+}
