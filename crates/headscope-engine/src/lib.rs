@@ -1,1 +1,28 @@
-//! Part of headscope.
+//! Runs a transformer on one text and shows every site of the pass to a [`Probe`].
+//!
+//! ```text
+//! Checkpoint ──load──▶ Model ──run(encoding, probe)──▶ values at sites ──Recorder──▶ Trace
+//! ```
+//!
+//! [`models`] holds one file per family, [`nn`] what they are made of, [`kernels`] the arithmetic.
+//! Everything that can fail does so in [`Model::load`] or before a pass; a pass itself cannot.
+
+pub mod config;
+pub mod kernels;
+pub mod models;
+pub mod nn;
+
+mod checkpoint;
+mod error;
+mod hub;
+mod model;
+mod probe;
+mod weights;
+
+pub use checkpoint::Checkpoint;
+pub use error::EngineError;
+pub use hub::{Cache, CachedModel};
+pub use kernels::{Compute, Isa};
+pub use model::{Model, Sites};
+pub use probe::{Edit, Pass, Probe, Recorder};
+pub use weights::{At, Bytes, Weight, Weights};

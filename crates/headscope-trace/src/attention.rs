@@ -26,10 +26,9 @@ impl Mask {
         let (start, end) = match self {
             Mask::Full => (0, n_keys),
             Mask::Causal => (0, query + 1),
-            Mask::Window(reach) => (
-                query.saturating_sub(reach),
-                query.saturating_add(reach).saturating_add(1),
-            ),
+            Mask::Window(reach) => {
+                (query.saturating_sub(reach), query.saturating_add(reach).saturating_add(1))
+            }
             Mask::CausalWindow(width) => ((query + 1).saturating_sub(width), query + 1),
         };
         start.min(n_keys)..end.min(n_keys)
@@ -76,15 +75,9 @@ impl AttentionRule {
 
     /// What is wrong with a rule that was read from a file.
     pub(crate) fn fault(&self) -> Option<String> {
-        let AttentionRule {
-            query_heads,
-            key_heads,
-            ..
-        } = *self;
+        let AttentionRule { query_heads, key_heads, .. } = *self;
         if query_heads == 0 || key_heads == 0 || query_heads % key_heads != 0 {
-            return Some(format!(
-                "{query_heads} query heads over {key_heads} key heads"
-            ));
+            return Some(format!("{query_heads} query heads over {key_heads} key heads"));
         }
         match &self.sink {
             Some(sink) if sink.len() != query_heads => {
@@ -145,19 +138,13 @@ impl Head<'_> {
         if let Some(lse) = &self.lse {
             return lse[query];
         }
-        let scores: Vec<f32> = self
-            .visible(query, 0..self.k.shape()[0])
-            .map(|(_, score)| score)
-            .chain(self.sink)
-            .collect();
+        let scores: Vec<f32> =
+            self.visible(query, 0..self.k.shape()[0]).map(|(_, score)| score).chain(self.sink).collect();
         let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         if max == f32::NEG_INFINITY {
-            return f32::INFINITY; // nothing may be seen: every weight is 0
+            return f32::NEG_INFINITY; // nothing may be seen
         }
-        let sum: f64 = scores
-            .iter()
-            .map(|score| f64::from(score - max).exp())
-            .sum();
+        let sum: f64 = scores.iter().map(|score| f64::from(score - max).exp()).sum();
         (f64::from(max) + sum.ln()) as f32
     }
 
@@ -166,15 +153,12 @@ impl Head<'_> {
         let keys = self.rule.mask.keys(query, self.k.shape()[0]);
         let keys = keys.start.max(cols.start)..keys.end.min(cols.end);
         let open = |key: &usize| self.padding.is_none_or(|mask| mask[*key]);
-        keys.filter(open)
-            .map(move |key| (key, self.score(query, key)))
+        keys.filter(open).map(move |key| (key, self.score(query, key)))
     }
 
     fn score(&self, query: usize, key: usize) -> f32 {
         let score = dot(self.q.row(query), self.k.row(key)) * self.rule.scale;
-        self.rule
-            .soft_cap
-            .map_or(score, |cap| cap * (score / cap).tanh())
+        self.rule.soft_cap.map_or(score, |cap| cap * (score / cap).tanh())
     }
 }
 
@@ -183,12 +167,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     const LANES: usize = 16;
     let mut sums = [0.0f32; LANES];
     let (a_blocks, b_blocks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f32 = a_blocks
-        .remainder()
-        .iter()
-        .zip(b_blocks.remainder())
-        .map(|(x, y)| x * y)
-        .sum();
+    let rest: f32 = a_blocks.remainder().iter().zip(b_blocks.remainder()).map(|(x, y)| x * y).sum();
     for (x, y) in a_blocks.zip(b_blocks) {
         for lane in 0..LANES {
             sums[lane] += x[lane] * y[lane];
@@ -240,64 +219,33 @@ mod tests {
 
     /// A head of 5 tokens and 19 dimensions with every term in use.
     fn weights(lse: Option<Tensor>, mask: Mask) -> (Tensor, Vec<Vec<f64>>) {
-        let wave = |phase: f32| {
-            (0..5 * 19)
-                .map(|i| (i as f32 * 0.7 + phase).sin() * 1.5)
-                .collect()
-        };
-        let (q, k) = (
-            Tensor::new([5, 19], wave(0.0)),
-            Tensor::new([5, 19], wave(1.0)),
-        );
-        let rule = AttentionRule {
-            mask,
-            soft_cap: Some(4.0),
-            ..AttentionRule::full(0.3, 1)
-        };
+        let wave = |phase: f32| (0..5 * 19).map(|i| (i as f32 * 0.7 + phase).sin() * 1.5).collect();
+        let (q, k) = (Tensor::new([5, 19], wave(0.0)), Tensor::new([5, 19], wave(1.0)));
+        let rule = AttentionRule { mask, soft_cap: Some(4.0), ..AttentionRule::full(0.3, 1) };
         let padding = [true, true, false, true, true];
-        let head = Head {
-            q: q.clone(),
-            k: k.clone(),
-            lse,
-            rule: &rule,
-            sink: Some(0.5),
-            padding: Some(&padding),
-        };
+        let head =
+            Head { q: q.clone(), k: k.clone(), lse, rule: &rule, sink: Some(0.5), padding: Some(&padding) };
         let expected = (0..5).map(|i| {
             let score = |j: usize| {
-                let dot: f64 = q
-                    .row(i)
-                    .iter()
-                    .zip(k.row(j))
-                    .map(|(a, b)| f64::from(*a) * f64::from(*b))
-                    .sum();
+                let dot: f64 =
+                    q.row(i).iter().zip(k.row(j)).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
                 4.0 * (dot * 0.3 / 4.0).tanh()
             };
             let open = |j: &usize| mask.keys(i, 5).contains(j) && padding[*j];
             let sum: f64 = (0..5).filter(open).map(|j| score(j).exp()).sum::<f64>() + 0.5f64.exp();
-            (0..5)
-                .map(|j| if open(&j) { score(j).exp() / sum } else { 0.0 })
-                .collect()
+            (0..5).map(|j| if open(&j) { score(j).exp() / sum } else { 0.0 }).collect()
         });
         (head.tile(0..5, 0..5), expected.collect())
     }
 
     #[test]
     fn tiles_agree_with_a_plain_softmax() {
-        for mask in [
-            Mask::Full,
-            Mask::Causal,
-            Mask::Window(1),
-            Mask::CausalWindow(2),
-        ] {
+        for mask in [Mask::Full, Mask::Causal, Mask::Window(1), Mask::CausalWindow(2)] {
             let (pattern, expected) = weights(None, mask);
             for (i, row) in expected.iter().enumerate() {
                 for (j, weight) in row.iter().enumerate() {
                     let found = f64::from(pattern.row(i)[j]);
-                    assert!(
-                        (found - weight).abs() < 1e-6,
-                        "{mask:?} {i},{j}: {found} for {weight}"
-                    );
+                    assert!((found - weight).abs() < 1e-6, "{mask:?} {i},{j}: {found} for {weight}");
                 }
             }
         }
@@ -307,14 +255,7 @@ mod tests {
     fn a_row_that_sees_nothing_is_zero() {
         let rule = AttentionRule::full(1.0, 1);
         let (q, k) = (Tensor::zeros([1, 2]), Tensor::zeros([1, 2]));
-        let head = Head {
-            q,
-            k,
-            lse: None,
-            rule: &rule,
-            sink: None,
-            padding: Some(&[false]),
-        };
+        let head = Head { q, k, lse: None, rule: &rule, sink: None, padding: Some(&[false]) };
         assert_eq!(*head.tile(0..1, 0..1), [0.0]);
         assert_eq!(*head.scores(), [f32::NEG_INFINITY]);
     }

@@ -37,19 +37,9 @@ pub struct Encoding {
 impl Encoding {
     /// An encoding of raw ids: no text, no special tokens, one segment.
     pub fn from_ids(ids: &[u32], piece: impl Fn(u32) -> String) -> Encoding {
-        let token = |&id: &u32| Token {
-            id,
-            piece: piece(id),
-            span: None,
-            segment: 0,
-            special: false,
-            mask: true,
-        };
-        Encoding {
-            text: String::new(),
-            parts: Vec::new(),
-            tokens: ids.iter().map(token).collect(),
-        }
+        let token =
+            |&id: &u32| Token { id, piece: piece(id), span: None, segment: 0, special: false, mask: true };
+        Encoding { text: String::new(), parts: Vec::new(), tokens: ids.iter().map(token).collect() }
     }
 
     /// The number of tokens.
@@ -77,21 +67,11 @@ impl Encoding {
     pub(crate) fn fault(&self) -> Option<String> {
         let outside = |range: &Range<usize>| self.text.get(range.clone()).is_none();
         if let Some(part) = self.parts.iter().find(|part| outside(part)) {
-            return Some(format!(
-                "part {part:?} lies outside the text of {} bytes",
-                self.text.len()
-            ));
+            return Some(format!("part {part:?} lies outside the text of {} bytes", self.text.len()));
         }
-        let spans = self
-            .tokens
-            .iter()
-            .enumerate()
-            .filter_map(|(i, token)| Some((i, token.span.as_ref()?)));
+        let spans = self.tokens.iter().enumerate().filter_map(|(i, token)| Some((i, token.span.as_ref()?)));
         let (i, span) = spans.into_iter().find(|(_, span)| outside(span))?;
-        Some(format!(
-            "token {i} spans {span:?}, outside the text of {} bytes",
-            self.text.len()
-        ))
+        Some(format!("token {i} spans {span:?}, outside the text of {} bytes", self.text.len()))
     }
 }
 
@@ -100,18 +80,11 @@ mod span {
     use super::{Deserialize, Range, Serialize};
     use serde::{Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(
-        span: &Option<Range<usize>>,
-        s: S,
-    ) -> Result<S::Ok, S::Error> {
-        span.as_ref()
-            .map(|span| [span.start, span.end])
-            .serialize(s)
+    pub(super) fn serialize<S: Serializer>(span: &Option<Range<usize>>, s: S) -> Result<S::Ok, S::Error> {
+        span.as_ref().map(|span| [span.start, span.end]).serialize(s)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        d: D,
-    ) -> Result<Option<Range<usize>>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Range<usize>>, D::Error> {
         Ok(Option::<[usize; 2]>::deserialize(d)?.map(|[start, end]| start..end))
     }
 }
@@ -121,24 +94,12 @@ mod parts {
     use super::{Deserialize, Range, Serialize};
     use serde::{Deserializer, Serializer};
 
-    pub(super) fn serialize<S: Serializer>(
-        parts: &[Range<usize>],
-        s: S,
-    ) -> Result<S::Ok, S::Error> {
-        parts
-            .iter()
-            .map(|part| [part.start, part.end])
-            .collect::<Vec<_>>()
-            .serialize(s)
+    pub(super) fn serialize<S: Serializer>(parts: &[Range<usize>], s: S) -> Result<S::Ok, S::Error> {
+        parts.iter().map(|part| [part.start, part.end]).collect::<Vec<_>>().serialize(s)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        d: D,
-    ) -> Result<Vec<Range<usize>>, D::Error> {
-        Ok(Vec::<[usize; 2]>::deserialize(d)?
-            .into_iter()
-            .map(|[start, end]| start..end)
-            .collect())
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<Range<usize>>, D::Error> {
+        Ok(Vec::<[usize; 2]>::deserialize(d)?.into_iter().map(|[start, end]| start..end).collect())
     }
 }
 

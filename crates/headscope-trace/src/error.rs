@@ -58,10 +58,12 @@ impl TraceError {
     pub fn help(&self) -> Option<String> {
         match self {
             TraceError::Container { .. } => Some("the file may be cut short; write or copy it again".into()),
-            TraceError::NotATrace { .. } => Some("`headscope trace \"TEXT\" -o t.safetensors` writes a trace".into()),
-            TraceError::Site { .. } => {
-                Some("sites are called like embed, blocks.3.attn.pattern, blocks.3.resid_pre, last_hidden".into())
+            TraceError::NotATrace { .. } => {
+                Some("`headscope trace \"TEXT\" -o t.safetensors` writes a trace".into())
             }
+            TraceError::Site { .. } => Some(
+                "sites are called like embed, blocks.3.attn.pattern, blocks.3.resid_pre, last_hidden".into(),
+            ),
             TraceError::Io { .. } | TraceError::Tensor { .. } => None,
         }
     }

@@ -21,20 +21,14 @@ pub fn write_atomically(
         if target.metadata().is_ok_and(|meta| !meta.is_file()) {
             return write_through(&File::options().write(true).open(&target)?, write);
         }
-        let folder = target
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+        let folder =
+            target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let temporary = create_beside(folder)?;
         write_through(temporary.as_file(), write)?;
         temporary.persist(&target)?;
         Ok(())
     };
-    attempt().map_err(|source| TraceError::Io {
-        action: "write",
-        path: path.to_owned(),
-        source,
-    })
+    attempt().map_err(|source| TraceError::Io { action: "write", path: path.to_owned(), source })
 }
 
 /// A temporary file with the permissions that a new file would have.
@@ -46,10 +40,7 @@ fn create_beside(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
-fn write_through(
-    file: &File,
-    write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
-) -> io::Result<()> {
+fn write_through(file: &File, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 18, file);
     write(&mut out)?;
     out.flush()

@@ -88,20 +88,12 @@ pub struct Site {
 impl Site {
     /// A site of block `layer`, or of the whole stack if the point is one of those.
     pub fn new(stack: Stack, layer: usize, point: Point) -> Site {
-        Site {
-            stack,
-            layer: if point.in_block() { layer } else { 0 },
-            point,
-        }
+        Site { stack, layer: if point.in_block() { layer } else { 0 }, point }
     }
 
     /// The attention block this site lies in, and where in it.
     pub fn attn(self) -> Option<(Attn, AttnPoint)> {
-        let attn = |cross| Attn {
-            stack: self.stack,
-            layer: self.layer,
-            cross,
-        };
+        let attn = |cross| Attn { stack: self.stack, layer: self.layer, cross };
         match self.point {
             Point::Attn(point) => Some((attn(false), point)),
             Point::CrossAttn(point) => Some((attn(true), point)),
@@ -117,12 +109,7 @@ impl Site {
             [Point::ResidPre]
                 .into_iter()
                 .chain(attn)
-                .chain([
-                    Point::AttnOut,
-                    Point::ResidMid,
-                    Point::MlpOut,
-                    Point::ResidPost,
-                ])
+                .chain([Point::AttnOut, Point::ResidMid, Point::MlpOut, Point::ResidPost])
                 .map(move |point| Site::new(stack, layer, point))
         };
         let whole = move |point| Site::new(stack, 0, point);
@@ -168,20 +155,12 @@ pub struct Attn {
 impl Attn {
     /// The self-attention of block `layer` in a model of one stack.
     pub fn block(layer: usize) -> Attn {
-        Attn {
-            stack: Stack::Only,
-            layer,
-            cross: false,
-        }
+        Attn { stack: Stack::Only, layer, cross: false }
     }
 
     /// A site inside this block.
     pub fn site(self, point: AttnPoint) -> Site {
-        let point = if self.cross {
-            Point::CrossAttn(point)
-        } else {
-            Point::Attn(point)
-        };
+        let point = if self.cross { Point::CrossAttn(point) } else { Point::Attn(point) };
         Site::new(self.stack, self.layer, point)
     }
 }
@@ -210,10 +189,7 @@ const POINTS: [(&str, Point); 9] = [
 
 /// The name of `value` in one of the tables above.
 fn name_of<T: PartialEq>(table: &'static [(&'static str, T)], value: &T) -> &'static str {
-    table
-        .iter()
-        .find(|(_, v)| v == value)
-        .map_or("?", |(name, _)| name)
+    table.iter().find(|(_, v)| v == value).map_or("?", |(name, _)| name)
 }
 
 /// The value called `name` in one of the tables above.
@@ -250,20 +226,9 @@ impl fmt::Display for Site {
         match self.attn() {
             Some((attn, point)) => write!(f, "{attn}.{}", name_of(&ATTN_POINTS, &point)),
             None if self.point.in_block() => {
-                write!(
-                    f,
-                    "{}blocks.{}.{}",
-                    self.stack.prefix(),
-                    self.layer,
-                    name_of(&POINTS, &self.point)
-                )
+                write!(f, "{}blocks.{}.{}", self.stack.prefix(), self.layer, name_of(&POINTS, &self.point))
             }
-            None => write!(
-                f,
-                "{}{}",
-                self.stack.prefix(),
-                name_of(&POINTS, &self.point)
-            ),
+            None => write!(f, "{}{}", self.stack.prefix(), name_of(&POINTS, &self.point)),
         }
     }
 }
@@ -290,9 +255,7 @@ impl FromStr for Site {
     fn from_str(name: &str) -> Result<Site, TraceError> {
         parse_site(name)
             .filter(|site| site.to_string() == name) // `blocks.03.attn.q` and `blocks.+3…` are nobody's name
-            .ok_or_else(|| TraceError::Site {
-                name: name.to_owned(),
-            })
+            .ok_or_else(|| TraceError::Site { name: name.to_owned() })
     }
 }
 
@@ -303,9 +266,7 @@ impl FromStr for Attn {
         let site: Option<Site> = format!("{name}.q").parse().ok();
         site.and_then(Site::attn)
             .map(|(attn, _)| attn)
-            .ok_or_else(|| TraceError::Site {
-                name: name.to_owned(),
-            })
+            .ok_or_else(|| TraceError::Site { name: name.to_owned() })
     }
 }
 

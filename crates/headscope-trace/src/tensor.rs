@@ -35,11 +35,7 @@ impl Tensor {
     ///
     /// # Panics
     /// If the range does not fit the shape or the storage.
-    pub fn view(
-        shape: impl Into<Vec<usize>>,
-        storage: Arc<Vec<f32>>,
-        range: Range<usize>,
-    ) -> Tensor {
+    pub fn view(shape: impl Into<Vec<usize>>, storage: Arc<Vec<f32>>, range: Range<usize>) -> Tensor {
         let shape = shape.into();
         assert_eq!(
             shape.iter().product::<usize>(),
@@ -47,16 +43,8 @@ impl Tensor {
             "a tensor of shape {shape:?} over {} values",
             range.len()
         );
-        assert!(
-            range.end <= storage.len(),
-            "a tensor over {range:?} of {} values",
-            storage.len()
-        );
-        Tensor {
-            shape,
-            storage,
-            range,
-        }
+        assert!(range.end <= storage.len(), "a tensor over {range:?} of {} values", storage.len());
+        Tensor { shape, storage, range }
     }
 
     /// The size of each axis, outermost first.
@@ -78,6 +66,11 @@ impl Tensor {
         &mut Arc::get_mut(&mut self.storage).expect("the storage was just made ours alone")[range]
     }
 
+    /// Whether both are the same part of the same storage. A clone that was not written to is.
+    pub fn is_same(&self, other: &Tensor) -> bool {
+        Arc::ptr_eq(&self.storage, &other.storage) && self.range == other.range
+    }
+
     /// The values, without a copy if nothing else shares them.
     pub fn into_values(self) -> Vec<f32> {
         let (start, end) = (self.range.start, self.range.end);
@@ -93,19 +86,11 @@ impl Tensor {
     /// # Panics
     /// If the tensor has no axis or `i` is out of range.
     pub fn index(&self, i: usize) -> Tensor {
-        assert!(
-            i < self.shape[0],
-            "index {i} of an axis of {}",
-            self.shape[0]
-        );
+        assert!(i < self.shape[0], "index {i} of an axis of {}", self.shape[0]);
         let shape = self.shape[1..].to_vec();
         let len: usize = shape.iter().product();
         let start = self.range.start + i * len;
-        Tensor {
-            shape,
-            storage: Arc::clone(&self.storage),
-            range: start..start + len,
-        }
+        Tensor { shape, storage: Arc::clone(&self.storage), range: start..start + len }
     }
 
     /// Row `i` of the last axis, counting over all the outer ones.
@@ -155,7 +140,9 @@ mod tests {
     fn writing_to_a_shared_tensor_leaves_the_other_alone() {
         let first = Tensor::zeros([3]);
         let mut second = first.clone();
+        assert!(second.is_same(&first));
         second.values_mut()[1] = 1.0;
+        assert!(!second.is_same(&first));
         assert_eq!(*first, [0.0; 3]);
         assert_eq!(*second, [0.0, 1.0, 0.0]);
     }

@@ -10,8 +10,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AttentionRule, Attn, AttnPoint, Container, Encoding, Head, Point, Section, Site, Tensor,
-    TraceError, Values,
+    AttentionRule, Attn, AttnPoint, Container, Encoding, Head, Point, Section, Site, Tensor, TraceError,
+    Values,
 };
 use crate::{write_atomically, write_safetensors};
 
@@ -74,12 +74,7 @@ pub struct Trace {
 impl Trace {
     /// A trace with no values yet.
     pub fn new(card: Card, encoding: Encoding, rules: Vec<(Attn, AttentionRule)>) -> Trace {
-        Trace {
-            card,
-            encoding,
-            rules,
-            values: BTreeMap::new(),
-        }
+        Trace { card, encoding, rules, values: BTreeMap::new() }
     }
 
     /// Records the value at a site.
@@ -104,10 +99,7 @@ impl Trace {
 
     /// The rule of one attention block.
     pub fn rule(&self, attn: Attn) -> Option<&AttentionRule> {
-        self.rules
-            .iter()
-            .find(|(a, _)| *a == attn)
-            .map(|(_, rule)| rule)
+        self.rules.iter().find(|(a, _)| *a == attn).map(|(_, rule)| rule)
     }
 
     /// All weights of a head, `[queries, keys]`: recorded, or computed from queries and keys.
@@ -127,27 +119,16 @@ impl Trace {
     ///
     /// # Panics
     /// If a range reaches past the queries or the keys.
-    pub fn tile(
-        &self,
-        attn: Attn,
-        head: usize,
-        rows: Range<usize>,
-        cols: Range<usize>,
-    ) -> Option<Tensor> {
+    pub fn tile(&self, attn: Attn, head: usize, rows: Range<usize>, cols: Range<usize>) -> Option<Tensor> {
         let rule = self.rule(attn).filter(|rule| head < rule.query_heads)?;
         if let Some(pattern) = self.get(attn.site(AttnPoint::Pattern)) {
             let pattern = pattern.index(head);
             let shape = [rows.len(), cols.len()];
-            let values = rows
-                .flat_map(|row| pattern.row(row)[cols.clone()].to_vec())
-                .collect();
+            let values = rows.flat_map(|row| pattern.row(row)[cols.clone()].to_vec()).collect();
             return Some(Tensor::new(shape, values));
         }
         let padding = self.encoding.padding();
-        Some(
-            self.head(attn, head, rule, padding.as_deref())?
-                .tile(rows, cols),
-        )
+        Some(self.head(attn, head, rule, padding.as_deref())?.tile(rows, cols))
     }
 
     /// A head's queries and keys with its rule, if they were recorded.
@@ -160,12 +141,8 @@ impl Trace {
     ) -> Option<Head<'a>> {
         Some(Head {
             q: self.get(attn.site(AttnPoint::Q))?.index(head),
-            k: self
-                .get(attn.site(AttnPoint::K))?
-                .index(rule.key_head(head)),
-            lse: self
-                .get(attn.site(AttnPoint::Lse))
-                .map(|lse| lse.index(head)),
+            k: self.get(attn.site(AttnPoint::K))?.index(rule.key_head(head)),
+            lse: self.get(attn.site(AttnPoint::Lse)).map(|lse| lse.index(head)),
             sink: rule.sink.as_ref().map(|sink| sink[head]),
             rule,
             padding,
@@ -175,37 +152,29 @@ impl Trace {
     /// The largest |row sum − 1| over the recorded patterns whose rows should sum to 1: those of
     /// layers without a sink, for tokens that may see something.
     pub fn row_sum_error(&self) -> Option<f32> {
-        let patterns = self
-            .values
-            .iter()
-            .filter_map(|(site, value)| match site.attn()? {
-                (attn, AttnPoint::Pattern) if self.rule(attn)?.sink.is_none() => Some(value),
-                _ => None,
-            });
+        let patterns = self.values.iter().filter_map(|(site, value)| match site.attn()? {
+            (attn, AttnPoint::Pattern) if self.rule(attn)?.sink.is_none() => Some(value),
+            _ => None,
+        });
         let rows = patterns.flat_map(|pattern| {
             pattern.chunks_exact((*pattern.shape().last().expect("a pattern has axes")).max(1))
         });
-        let errors = rows
-            .map(|row| (row_sum(row) - 1.0).abs())
-            .filter(|error| *error < 1.0);
+        let errors = rows.map(|row| (row_sum(row) - 1.0).abs()).filter(|error| *error < 1.0);
         errors.max_by(f64::total_cmp).map(|error| error as f32)
     }
 
     /// The metadata that every file of this trace carries.
     pub fn metadata(&self) -> BTreeMap<&'static str, String> {
-        let rules = self.rules.iter().map(|(attn, rule)| RuleEntry {
-            site: attn.to_string().into(),
-            rule: Cow::Borrowed(rule),
-        });
+        let rules = self
+            .rules
+            .iter()
+            .map(|(attn, rule)| RuleEntry { site: attn.to_string().into(), rule: Cow::Borrowed(rule) });
         let json = |value: serde_json::Result<String>| value.expect("plain structs serialize");
         BTreeMap::from([
             ("format", FORMAT.to_owned()),
             ("card", json(serde_json::to_string(&self.card))),
             ("encoding", json(serde_json::to_string(&self.encoding))),
-            (
-                "rules",
-                json(serde_json::to_string(&rules.collect::<Vec<_>>())),
-            ),
+            ("rules", json(serde_json::to_string(&rules.collect::<Vec<_>>()))),
         ])
     }
 
@@ -251,28 +220,19 @@ impl Trace {
     /// As [`open`](Trace::open).
     pub fn read(bytes: &[u8], file: &str) -> Result<Trace, TraceError> {
         let Container { metadata, tensors } = Container::read(bytes, file)?;
-        let not_a_trace = |detail: String| TraceError::NotATrace {
-            file: file.into(),
-            detail,
-        };
-        let entry = |key: &str| {
-            metadata
-                .get(key)
-                .ok_or_else(|| not_a_trace(format!("its metadata has no {key:?}")))
-        };
+        let not_a_trace = |detail: String| TraceError::NotATrace { file: file.into(), detail };
+        let entry =
+            |key: &str| metadata.get(key).ok_or_else(|| not_a_trace(format!("its metadata has no {key:?}")));
         match entry("format")? {
             format if format == FORMAT => {}
             other => {
-                return Err(not_a_trace(format!(
-                    "its format is {other:?}; expected {FORMAT:?}"
-                )));
+                return Err(not_a_trace(format!("its format is {other:?}; expected {FORMAT:?}")));
             }
         }
         let json_fault =
             |key| move |e: serde_json::Error| not_a_trace(format!("its {key} does not parse: {e}"));
         let card: Card = serde_json::from_str(entry("card")?).map_err(json_fault("card"))?;
-        let encoding: Encoding =
-            serde_json::from_str(entry("encoding")?).map_err(json_fault("encoding"))?;
+        let encoding: Encoding = serde_json::from_str(entry("encoding")?).map_err(json_fault("encoding"))?;
         let entries: Vec<RuleEntry<'_>> =
             serde_json::from_str(entry("rules")?).map_err(json_fault("rules"))?;
         if let Some(fault) = encoding.fault() {
@@ -282,23 +242,15 @@ impl Trace {
         let mut rules = Vec::with_capacity(entries.len());
         for RuleEntry { site, rule } in entries {
             if let Some(fault) = rule.fault() {
-                return Err(not_a_trace(format!(
-                    "the rule of {site} is impossible: {fault}"
-                )));
+                return Err(not_a_trace(format!("the rule of {site} is impossible: {fault}")));
             }
             rules.push((site.parse()?, rule.into_owned()));
         }
 
         let mut trace = Trace::new(card, encoding, rules);
         for (name, value) in tensors {
-            let fault = |detail| TraceError::Tensor {
-                file: file.into(),
-                name: name.clone(),
-                detail,
-            };
-            let site: Site = name
-                .parse()
-                .map_err(|_| fault("is no site of a model".into()))?;
+            let fault = |detail| TraceError::Tensor { file: file.into(), name: name.clone(), detail };
+            let site: Site = name.parse().map_err(|_| fault("is no site of a model".into()))?;
             trace.check_shape(site, &value).map_err(fault)?;
             trace.insert(site, value);
         }
@@ -307,6 +259,9 @@ impl Trace {
 
     /// Whether a value read from a file has the shape that the encoding and the rules ask for.
     fn check_shape(&self, site: Site, value: &Tensor) -> Result<(), String> {
+        if value.is_empty() {
+            return Err(format!("has shape {:?}; expected no empty axis", value.shape()));
+        }
         let tokens = self.encoding.len();
         let rule = site.attn().map(|(attn, point)| (point, self.rule(attn)));
         let expected: Vec<Option<usize>> = match (rule, site.point) {
@@ -314,11 +269,7 @@ impl Trace {
                 return Err("belongs to an attention block without a rule".into());
             }
             (Some((point, Some(rule))), _) => {
-                let AttentionRule {
-                    query_heads,
-                    key_heads,
-                    ..
-                } = *rule;
+                let AttentionRule { query_heads, key_heads, .. } = *rule;
                 match point {
                     AttnPoint::Q | AttnPoint::Z => vec![Some(query_heads), Some(tokens), None],
                     AttnPoint::K | AttnPoint::V => vec![Some(key_heads), Some(tokens), None],
@@ -337,15 +288,9 @@ impl Trace {
                 .zip(&expected)
                 .all(|(found, expected)| expected.is_none_or(|e| e == *found));
         if !fits {
-            let axes: Vec<String> = expected
-                .iter()
-                .map(|axis| axis.map_or("any".into(), |n| n.to_string()))
-                .collect();
-            return Err(format!(
-                "has shape {:?}; expected [{}]",
-                value.shape(),
-                axes.join(", ")
-            ));
+            let axes: Vec<String> =
+                expected.iter().map(|axis| axis.map_or("any".into(), |n| n.to_string())).collect();
+            return Err(format!("has shape {:?}; expected [{}]", value.shape(), axes.join(", ")));
         }
         if site.point == Point::Attn(AttnPoint::K) || site.point == Point::Attn(AttnPoint::Q) {
             return self.check_widths(site, value);
@@ -358,11 +303,7 @@ impl Trace {
         let Some((attn, point)) = site.attn() else {
             return Ok(());
         };
-        let other = attn.site(if point == AttnPoint::Q {
-            AttnPoint::K
-        } else {
-            AttnPoint::Q
-        });
+        let other = attn.site(if point == AttnPoint::Q { AttnPoint::K } else { AttnPoint::Q });
         match self.get(other) {
             Some(found) if found.shape()[2] != value.shape()[2] => Err(format!(
                 "has heads of {} dimensions, but {other} of {}",
@@ -391,19 +332,11 @@ fn row_sum(row: &[f32]) -> f64 {
 mod tests {
     use super::*;
 
-    const ATTN: Attn = Attn {
-        stack: crate::Stack::Only,
-        layer: 0,
-        cross: false,
-    };
+    const ATTN: Attn = Attn { stack: crate::Stack::Only, layer: 0, cross: false };
 
     /// Two heads over one key head, three tokens, causal, with the first two values recorded.
     fn sample() -> Trace {
-        let rule = AttentionRule {
-            mask: crate::Mask::Causal,
-            key_heads: 1,
-            ..AttentionRule::full(0.5, 2)
-        };
+        let rule = AttentionRule { mask: crate::Mask::Causal, key_heads: 1, ..AttentionRule::full(0.5, 2) };
         let encoding = Encoding::from_ids(&[3, 1, 4], |id| format!("</script>{id}"));
         let mut trace = Trace::new(Card::new("tiny", "llama"), encoding, vec![(ATTN, rule)]);
         let wave = |n: usize| (0..n).map(|i| (i as f32).sin()).collect();
@@ -432,10 +365,7 @@ mod tests {
         let mut trace = sample();
         let lazy = [0, 1].map(|head| trace.pattern(ATTN, head).unwrap());
         assert_eq!(lazy[0].row(0), [1.0, 0.0, 0.0]);
-        assert_eq!(
-            trace.tile(ATTN, 1, 1..3, 0..2).unwrap().row(0),
-            &lazy[1].row(1)[..2]
-        );
+        assert_eq!(trace.tile(ATTN, 1, 1..3, 0..2).unwrap().row(0), &lazy[1].row(1)[..2]);
         assert!(trace.pattern(ATTN, 2).is_none() && trace.pattern(Attn::block(1), 0).is_none());
 
         trace.insert(
@@ -443,10 +373,7 @@ mod tests {
             Tensor::new([2, 3, 3], lazy.iter().flat_map(|p| p.to_vec()).collect()),
         );
         assert_eq!(trace.pattern(ATTN, 1).unwrap(), lazy[1]);
-        assert_eq!(
-            trace.tile(ATTN, 1, 1..3, 0..2).unwrap().row(1),
-            &lazy[1].row(2)[..2]
-        );
+        assert_eq!(trace.tile(ATTN, 1, 1..3, 0..2).unwrap().row(1), &lazy[1].row(2)[..2]);
         assert!(trace.row_sum_error().unwrap() < 1e-6);
     }
 
@@ -458,45 +385,19 @@ mod tests {
             let error = Trace::read(&bytes(&trace), "t").unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         };
-        check(
-            &|t| t.insert(ATTN.site(AttnPoint::Pattern), Tensor::zeros([2, 3, 2])),
-            "expected [2, 3, 3]",
-        );
-        check(
-            &|t| t.insert(ATTN.site(AttnPoint::K), Tensor::zeros([1, 3, 5])),
-            "dimensions",
-        );
-        check(
-            &|t| t.insert(Attn::block(7).site(AttnPoint::Q), Tensor::zeros([2, 3, 4])),
-            "without a rule",
-        );
-        check(
-            &|t| t.insert("embed".parse().unwrap(), Tensor::zeros([4, 4])),
-            "expected [3, any]",
-        );
-        check(
-            &|t| t.rules[0].1.key_heads = 0,
-            "2 query heads over 0 key heads",
-        );
-        check(
-            &|t| t.rules[0].1.sink = Some(vec![1.0]),
-            "1 sinks for 2 heads",
-        );
-        check(
-            &|t| t.encoding.tokens[1].span = Some(4..9),
-            "token 1 spans 4..9",
-        );
+        check(&|t| t.insert(ATTN.site(AttnPoint::Pattern), Tensor::zeros([2, 3, 2])), "expected [2, 3, 3]");
+        check(&|t| t.insert(ATTN.site(AttnPoint::K), Tensor::zeros([1, 3, 5])), "dimensions");
+        check(&|t| t.insert(Attn::block(7).site(AttnPoint::Q), Tensor::zeros([2, 3, 4])), "without a rule");
+        check(&|t| t.insert("embed".parse().unwrap(), Tensor::zeros([4, 4])), "expected [3, any]");
+        check(&|t| t.rules[0].1.key_heads = 0, "2 query heads over 0 key heads");
+        check(&|t| t.rules[0].1.sink = Some(vec![1.0]), "1 sinks for 2 heads");
+        check(&|t| t.encoding.tokens[1].span = Some(4..9), "token 1 spans 4..9");
     }
 
     #[test]
     fn other_safetensors_files_are_told_apart() {
         let mut bytes = Vec::new();
-        write_safetensors(
-            &mut bytes,
-            &BTreeMap::from([("format", "pt".to_owned())]),
-            &[],
-        )
-        .unwrap();
+        write_safetensors(&mut bytes, &BTreeMap::from([("format", "pt".to_owned())]), &[]).unwrap();
         let error = Trace::read(&bytes, "model.safetensors").unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -1,1 +1,18 @@
-//! Part of headscope.
+//! From a trace to what a person sees.
+//!
+//! ```text
+//! Trace ──metrics──▶ numbers per head ┐
+//! Trace ──atlas────▶ a thumbnail each ┴──view_data──▶ safetensors ──render::html──▶ a page
+//! ```
+//!
+//! Nothing here knows a model: a saved trace is enough.
+
+pub mod metrics;
+pub mod render;
+
+mod atlas;
+mod error;
+mod view_data;
+
+pub use error::ViewError;
+pub use view_data::{Focus, ViewData};

@@ -1,0 +1,143 @@
+//! `config.json`, read by key; what is not understood is refused by name.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::EngineError;
+use crate::kernels::Activation;
+
+/// A model's configuration.
+pub struct Config {
+    file: String,
+    values: Map<String, Value>,
+}
+
+impl Config {
+    /// Parses `bytes`; `file` names them in errors.
+    ///
+    /// # Errors
+    /// If they are not a JSON object.
+    pub fn parse(bytes: &[u8], file: impl Into<String>) -> Result<Config, EngineError> {
+        let file = file.into();
+        match serde_json::from_slice(bytes) {
+            Ok(values) => Ok(Config { file, values }),
+            Err(e) => Err(EngineError::Config {
+                file,
+                key: "the file".into(),
+                detail: format!("is no JSON object: {e}"),
+            }),
+        }
+    }
+
+    /// The value of `key`, or `default` where it is absent or null, as transformers does.
+    ///
+    /// # Errors
+    /// If the value is of another type.
+    pub fn get<T: DeserializeOwned>(&self, key: &str, default: T) -> Result<T, EngineError> {
+        match self.values.get(key) {
+            None | Some(Value::Null) => Ok(default),
+            Some(value) => T::deserialize(value).map_err(|e| self.fault(key, format!("is {value}: {e}"))),
+        }
+    }
+
+    /// The text of `key`.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn text(&self, key: &str) -> Result<&str, EngineError> {
+        self.values.get(key).and_then(Value::as_str).ok_or_else(|| self.fault(key, "is missing".into()))
+    }
+
+    /// A size, which must be at least 1.
+    ///
+    /// # Errors
+    /// If it is not a positive whole number.
+    pub fn size(&self, key: &str, default: usize) -> Result<usize, EngineError> {
+        match self.get(key, default)? {
+            0 => Err(self.fault(key, "is 0; expected at least 1".into())),
+            size => Ok(size),
+        }
+    }
+
+    /// Refuses any value of `key` but `expected` (which is also what its absence means).
+    ///
+    /// # Errors
+    /// Names the key, the value found and the one supported.
+    pub fn only(&self, key: &str, expected: impl Into<Value>) -> Result<(), EngineError> {
+        let expected = expected.into();
+        match self.values.get(key) {
+            Some(found) if !found.is_null() && *found != expected => {
+                Err(self.fault(key, format!("is {found}; supported is {expected}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The activation function called `key`.
+    ///
+    /// # Errors
+    /// Names the function found and those supported.
+    pub fn activation(&self, key: &str, default: &str) -> Result<Activation, EngineError> {
+        const SUPPORTED: [(&str, Activation); 8] = [
+            ("gelu", Activation::Gelu),
+            ("gelu_python", Activation::Gelu),
+            ("gelu_new", Activation::GeluTanh),
+            ("gelu_pytorch_tanh", Activation::GeluTanh),
+            ("silu", Activation::Silu),
+            ("swish", Activation::Silu),
+            ("relu", Activation::Relu),
+            ("tanh", Activation::Tanh),
+        ];
+        let name = self.get(key, default.to_owned())?;
+        let found = SUPPORTED.iter().find(|(supported, _)| *supported == name);
+        found.map(|(_, activation)| *activation).ok_or_else(|| {
+            let names = SUPPORTED.map(|(name, _)| name).join(", ");
+            self.fault(key, format!("is {name:?}; supported are {names}"))
+        })
+    }
+
+    /// An error about `key`.
+    pub fn fault(&self, key: &str, detail: String) -> EngineError {
+        EngineError::Config { file: self.file.clone(), key: key.into(), detail }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(json: &str) -> Config {
+        Config::parse(json.as_bytes(), "config.json").unwrap()
+    }
+
+    #[test]
+    fn values_are_read_or_refused_by_name() {
+        let config = config(
+            r#"{"layers": 3, "eps": 1e-5, "act": "gelu_new", "kind": "absolute", "zero": 0, "none": null}"#,
+        );
+        assert_eq!(config.size("layers", 12).unwrap(), 3);
+        assert_eq!(config.size("absent", 12).unwrap(), 12);
+        assert_eq!(config.size("none", 7).unwrap(), 7);
+        assert!(config.only("kind", "absolute").is_ok());
+        assert!(config.only("absent", false).is_ok());
+        assert_eq!(config.activation("act", "gelu").unwrap(), Activation::GeluTanh);
+        let message = |result: Result<(), EngineError>| result.unwrap_err().to_string();
+        assert_eq!(message(config.size("zero", 1).map(drop)), "config.json: zero is 0; expected at least 1");
+        assert_eq!(
+            message(config.only("kind", "relative_key")),
+            r#"config.json: kind is "absolute"; supported is "relative_key""#
+        );
+        assert!(
+            message(config.size("act", 1).map(drop))
+                .starts_with("config.json: act is \"gelu_new\": invalid type")
+        );
+        assert!(message(config.activation("kind", "gelu").map(drop)).contains("supported are gelu,"));
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for text in ["", "[]", "{\"a\": ", "\u{0}"] {
+            assert!(Config::parse(text.as_bytes(), "c").is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! What a kernel asks of an instruction set.
+#![allow(unsafe_code)] // Loads and stores through pointers; every caller says why they are in bounds.
+
+/// The vector unit of one instruction set.
+///
+/// A value of an implementing type is the proof that its instructions exist on
+/// this machine, which is why the arithmetic is safe to call.
+pub(super) trait Simd: Copy {
+    /// A register of [`Simd::LANES`] f32.
+    type Vector: Copy;
+    /// Numbers in a register; divides 16.
+    const LANES: usize;
+    /// Rows of the register tile, at most 8.
+    const TILE_ROWS: usize;
+    /// Registers in a row of the register tile, at most 3.
+    const TILE_VECTORS: usize;
+
+    /// All lanes zero.
+    fn zero(self) -> Self::Vector;
+
+    /// All lanes `x`.
+    fn splat(self, x: f32) -> Self::Vector;
+
+    /// `a * b + c`, rounded once where the machine can.
+    fn fma(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+
+    /// `a + b`.
+    fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// [`Simd::fma`] of single numbers, for loops that the compiler makes vector code of.
+    fn mul_add(self, a: f32, b: f32, c: f32) -> f32;
+
+    /// Reads a register.
+    ///
+    /// # Safety
+    /// [`Simd::LANES`] numbers from `from` on may be read.
+    unsafe fn load(self, from: *const f32) -> Self::Vector;
+
+    /// Writes a register.
+    ///
+    /// # Safety
+    /// [`Simd::LANES`] numbers from `to` on may be written.
+    unsafe fn store(self, to: *mut f32, x: Self::Vector);
+
+    /// Widens half precision, exactly.
+    ///
+    /// # Safety
+    /// [`Simd::LANES`] numbers from `from` on may be read.
+    unsafe fn load_f16(self, from: *const u16) -> Self::Vector;
+
+    /// Widens bfloat16, exactly.
+    ///
+    /// # Safety
+    /// [`Simd::LANES`] numbers from `from` on may be read.
+    unsafe fn load_bf16(self, from: *const u16) -> Self::Vector;
+
+    /// Asks for the cache line of an address, which need not exist.
+    fn prefetch(self, from: *const u8);
+}
+
+/// Work that is compiled once for every instruction set and started by [`super::Isa::run`].
+///
+/// Every function between `run` and the instructions is `#[inline(always)]`:
+/// only what is inlined into the entry of an instruction set is compiled with
+/// its instructions.
+pub(super) trait Kernel {
+    /// What the work returns.
+    type Output;
+
+    /// Does the work with the instructions of `S`.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}

@@ -1,0 +1,160 @@
+//! A loaded model: texts in, traces out.
+
+use std::collections::BTreeSet;
+
+use headscope_trace::{AttentionRule, Attn, AttnPoint, Card, Encoding, Point, Site, Stack, Trace};
+use wildmatch::WildMatch;
+
+use crate::EngineError;
+use crate::checkpoint::Checkpoint;
+use crate::config::Config;
+use crate::kernels::Compute;
+use crate::models::{Limits, Network, family_of};
+use crate::probe::{Pass, Probe, Recorder};
+use crate::weights::Weights;
+
+/// A model that is ready to run.
+pub struct Model {
+    card: Card,
+    network: Box<dyn Network>,
+    compute: Compute,
+}
+
+/// Which sites a trace records; `last_hidden` and `logits` are recorded always.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sites(BTreeSet<Site>);
+
+impl Sites {
+    /// The pattern of every head.
+    pub fn patterns(model: &Model) -> Sites {
+        Sites::of_attention(model, &[AttnPoint::Pattern])
+    }
+
+    /// These points of every attention block.
+    pub fn of_attention(model: &Model, points: &[AttnPoint]) -> Sites {
+        let blocks = model.rules().into_iter().map(|(attn, _)| attn);
+        Sites(blocks.flat_map(|attn| points.iter().map(move |point| attn.site(*point))).collect())
+    }
+}
+
+impl Model {
+    /// Loads a checkpoint.
+    ///
+    /// # Errors
+    /// If the family or a configuration value is not supported, or a tensor is missing, of another
+    /// shape, or not finite.
+    pub fn load(checkpoint: &Checkpoint, compute: &Compute) -> Result<Model, EngineError> {
+        let config = Config::parse(&checkpoint.config.1, &checkpoint.config.0)?;
+        let family = family_of(&config)?;
+        let weights = Weights::read(checkpoint.weights.clone(), compute)?;
+        let network = (family.load)(&config, &weights)?;
+        let card = Card {
+            hash: checkpoint.fingerprint(&weights),
+            dtype: weights.dtype(),
+            revision: checkpoint.revision.clone(),
+            kernel: format!("{}, f32", compute.isa()),
+            ..Card::new(&checkpoint.id, family.model_type)
+        };
+        Ok(Model { card, network, compute: compute.clone() })
+    }
+
+    /// What it is called and how it computes.
+    pub fn card(&self) -> &Card {
+        &self.card
+    }
+
+    /// What it takes.
+    pub fn limits(&self) -> Limits {
+        self.network.limits()
+    }
+
+    /// Its attention blocks, in the order of a pass.
+    pub fn rules(&self) -> Vec<(Attn, AttentionRule)> {
+        self.network.rules()
+    }
+
+    /// The sites that a comma-separated list of names picks; `*` stands for any letters.
+    ///
+    /// # Errors
+    /// If a name picks none.
+    pub fn sites(&self, globs: &str) -> Result<Sites, EngineError> {
+        let all: Vec<(Site, String)> = self.all_sites().map(|site| (site, site.to_string())).collect();
+        let mut picked = BTreeSet::new();
+        for glob in globs.split(',').map(str::trim) {
+            let pattern = WildMatch::new(glob);
+            let matches: Vec<Site> =
+                all.iter().filter(|(_, name)| pattern.matches(name)).map(|(site, _)| *site).collect();
+            if matches.is_empty() {
+                return Err(EngineError::NoSuchSite { model: self.card.id.clone(), glob: glob.to_owned() });
+            }
+            picked.extend(matches);
+        }
+        Ok(Sites(picked))
+    }
+
+    /// Every site of the model.
+    fn all_sites(&self) -> impl Iterator<Item = Site> {
+        Site::all(Stack::Only, self.rules().len())
+    }
+
+    /// Runs a text under a probe.
+    ///
+    /// # Errors
+    /// If the text has no token, too many, or one that the model does not know; the pass itself
+    /// cannot fail.
+    pub fn run(&self, text: &Encoding, probe: &mut dyn Probe) -> Result<(), EngineError> {
+        self.check(text)?;
+        let padding = text.padding();
+        self.network.forward(text, &mut Pass::new(probe, &self.compute, padding.as_deref()));
+        Ok(())
+    }
+
+    /// Runs a text and keeps the values at `sites`.
+    ///
+    /// # Errors
+    /// As [`run`](Model::run).
+    pub fn trace(&self, text: Encoding, sites: &Sites) -> Result<Trace, EngineError> {
+        self.trace_with(text, sites, &mut ())
+    }
+
+    /// The same under a probe, whose changes the trace shows.
+    ///
+    /// # Errors
+    /// As [`run`](Model::run).
+    pub fn trace_with(
+        &self,
+        text: Encoding,
+        sites: &Sites,
+        probe: &mut dyn Probe,
+    ) -> Result<Trace, EngineError> {
+        let always = |site: Site| matches!(site.point, Point::LastHidden | Point::Logits);
+        let mut both = (probe, Recorder::new(|site| always(site) || sites.0.contains(&site)));
+        self.run(&text, &mut both)?;
+        let mut trace = Trace::new(self.card.clone(), text, self.rules());
+        for (site, value) in both.1.values {
+            trace.insert(site, value);
+        }
+        trace.card.row_sum_error = trace.row_sum_error();
+        Ok(trace)
+    }
+
+    fn check(&self, text: &Encoding) -> Result<(), EngineError> {
+        let limits = self.limits();
+        let model = || self.card.id.clone();
+        if text.is_empty() {
+            return Err(EngineError::Empty);
+        }
+        if text.len() > limits.tokens {
+            return Err(EngineError::TooLong { model: model(), tokens: text.len(), limit: limits.tokens });
+        }
+        for (position, token) in text.tokens.iter().enumerate() {
+            let values = [("id", token.id, limits.vocabulary), ("segment", token.segment, limits.segments)];
+            for (what, found, limit) in values {
+                if found as usize >= limit {
+                    return Err(EngineError::OutOfRange { model: model(), position, what, found, limit });
+                }
+            }
+        }
+        Ok(())
+    }
+}

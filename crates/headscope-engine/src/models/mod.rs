@@ -1,0 +1,64 @@
+//! The families: one file each, named after Hugging Face's `model_type`, and one line here.
+//!
+//! A family is its configuration, its weight names and its forward pass in the vocabulary of
+//! [`nn`](crate::nn). Everything that can fail, fails in `load`.
+
+mod bert;
+
+use headscope_trace::{AttentionRule, Attn, Encoding};
+
+use crate::EngineError;
+use crate::config::Config;
+use crate::probe::Pass;
+use crate::weights::Weights;
+
+/// A family that can be loaded.
+pub struct Family {
+    /// Hugging Face's `model_type`.
+    pub model_type: &'static str,
+    /// What it is, for lists.
+    pub about: &'static str,
+    /// Builds a network from a configuration and weights.
+    pub load: Load,
+}
+
+/// Checks a configuration and weights, and builds the network they describe.
+pub type Load = fn(&Config, &Weights) -> Result<Box<dyn Network>, EngineError>;
+
+/// Every family, in the order of lists.
+pub const FAMILIES: &[Family] = &[bert::FAMILY];
+
+/// What a network takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest text, special tokens included.
+    pub tokens: usize,
+    /// How many token ids there are.
+    pub vocabulary: usize,
+    /// How many segments it tells apart.
+    pub segments: usize,
+}
+
+/// A loaded model.
+pub trait Network: Send + Sync {
+    /// What it takes; checked before each pass.
+    fn limits(&self) -> Limits;
+
+    /// Its attention blocks, in the order of a pass.
+    fn rules(&self) -> Vec<(Attn, AttentionRule)>;
+
+    /// Runs one text that respects the limits, and cannot fail.
+    fn forward(&self, text: &Encoding, pass: &mut Pass<'_>);
+}
+
+/// The family called `model_type` in the configuration.
+///
+/// # Errors
+/// Names the type found and those supported.
+pub fn family_of(config: &Config) -> Result<&'static Family, EngineError> {
+    let name = config.text("model_type")?;
+    FAMILIES.iter().find(|family| family.model_type == name).ok_or_else(|| {
+        let supported: Vec<&str> = FAMILIES.iter().map(|family| family.model_type).collect();
+        config.fault("model_type", format!("is {name:?}; supported are {}", supported.join(", ")))
+    })
+}

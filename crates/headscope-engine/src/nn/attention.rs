@@ -1,0 +1,162 @@
+//! Attention of every head, with its taps. Families differ only in the rule they pass.
+
+use headscope_trace::{AttentionRule, AttnPoint, Point, Tensor};
+
+use crate::kernels::{self, AttendRule, Attended, Heads};
+use crate::probe::Pass;
+
+/// Queries, keys or values: some columns of a `[tokens, columns]` projection, cut into heads.
+#[derive(Clone, Copy)]
+pub struct Projection<'a> {
+    /// The whole projection.
+    pub from: &'a Tensor,
+    /// Its first column that belongs to us.
+    pub start: usize,
+    /// How many heads there are.
+    pub n_heads: usize,
+    /// Columns per head.
+    pub d_head: usize,
+}
+
+impl<'a> Projection<'a> {
+    fn heads(self) -> Heads<'a> {
+        let (tokens, columns) = (self.from.shape()[0], self.from.shape()[1]);
+        Heads {
+            data: &self.from[self.start.min(self.from.len())..],
+            n_heads: self.n_heads,
+            tokens,
+            d_head: self.d_head,
+            head_stride: self.d_head,
+            token_stride: columns,
+        }
+    }
+
+    /// What a probe returned for these heads, if one wants them: `[heads, tokens, d_head]`.
+    fn tap(self, point: AttnPoint, pass: &mut Pass<'_>) -> Option<Tensor> {
+        pass.wants_attn(point).then(|| pass.tap(Point::Attn(point), by_head(self.heads())))
+    }
+}
+
+/// The heads of a tapped tensor, or of the projection.
+fn seen<'a>(tapped: Option<&'a Tensor>, projection: Projection<'a>) -> Heads<'a> {
+    match tapped {
+        None => projection.heads(),
+        Some(tensor) => {
+            let (tokens, d_head) = (tensor.shape()[1], tensor.shape()[2]);
+            Heads {
+                data: tensor,
+                n_heads: projection.n_heads,
+                tokens,
+                d_head,
+                head_stride: tokens * d_head,
+                token_stride: d_head,
+            }
+        }
+    }
+}
+
+/// `softmax(rule(q·k))·v` for every head, `[tokens, heads · d_head]`.
+///
+/// Taps `q`, `k`, `v`, `scores`, `lse`, `pattern` and `z`, building only what a probe wants. A
+/// probe that rewrites scores or pattern has the rest computed from what it returned.
+pub fn attend(
+    rule: &AttentionRule,
+    q: Projection<'_>,
+    k: Projection<'_>,
+    v: Projection<'_>,
+    pass: &mut Pass<'_>,
+) -> Tensor {
+    let tapped = [q.tap(AttnPoint::Q, pass), k.tap(AttnPoint::K, pass), v.tap(AttnPoint::V, pass)];
+    let (q, k, v) = (seen(tapped[0].as_ref(), q), seen(tapped[1].as_ref(), k), seen(tapped[2].as_ref(), v));
+    let (heads, queries, keys) = (q.n_heads, q.tokens, k.tokens);
+
+    let mut z = Tensor::zeros([queries, heads * v.d_head]);
+    let build = |point, shape: &[usize]| pass.wants_attn(point).then(|| Tensor::zeros(shape));
+    let mut scores = build(AttnPoint::Scores, &[heads, queries, keys]);
+    let mut pattern = build(AttnPoint::Pattern, &[heads, queries, keys]);
+    let mut lse = build(AttnPoint::Lse, &[heads, queries]);
+    let may_see = |query| rule.mask.keys(query, keys);
+    let kernel_rule = AttendRule {
+        scale: rule.scale,
+        keys: &may_see,
+        padding: pass.padding,
+        soft_cap: rule.soft_cap,
+        sink: rule.sink.as_deref(),
+    };
+    let out = Attended {
+        z: Some(z.values_mut()),
+        lse: lse.as_mut().map(Tensor::values_mut),
+        scores: scores.as_mut().map(Tensor::values_mut),
+        pattern: pattern.as_mut().map(Tensor::values_mut),
+    };
+    kernels::attend(pass.compute, q, k, v, kernel_rule, out);
+
+    let mut rewritten = None;
+    if let Some(built) = scores {
+        let scores = pass.tap(Point::Attn(AttnPoint::Scores), built.clone());
+        if !scores.is_same(&built) {
+            let (new_pattern, new_lse) = softmax(&scores, rule, pass);
+            lse = lse.map(|_| new_lse);
+            rewritten = Some(new_pattern);
+        }
+    }
+    if let Some(lse) = lse {
+        pass.tap(Point::Attn(AttnPoint::Lse), lse);
+    }
+    if let Some(built) = pattern {
+        let built = rewritten.clone().unwrap_or(built);
+        let pattern = pass.tap(Point::Attn(AttnPoint::Pattern), built.clone());
+        if !pattern.is_same(&built) {
+            rewritten = Some(pattern);
+        }
+    }
+    if let Some(pattern) = rewritten {
+        kernels::mix(pass.compute, &pattern, heads, v, z.values_mut());
+    }
+    tap_z(z, heads, pass)
+}
+
+/// Pattern and log-sum-exp of rewritten scores.
+fn softmax(scores: &Tensor, rule: &AttentionRule, pass: &Pass<'_>) -> (Tensor, Tensor) {
+    let shape = scores.shape();
+    let (mut pattern, mut lse) = (Tensor::zeros(shape), Tensor::zeros([shape[0], shape[1]]));
+    let (sink, lse_out) = (rule.sink.as_deref(), Some(lse.values_mut()));
+    kernels::softmax_rows(pass.compute, scores, shape[0], shape[2], sink, pattern.values_mut(), lse_out);
+    (pattern, lse)
+}
+
+/// Shows z by head, as it is named, and returns it by token, as the output projection takes it.
+fn tap_z(z: Tensor, heads: usize, pass: &mut Pass<'_>) -> Tensor {
+    if !pass.wants_attn(AttnPoint::Z) {
+        return z;
+    }
+    let d_head = z.shape()[1] / heads;
+    let built = by_head(Projection { from: &z, start: 0, n_heads: heads, d_head }.heads());
+    let seen = pass.tap(Point::Attn(AttnPoint::Z), built.clone());
+    if seen.is_same(&built) { z } else { by_token(&seen) }
+}
+
+/// Strided heads as one tensor, `[heads, tokens, d_head]`.
+fn by_head(heads: Heads<'_>) -> Tensor {
+    let Heads { n_heads, tokens, d_head, .. } = heads;
+    let mut values = Vec::with_capacity(n_heads * tokens * d_head);
+    for head in 0..n_heads {
+        for token in 0..tokens {
+            let at = head * heads.head_stride + token * heads.token_stride;
+            values.extend_from_slice(&heads.data[at..at + d_head]);
+        }
+    }
+    Tensor::new([n_heads, tokens, d_head], values)
+}
+
+/// `[heads, tokens, d_head]` as `[tokens, heads · d_head]`.
+fn by_token(z: &Tensor) -> Tensor {
+    let (heads, tokens, d_head) = (z.shape()[0], z.shape()[1], z.shape()[2]);
+    let mut values = Vec::with_capacity(z.len());
+    for token in 0..tokens {
+        for head in 0..heads {
+            values.extend_from_slice(z.row(head * tokens + token));
+        }
+    }
+    Tensor::new([tokens, heads * d_head], values)
+}

@@ -1,0 +1,111 @@
+//! What transformers are made of, on [`Tensor`]s: linear maps, tables, norms, attention.
+//!
+//! A model file composes these. None of them knows a model family; what differs between families
+//! is an argument.
+
+mod attention;
+
+pub use attention::{Projection, attend};
+
+use headscope_trace::{Point, Tensor};
+
+use crate::kernels::{self, Activation, Compute, Epilogue, Stored};
+use crate::probe::Pass;
+use crate::weights::Weight;
+
+/// `y = x Wᵀ + b`.
+pub struct Linear(kernels::Linear);
+
+impl Linear {
+    /// Packs `parts`, each `[n_out, n_in]` given with its `n_out`, one below the other, with one bias
+    /// for all.
+    pub fn pack(
+        compute: &Compute,
+        parts: &[(Stored<'_>, usize)],
+        n_in: usize,
+        bias: Option<Vec<f32>>,
+    ) -> Linear {
+        Linear(kernels::Linear::pack_many(compute, parts, n_in, bias))
+    }
+
+    /// `[tokens, n_in]` → `[tokens, n_out]`.
+    pub fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Tensor {
+        self.run(x, Epilogue::Store, pass)
+    }
+
+    /// The same, through an activation function.
+    pub fn activate(&self, x: &Tensor, activation: Activation, pass: &Pass<'_>) -> Tensor {
+        self.run(x, Epilogue::Activate(activation), pass)
+    }
+
+    /// `residual + forward(x)`, where the second term is what `point` names: in one step unless a
+    /// probe wants to see it.
+    pub fn add_to(&self, residual: &Tensor, x: &Tensor, point: Point, pass: &mut Pass<'_>) -> Tensor {
+        if !pass.wants(point) {
+            return self.run(x, Epilogue::Add(residual), pass);
+        }
+        let addend = self.forward(x, pass);
+        let mut sum = pass.tap(point, addend);
+        for (sum, residual) in sum.values_mut().iter_mut().zip(residual.iter()) {
+            *sum += residual;
+        }
+        sum
+    }
+
+    fn run(&self, x: &Tensor, epilogue: Epilogue<'_>, pass: &Pass<'_>) -> Tensor {
+        let rows = x.shape()[0];
+        let mut out = vec![0.0; rows * self.0.n_out()];
+        self.0.forward(pass.compute, x, rows, epilogue, &mut out);
+        Tensor::new([rows, self.0.n_out()], out)
+    }
+}
+
+/// A table of vectors, looked up in the file.
+pub struct Embedding {
+    /// The table, `[rows, width]`.
+    pub weight: Weight,
+    /// How many vectors there are.
+    pub rows: usize,
+    /// Their width.
+    pub width: usize,
+}
+
+impl Embedding {
+    /// Adds the vectors of `rows`, one per token, to `out` (`[tokens, width]`).
+    pub fn add_rows(&self, rows: impl Iterator<Item = usize>, out: &mut [f32]) {
+        let mut vector = vec![0.0; self.width];
+        for (row, out) in rows.zip(out.chunks_exact_mut(self.width)) {
+            self.weight.stored().widen(row * self.width..(row + 1) * self.width, &mut vector);
+            for (out, value) in out.iter_mut().zip(&vector) {
+                *out += value;
+            }
+        }
+    }
+}
+
+/// LayerNorm (arXiv 1607.06450).
+pub struct Norm {
+    /// The factor of each dimension.
+    pub weight: Vec<f32>,
+    /// The offset of each dimension.
+    pub bias: Vec<f32>,
+    /// What is added to the variance.
+    pub eps: f32,
+}
+
+impl Norm {
+    /// Normalises each row of `[tokens, width]`.
+    pub fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Tensor {
+        let mut out = vec![0.0; x.len()];
+        kernels::layer_norm(
+            pass.compute,
+            x,
+            self.weight.len(),
+            &self.weight,
+            Some(&self.bias),
+            self.eps,
+            &mut out,
+        );
+        Tensor::new(x.shape(), out)
+    }
+}

@@ -1,0 +1,169 @@
+//! Looking at a pass, and changing it.
+//!
+//! A [`Probe`] is asked whether it wants a site before the value is built, and shown the value
+//! after; what it returns is what the pass goes on with. Recording, ablating, patching and steering
+//! are all probes, and `(first, second)` is one too.
+
+use std::collections::BTreeMap;
+
+use headscope_trace::{Attn, AttnPoint, Point, Site, Stack, Tensor};
+
+use crate::kernels::Compute;
+
+/// Looks at the values of a pass, or rewrites them.
+pub trait Probe {
+    /// Whether the value at `site` should be built and shown.
+    fn wants(&self, site: Site) -> bool {
+        let _ = site;
+        false
+    }
+
+    /// Sees a value, and returns the one to go on with.
+    fn visit(&mut self, site: Site, value: Tensor) -> Tensor {
+        let _ = site;
+        value
+    }
+}
+
+/// Looks at nothing.
+impl Probe for () {}
+
+/// The first probe, then the second on what the first returned.
+impl<A: Probe, B: Probe> Probe for (A, B) {
+    fn wants(&self, site: Site) -> bool {
+        self.0.wants(site) || self.1.wants(site)
+    }
+
+    fn visit(&mut self, site: Site, value: Tensor) -> Tensor {
+        let value = if self.0.wants(site) { self.0.visit(site, value) } else { value };
+        if self.1.wants(site) { self.1.visit(site, value) } else { value }
+    }
+}
+
+impl<P: Probe + ?Sized> Probe for &mut P {
+    fn wants(&self, site: Site) -> bool {
+        (**self).wants(site)
+    }
+
+    fn visit(&mut self, site: Site, value: Tensor) -> Tensor {
+        (**self).visit(site, value)
+    }
+}
+
+/// Keeps the value at every site that a rule picks.
+pub struct Recorder<F> {
+    picks: F,
+    /// What was seen.
+    pub values: BTreeMap<Site, Tensor>,
+}
+
+impl<F: Fn(Site) -> bool> Recorder<F> {
+    /// A recorder of the sites for which `picks` is true.
+    pub fn new(picks: F) -> Recorder<F> {
+        Recorder { picks, values: BTreeMap::new() }
+    }
+}
+
+impl<F: Fn(Site) -> bool> Probe for Recorder<F> {
+    fn wants(&self, site: Site) -> bool {
+        (self.picks)(site)
+    }
+
+    fn visit(&mut self, site: Site, value: Tensor) -> Tensor {
+        self.values.insert(site, value.clone());
+        value
+    }
+}
+
+/// Rewrites the value at one site: ablation, patching, steering.
+///
+/// ```
+/// use headscope_engine::{Edit, Probe};
+/// use headscope_trace::{Site, Tensor};
+///
+/// let site: Site = "blocks.0.attn.z".parse()?;
+/// let mut silence = Edit::at(site, |mut z: Tensor| {
+///     z.values_mut().fill(0.0);
+///     z
+/// });
+/// assert_eq!(*silence.visit(site, Tensor::new([1, 1, 2], vec![3.0, 4.0])), [0.0, 0.0]);
+/// # Ok::<(), headscope_trace::TraceError>(())
+/// ```
+pub struct Edit<F> {
+    site: Site,
+    edit: F,
+}
+
+impl<F: FnMut(Tensor) -> Tensor> Edit<F> {
+    /// An edit of the value at `site`, which must keep its shape.
+    pub fn at(site: Site, edit: F) -> Edit<F> {
+        Edit { site, edit }
+    }
+}
+
+impl<F: FnMut(Tensor) -> Tensor> Probe for Edit<F> {
+    fn wants(&self, site: Site) -> bool {
+        site == self.site
+    }
+
+    fn visit(&mut self, _: Site, value: Tensor) -> Tensor {
+        (self.edit)(value)
+    }
+}
+
+/// One text on its way through the layers: where it is, who watches, what computes.
+pub struct Pass<'a> {
+    probe: &'a mut dyn Probe,
+    /// Where arithmetic happens.
+    pub compute: &'a Compute,
+    /// Which keys may be attended to; all when absent.
+    pub padding: Option<&'a [bool]>,
+    stack: Stack,
+    layer: usize,
+}
+
+impl<'a> Pass<'a> {
+    /// A pass at the bottom of a stack.
+    pub fn new(probe: &'a mut dyn Probe, compute: &'a Compute, padding: Option<&'a [bool]>) -> Pass<'a> {
+        Pass { probe, compute, padding, stack: Stack::Only, layer: 0 }
+    }
+
+    /// Enters block `layer`.
+    pub fn enter(&mut self, layer: usize) {
+        self.layer = layer;
+    }
+
+    /// Whether the value at `point` of the current block is wanted.
+    pub fn wants(&self, point: Point) -> bool {
+        self.probe.wants(self.site(point))
+    }
+
+    /// Shows `value` to the probe if it wants it, and returns what to go on with.
+    ///
+    /// # Panics
+    /// If an editing probe changed the shape.
+    pub fn tap(&mut self, point: Point, value: Tensor) -> Tensor {
+        let site = self.site(point);
+        if !self.probe.wants(site) {
+            return value;
+        }
+        let shape = value.shape().to_vec();
+        let value = self.probe.visit(site, value);
+        assert_eq!(value.shape(), shape, "a probe changed the shape of {site}");
+        value
+    }
+
+    /// The attention block of the current layer.
+    pub fn attn(&self) -> Attn {
+        Attn { stack: self.stack, layer: self.layer, cross: false }
+    }
+
+    /// As [`wants`](Pass::wants), inside the attention of the current block.
+    pub fn wants_attn(&self, point: AttnPoint) -> bool {
+        self.wants(Point::Attn(point))
+    }
+
+    fn site(&self, point: Point) -> Site {
+        Site::new(self.stack, self.layer, point)
+    }
+}

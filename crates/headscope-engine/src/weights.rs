@@ -1,0 +1,304 @@
+//! A checkpoint's tensors: memory-mapped safetensors, addressed by path, kept in the file's dtype.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::ops::{Deref, Range};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use memmap2::Mmap;
+use safetensors::SafeTensors;
+
+use crate::EngineError;
+use crate::kernels::{Compute, Dtype, Stored};
+use crate::nn::{Embedding, Linear, Norm};
+
+/// Bytes that live as long as anyone holds them.
+#[derive(Clone)]
+pub enum Bytes {
+    /// Part of the program.
+    Static(&'static [u8]),
+    /// A file, paged in as it is read.
+    Mapped(Arc<Mmap>),
+}
+
+impl Bytes {
+    /// Maps a file into memory.
+    ///
+    /// # Errors
+    /// If it cannot be opened or mapped.
+    #[expect(unsafe_code, reason = "mapping a file cannot be checked by the compiler")]
+    pub fn map(path: &Path) -> Result<Bytes, EngineError> {
+        let fault = |source| EngineError::Io { path: path.to_owned(), source };
+        let file = File::open(path).map_err(fault)?;
+        // SAFETY: the map is read-only and we never write the file. Should another process
+        // shorten it meanwhile, reads end the program, as for any memory-mapped checkpoint.
+        let map = unsafe { Mmap::map(&file) }.map_err(fault)?;
+        Ok(Bytes::Mapped(Arc::new(map)))
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Bytes::Static(bytes) => bytes,
+            Bytes::Mapped(map) => map,
+        }
+    }
+}
+
+/// One safetensors file.
+struct Source {
+    name: String,
+    bytes: Bytes,
+}
+
+struct Entry {
+    source: usize,
+    dtype: safetensors::Dtype,
+    shape: Vec<usize>,
+    range: Range<usize>,
+}
+
+/// Every tensor of a checkpoint.
+pub struct Weights {
+    sources: Vec<Source>,
+    entries: HashMap<String, Entry>,
+    compute: Compute,
+}
+
+impl Weights {
+    /// Reads the headers of one or several safetensors files.
+    ///
+    /// # Errors
+    /// If a file is cut short or its header contradicts it.
+    pub fn read(files: Vec<(String, Bytes)>, compute: &Compute) -> Result<Weights, EngineError> {
+        let mut weights = Weights { sources: Vec::new(), entries: HashMap::new(), compute: compute.clone() };
+        for (name, bytes) in files {
+            weights.add(Source { name, bytes })?;
+        }
+        Ok(weights)
+    }
+
+    fn add(&mut self, source: Source) -> Result<(), EngineError> {
+        let fault = |e: safetensors::SafeTensorError| EngineError::Container {
+            file: source.name.clone(),
+            detail: e.to_string(),
+        };
+        let (header_len, header) = SafeTensors::read_metadata(&source.bytes).map_err(fault)?;
+        let (start, expected) = (8 + header_len, header.data_len());
+        if source.bytes.len() - start != expected {
+            let detail = format!(
+                "its header promises {expected} bytes of tensors, it has {}",
+                source.bytes.len() - start
+            );
+            return Err(EngineError::Container { file: source.name, detail });
+        }
+        for (name, info) in header.tensors() {
+            let range = start + info.data_offsets.0..start + info.data_offsets.1;
+            let entry =
+                Entry { source: self.sources.len(), dtype: info.dtype, shape: info.shape.clone(), range };
+            self.entries.insert(name, entry);
+        }
+        self.sources.push(source);
+        Ok(())
+    }
+
+    /// The tensors whose names begin with `path` and a dot.
+    pub fn at(&self, path: impl fmt::Display) -> At<'_> {
+        At { weights: self, path: path.to_string() }
+    }
+
+    /// All tensors, or those under `prefix` where the checkpoint was saved with a task head.
+    pub fn root(&self, prefix: &str) -> At<'_> {
+        let dotted = format!("{prefix}.");
+        let prefixed = self.entries.keys().any(|name| name.starts_with(&dotted));
+        self.at(if prefixed { prefix } else { "" })
+    }
+
+    /// The most frequent dtype by bytes, for the card.
+    pub fn dtype(&self) -> String {
+        let mut bytes: HashMap<String, usize> = HashMap::new();
+        for entry in self.entries.values() {
+            *bytes.entry(format!("{:?}", entry.dtype).to_lowercase()).or_default() += entry.range.len();
+        }
+        let most = bytes.into_iter().max_by_key(|(name, len)| (*len, name.clone()));
+        most.map_or_else(|| "f32".into(), |(name, _)| name)
+    }
+
+    /// The files' names and bytes, for hashing.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.sources.iter().map(|source| (source.name.as_str(), &source.bytes[..]))
+    }
+
+    fn files(&self) -> String {
+        self.sources.iter().map(|source| source.name.as_str()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A place in the tree of tensor names: `w.at("encoder.layer").at(3)`.
+#[derive(Clone)]
+pub struct At<'a> {
+    weights: &'a Weights,
+    path: String,
+}
+
+impl At<'_> {
+    /// The place called `part` below this one.
+    pub fn at(&self, part: impl fmt::Display) -> Self {
+        At { weights: self.weights, path: self.name(part) }
+    }
+
+    /// Whether there is a tensor called `name` here.
+    pub fn has(&self, name: &str) -> bool {
+        self.weights.entries.contains_key(&self.name(name))
+    }
+
+    /// A linear map from the tensors `weight` (`[n_out, n_in]`) and, if there, `bias`.
+    ///
+    /// # Errors
+    /// If the weight is missing, or one of them has another shape or dtype, or is not finite.
+    pub fn linear(&self, n_out: usize, n_in: usize) -> Result<Linear, EngineError> {
+        self.linear_with(n_out, n_in, self.bias(n_out)?)
+    }
+
+    /// A linear map from the tensor `weight` and a bias that is stored elsewhere.
+    ///
+    /// # Errors
+    /// As [`linear`](At::linear).
+    pub fn linear_with(
+        &self,
+        n_out: usize,
+        n_in: usize,
+        bias: Option<Vec<f32>>,
+    ) -> Result<Linear, EngineError> {
+        let weight = self.tensor("weight", &[n_out, n_in])?;
+        Ok(Linear::pack(&self.weights.compute, &[(weight.stored(), n_out)], n_in, bias))
+    }
+
+    /// Several linear maps of one input, stacked so that they run as one.
+    ///
+    /// # Errors
+    /// As [`linear`](At::linear).
+    pub fn stacked(parts: &[Self], n_out: usize, n_in: usize) -> Result<Linear, EngineError> {
+        let weights =
+            parts.iter().map(|part| part.tensor("weight", &[n_out, n_in])).collect::<Result<Vec<_>, _>>()?;
+        let biases = parts.iter().map(|part| part.bias(n_out)).collect::<Result<Vec<_>, _>>()?;
+        let or_zeros = |bias: Option<Vec<f32>>| bias.unwrap_or_else(|| vec![0.0; n_out]);
+        let bias =
+            biases.iter().any(Option::is_some).then(|| biases.into_iter().flat_map(or_zeros).collect());
+        let stored: Vec<(Stored<'_>, usize)> =
+            weights.iter().map(|weight| (weight.stored(), n_out)).collect();
+        Ok(Linear::pack(&parts[0].weights.compute, &stored, n_in, bias))
+    }
+
+    /// A normalisation from `weight` and `bias`, or `gamma` and `beta` as older checkpoints call
+    /// them.
+    ///
+    /// # Errors
+    /// As [`linear`](At::linear).
+    pub fn layer_norm(&self, width: usize, eps: f32) -> Result<Norm, EngineError> {
+        let (weight, bias) = if self.has("gamma") { ("gamma", "beta") } else { ("weight", "bias") };
+        Ok(Norm { weight: self.vector(weight, width)?, bias: self.vector(bias, width)?, eps })
+    }
+
+    /// A table from the tensor `weight`, `[rows, width]`, looked up in the file.
+    ///
+    /// # Errors
+    /// As [`linear`](At::linear).
+    pub fn embedding(&self, rows: usize, width: usize) -> Result<Embedding, EngineError> {
+        Ok(Embedding { weight: self.tensor("weight", &[rows, width])?, rows, width })
+    }
+
+    /// The vector called `name`, widened to f32.
+    ///
+    /// # Errors
+    /// As [`linear`](At::linear).
+    pub fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, EngineError> {
+        let weight = self.tensor(name, &[len])?;
+        Ok(weight.stored().to_f32())
+    }
+
+    fn bias(&self, len: usize) -> Result<Option<Vec<f32>>, EngineError> {
+        if self.has("bias") { self.vector("bias", len).map(Some) } else { Ok(None) }
+    }
+
+    /// The tensor called `name`, which must have `shape`, a float dtype and finite values.
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Weight, EngineError> {
+        let name = self.name(name);
+        let Some(entry) = self.weights.entries.get(&name) else {
+            let detail = format!("is missing; expected one of shape {shape:?}");
+            return Err(EngineError::Tensor { file: self.weights.files(), name, detail });
+        };
+        let source = &self.weights.sources[entry.source];
+        let fault = |detail| EngineError::Tensor { file: source.name.clone(), name: name.clone(), detail };
+        if entry.shape != shape {
+            return Err(fault(format!("has shape {:?}; the configuration asks for {shape:?}", entry.shape)));
+        }
+        let dtype = match entry.dtype {
+            safetensors::Dtype::F32 => Dtype::F32,
+            safetensors::Dtype::F16 => Dtype::F16,
+            safetensors::Dtype::BF16 => Dtype::Bf16,
+            other => return Err(fault(format!("is {other:?}; expected F32, F16 or BF16"))),
+        };
+        let weight = Weight { bytes: source.bytes.clone(), range: entry.range.clone(), dtype };
+        if !weight.stored().all_finite(&self.weights.compute) {
+            return Err(fault("holds NaN or infinite values; expected finite weights".into()));
+        }
+        Ok(weight)
+    }
+
+    fn name(&self, part: impl fmt::Display) -> String {
+        if self.path.is_empty() { part.to_string() } else { format!("{}.{part}", self.path) }
+    }
+}
+
+/// One tensor where it lies in its file.
+pub struct Weight {
+    bytes: Bytes,
+    range: Range<usize>,
+    dtype: Dtype,
+}
+
+impl Weight {
+    /// Its dtype and bytes.
+    pub fn stored(&self) -> Stored<'_> {
+        Stored { dtype: self.dtype, bytes: &self.bytes[self.range.clone()] }
+    }
+}
+
+/// Where weights of a folder lie: one safetensors file, or the shards that its index names.
+///
+/// # Errors
+/// If there is none, or the index names a file outside of the folder.
+pub(crate) fn find_safetensors(folder: &Path) -> Result<Vec<PathBuf>, EngineError> {
+    let single = folder.join("model.safetensors");
+    if single.exists() {
+        return Ok(vec![single]);
+    }
+    let index = folder.join("model.safetensors.index.json");
+    if !index.exists() {
+        return Err(EngineError::Incomplete { folder: folder.to_owned(), missing: "model.safetensors" });
+    }
+    let fault = |detail: String| EngineError::Config {
+        file: index.display().to_string(),
+        key: "weight_map".into(),
+        detail,
+    };
+    let text = std::fs::read(&index).map_err(|source| EngineError::Io { path: index.clone(), source })?;
+    let json: serde_json::Value =
+        serde_json::from_slice(&text).map_err(|e| fault(format!("does not parse: {e}")))?;
+    let map = json["weight_map"].as_object().ok_or_else(|| fault("is missing".into()))?;
+    let mut shards: Vec<&str> = map.values().filter_map(serde_json::Value::as_str).collect();
+    shards.sort_unstable();
+    shards.dedup();
+    if let Some(outside) =
+        shards.iter().find(|shard| Path::new(shard).file_name().is_none_or(|name| name != **shard))
+    {
+        return Err(fault(format!("names {outside:?}; expected files of the same folder")));
+    }
+    Ok(shards.into_iter().map(|shard| folder.join(shard)).collect())
+}

@@ -1,0 +1,179 @@
+//! Every family against float64 runs of Hugging Face transformers, at every site.
+//!
+//! `fixtures/NAME/reference.safetensors` holds, for each of its cases, the value at each site; a
+//! failure names the first site of the pass that diverges, which is where to look.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use headscope_engine::models::FAMILIES;
+use headscope_engine::{Checkpoint, Compute, Isa, Model, Sites};
+use headscope_trace::{Container, Encoding, Site, Tensor, Trace};
+use serde::Deserialize;
+
+/// How far a value may be from float64, as a share of its site's largest magnitude (at least 1).
+const TOLERANCE: f32 = 1e-5;
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    ids: Vec<u32>,
+    segments: Vec<u32>,
+    mask: Vec<u8>,
+    /// The rows that were kept; all when absent.
+    rows: Option<Vec<usize>>,
+    /// The largest difference of PyTorch's f32 from float64.
+    pytorch_f32: BTreeMap<String, f32>,
+}
+
+/// The reference values of one model.
+struct Reference {
+    family: String,
+    cases: Vec<Case>,
+    tensors: BTreeMap<String, Tensor>,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn reference(name: &str) -> Reference {
+    let path = root().join("fixtures").join(name).join("reference.safetensors");
+    let bytes = std::fs::read(&path).unwrap();
+    let container = Container::read(&bytes, &path.display().to_string()).unwrap();
+    Reference {
+        family: container.metadata["family"].clone(),
+        cases: serde_json::from_str(&container.metadata["cases"]).unwrap(),
+        tensors: container.tensors.into_iter().collect(),
+    }
+}
+
+/// The names of all fixtures that hold a model of their own.
+fn fixtures() -> Vec<String> {
+    let entries = std::fs::read_dir(root().join("fixtures")).unwrap().flatten();
+    let models = entries.filter(|entry| entry.path().join("model.safetensors").exists());
+    let mut names: Vec<String> = models.map(|entry| entry.file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn load(folder: &Path, compute: &Compute) -> Model {
+    Model::load(&Checkpoint::open(folder).unwrap(), compute).unwrap()
+}
+
+impl Case {
+    fn encoding(&self) -> Encoding {
+        let mut encoding = Encoding::from_ids(&self.ids, |id| id.to_string());
+        for (i, token) in encoding.tokens.iter_mut().enumerate() {
+            (token.segment, token.mask) = (self.segments[i], self.mask[i] != 0);
+        }
+        encoding
+    }
+}
+
+impl Reference {
+    /// The sites of a case with their values, in the order of a pass.
+    fn sites(&self, case: &str) -> BTreeMap<Site, &Tensor> {
+        let prefix = format!("{case}/");
+        let of_case =
+            self.tensors.iter().filter_map(|(name, value)| Some((name.strip_prefix(&prefix)?, value)));
+        of_case.map(|(name, value)| (name.parse().unwrap(), value)).collect()
+    }
+
+    /// Compares every site of every case, the earliest first.
+    fn check(&self, name: &str, model: &Model) {
+        let sites = model.sites("*").unwrap();
+        for case in &self.cases {
+            let trace = model.trace(case.encoding(), &sites).unwrap();
+            let expected = self.sites(&case.name);
+            assert!(!expected.is_empty(), "{name}: no value of case {}", case.name);
+            for (site, expected) in expected {
+                let found =
+                    trace.get(site).unwrap_or_else(|| panic!("{name}, case {}: no {site}", case.name));
+                let found = kept_rows(found, case.rows.as_deref());
+                let off = largest_difference(&found, expected);
+                let scale =
+                    expected.iter().filter(|v| v.is_finite()).fold(1.0f32, |scale, v| scale.max(v.abs()));
+                let isa = &model.card().kernel;
+                assert!(
+                    off <= TOLERANCE * scale,
+                    "{name}, case {}, {isa}: {site} is {off:e} off, of {scale}",
+                    case.name
+                );
+            }
+        }
+    }
+}
+
+/// The rows, one per token, that the reference kept of a value whose last axes are `[tokens, n]`.
+fn kept_rows(found: &Tensor, rows: Option<&[usize]>) -> Tensor {
+    let Some(rows) = rows else { return found.clone() };
+    let (outer, [tokens, n]) = found.shape().split_last_chunk().unwrap();
+    let kept = (0..outer.iter().product())
+        .flat_map(|i: usize| rows.iter().flat_map(move |row| found.row(i * tokens + row)));
+    Tensor::new([outer, &[rows.len(), *n]].concat(), kept.copied().collect())
+}
+
+fn largest_difference(found: &Tensor, expected: &Tensor) -> f32 {
+    assert_eq!(found.shape(), expected.shape());
+    let difference = |(found, expected): (&f32, &f32)| {
+        if found == expected { 0.0 } else { (found - expected).abs() }
+    };
+    found
+        .iter()
+        .zip(expected.iter())
+        .map(difference)
+        .fold(0.0, |largest: f32, d| if d.is_nan() { d } else { largest.max(d) })
+}
+
+#[test]
+fn every_family_agrees_with_transformers_at_every_site() {
+    let names = fixtures();
+    for isa in Isa::available() {
+        let compute = Compute::new(2, isa);
+        for name in &names {
+            reference(name).check(name, &load(&root().join("fixtures").join(name), &compute));
+        }
+    }
+    let covered: Vec<String> = names.iter().map(|name| reference(name).family).collect();
+    for family in FAMILIES {
+        assert!(covered.iter().any(|name| name == family.model_type), "{} has no fixture", family.model_type);
+    }
+}
+
+#[test]
+fn gte_small_is_no_further_from_float64_than_pytorch() {
+    let model = load(&root().join("models/gte-small"), &Compute::new(2, Isa::detect()));
+    let reference = reference("gte-small");
+    let sites = Sites::patterns(&model);
+    for case in &reference.cases {
+        let trace = model.trace(case.encoding(), &sites).unwrap();
+        let mut off: BTreeMap<&str, f32> = BTreeMap::new();
+        for (site, expected) in reference.sites(&case.name) {
+            let kind = if site.attn().is_some() { "attn.pattern" } else { "last_hidden" };
+            let found = kept_rows(trace.get(site).unwrap(), case.rows.as_deref());
+            let worst = off.entry(kind).or_default();
+            *worst = worst.max(largest_difference(&found, expected));
+        }
+        for (kind, off) in off {
+            let pytorch = case.pytorch_f32[kind];
+            println!("{:>12} {kind:>12}: {off:.2e}, PyTorch {pytorch:.2e}, {:.2}x", case.name, off / pytorch);
+            assert!(off <= 1.5 * pytorch, "{}: {kind} is {off:e} off, PyTorch {pytorch:e}", case.name);
+        }
+    }
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    let reference = reference("bert");
+    let folder = root().join("fixtures/bert");
+    let run = |threads| -> Vec<Trace> {
+        let model = load(&folder, &Compute::new(threads, Isa::detect()));
+        let sites = model.sites("*").unwrap();
+        reference.cases.iter().map(|case| model.trace(case.encoding(), &sites).unwrap()).collect()
+    };
+    let alone = run(1);
+    for threads in [2, 3, 7] {
+        assert!(run(threads) == alone, "{threads} threads");
+    }
+}

@@ -1,0 +1,37 @@
+//! Why a trace cannot be shown.
+
+use thiserror::Error;
+
+/// Why a trace cannot be shown.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ViewError {
+    /// It holds neither patterns nor queries and keys.
+    #[error("the trace holds no attention: no block has its pattern, or its q and k")]
+    NoAttention,
+    /// It has no token.
+    #[error("the trace has no token")]
+    NoToken,
+    /// A layer or head that the trace does not have.
+    #[error("there is no {what} {found}; the trace has {n} of them, counted from 0")]
+    OutOfRange {
+        /// `layer` or `head`.
+        what: &'static str,
+        /// What was asked for.
+        found: usize,
+        /// How many there are.
+        n: usize,
+    },
+}
+
+impl ViewError {
+    /// How to go on, where there is a way.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            ViewError::NoAttention => {
+                Some("trace the text again without --sites, or with --sites 'blocks.*.attn.pattern'".into())
+            }
+            ViewError::NoToken | ViewError::OutOfRange { .. } => None,
+        }
+    }
+}

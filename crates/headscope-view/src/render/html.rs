@@ -1,0 +1,165 @@
+//! Pages: a self-contained one, and the shell of the app.
+//!
+//! Both carry the one front-end component, whose source is `web/`. A page's policy names the
+//! hashes of the very script and style it holds and allows nothing else, so that no token, however
+//! spelled, can run or fetch anything.
+
+use std::io::Write;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+
+use crate::{Focus, ViewData};
+
+/// The front-end component, built from `web/`.
+pub const SCRIPT: &str = include_str!("../../dist/headscope.js");
+
+/// What the page looks like before the component has drawn.
+const STYLE: &str = ":root{color-scheme:light dark}html,body{margin:0;height:100%;background:#fbfbf9}\
+@media(prefers-color-scheme:dark){html,body{background:#131417;color:#ececee}}\
+noscript{display:block;padding:2rem;font:16px/1.5 system-ui,sans-serif}";
+
+/// A page that needs nothing but itself: no server, no network.
+pub fn standalone(data: &ViewData, focus: &Focus) -> String {
+    let packed = BASE64_STANDARD.encode(gzip(&data.whole()));
+    // `</script` cannot stand in an inlined script; the escape means the same in JavaScript.
+    let script = SCRIPT.replace("</script", "<\\/script");
+    let policy = format!(
+        "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src data: blob:; base-uri 'none'; form-action 'none'",
+        hash(&script),
+        hash(STYLE),
+    );
+    let texts: Vec<&str> = data.trace().encoding.texts().collect();
+    page(
+        &policy,
+        &title(&texts),
+        &format!(r#"<main data-headscope="page" data-focus="{}"></main>"#, escape(&json(focus))),
+        &format!(
+            "<script type=\"application/x-headscope\" id=\"headscope-data\">{packed}</script>\n<script type=\"module\">{script}</script>"
+        ),
+    )
+}
+
+/// The page of the app, whose data and script come from its server.
+pub fn app(editable: bool, focus: &Focus) -> String {
+    page(
+        APP_POLICY.replace("STYLE", &hash(STYLE)).as_str(),
+        "headscope",
+        &format!(
+            r#"<main data-headscope="app" data-editable="{editable}" data-focus="{}"></main>"#,
+            escape(&json(focus))
+        ),
+        r#"<script type="module" src="/headscope.js"></script>"#,
+    )
+}
+
+/// The policy of the app, for its header too; `STYLE` stands for the style's hash.
+const APP_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sha256-STYLE'; connect-src 'self'; \
+img-src data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The policy of the app as an HTTP header, which can also forbid framing.
+pub fn app_policy() -> String {
+    APP_POLICY.replace("STYLE", &hash(STYLE))
+}
+
+fn page(policy: &str, title: &str, main: &str, scripts: &str) -> String {
+    // A policy in the page cannot speak of framing; browsers warn when it tries.
+    let policy = policy.replace("; frame-ancestors 'none'", "");
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"generator\" content=\"headscope {version}\">\n\
+         <title>{title}</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>{STYLE}</style>\n</head>\n<body>\n{main}\n\
+         <noscript>This page draws attention with JavaScript, which is switched off here.</noscript>\n{scripts}\n</body>\n</html>\n",
+        version = env!("CARGO_PKG_VERSION"),
+    )
+}
+
+/// The texts, shortened, then the program's name.
+fn title(texts: &[&str]) -> String {
+    let shorten = |text: &&str| {
+        let line: String = text.chars().filter(|c| !c.is_control()).take(60).collect();
+        if line.len() < text.len() { format!("{}…", line.trim_end()) } else { line }
+    };
+    let texts: Vec<String> = texts.iter().map(shorten).collect();
+    let title =
+        if texts.is_empty() { "headscope".into() } else { format!("{} · headscope", texts.join(" | ")) };
+    escape(&title)
+}
+
+/// Text as it may stand in HTML, attributes included.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+fn json(focus: &Focus) -> String {
+    serde_json::to_string(focus).expect("plain structs serialize")
+}
+
+fn hash(text: &str) -> String {
+    BASE64_STANDARD.encode(Sha256::digest(text))
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).expect("a vector takes all that is written");
+    encoder.finish().expect("a vector takes all that is written")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use headscope_trace::{AttentionRule, Attn, AttnPoint, Card, Encoding, Tensor, Trace};
+
+    fn data(text: &str) -> ViewData {
+        let mut encoding = Encoding::from_ids(&[1], |_| text.to_owned());
+        encoding.text = text.to_owned();
+        encoding.parts.push(0..text.len());
+        let mut trace = Trace::new(
+            Card::new("tiny", "bert"),
+            encoding,
+            vec![(Attn::block(0), AttentionRule::full(1.0, 1))],
+        );
+        trace.insert(Attn::block(0).site(AttnPoint::Pattern), Tensor::new([1, 1, 1], vec![1.0]));
+        ViewData::new(trace).unwrap()
+    }
+
+    #[test]
+    fn hostile_text_stays_text() {
+        let hostile = "</script><img src=x onerror=alert(1)><script>alert(2)</script>\"'&";
+        let focus = Focus { view: Some(hostile.into()), ..Focus::default() };
+        let page = standalone(&data(hostile), &focus);
+        assert!(!page.contains("<img"));
+        assert_eq!(page.matches("<script").count(), page.matches("</script>").count());
+        assert!(!page.contains("alert(2)</script>"));
+        assert!(page.contains("&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;"));
+    }
+
+    #[test]
+    fn the_policy_names_the_hash_of_what_is_inlined() {
+        let page = standalone(&data("a"), &Focus::default());
+        let script =
+            page.split("<script type=\"module\">").nth(1).unwrap().split("</script>").next().unwrap();
+        assert!(page.contains(&format!("script-src 'sha256-{}'", hash(script))));
+        let style = page.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
+        assert!(page.contains(&format!("style-src 'sha256-{}'", hash(style))));
+    }
+
+    #[test]
+    fn no_address_outside_is_named() {
+        for page in [standalone(&data("a"), &Focus::default()), app(true, &Focus::default())] {
+            for scheme in ["https://", "//cdn", "src=\"http"] {
+                assert!(!page.contains(scheme), "{scheme}");
+            }
+        }
+    }
+
+    #[test]
+    fn long_titles_are_cut() {
+        assert_eq!(title(&["a\u{7}b", &"x".repeat(100)]), format!("ab… | {}… · headscope", "x".repeat(60)));
+    }
+}

@@ -1,0 +1,3 @@
+//! Renderers: one file per form.
+
+pub mod html;

@@ -1,0 +1,237 @@
+//! What a page needs of a trace: the same container, the same metadata, a picture and a few numbers
+//! of each head, and the means to show any pattern.
+
+use headscope_trace::{AttentionRule, Attn, AttnPoint, Section, Tensor, Trace, Values, write_safetensors};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::metrics::{METRICS, Meter};
+use crate::{ViewError, atlas};
+
+/// What a page shows first.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Focus {
+    /// The view; `head` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub view: Option<String>,
+    /// The layer, counted from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer: Option<usize>,
+    /// The head, counted from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head: Option<usize>,
+}
+
+/// A trace made ready to be shown.
+pub struct ViewData {
+    trace: Trace,
+    blocks: Vec<Attn>,
+    n_heads: usize,
+    atlas: Vec<u8>,    // [blocks, heads, side, side]
+    metrics: Vec<f32>, // [metrics, blocks, heads]
+    /// How long the pass took, in milliseconds, if known.
+    pub traced_ms: Option<f64>,
+}
+
+impl ViewData {
+    /// Draws the atlas and measures every head. Blocks of which the trace has neither pattern nor
+    /// queries and keys are left out.
+    ///
+    /// # Errors
+    /// If nothing is left, or the text is empty.
+    pub fn new(trace: Trace) -> Result<ViewData, ViewError> {
+        if trace.encoding.is_empty() {
+            return Err(ViewError::NoToken);
+        }
+        let blocks: Vec<Attn> =
+            trace.rules().iter().map(|(attn, _)| *attn).filter(|attn| can_show(&trace, *attn)).collect();
+        let heads_of = |attn: &Attn| trace.rule(*attn).map_or(0, |rule| rule.query_heads);
+        let n_heads = blocks.iter().map(heads_of).max().ok_or(ViewError::NoAttention)?;
+
+        let meter = Meter::new(&trace.encoding);
+        let places: Vec<(Attn, usize)> =
+            blocks.iter().flat_map(|attn| (0..n_heads).map(|head| (*attn, head))).collect();
+        let side = atlas::side(trace.encoding.len());
+        let measured: Vec<(Vec<u8>, Vec<f32>)> = places
+            .par_iter()
+            .map(|(attn, head)| match trace.pattern(*attn, *head) {
+                Some(pattern) => (atlas::thumbnail(&pattern), meter.measure(&pattern)),
+                None => (vec![0; side * side], vec![f32::NAN; METRICS.len()]), // a narrower block
+            })
+            .collect();
+        let metrics = (0..METRICS.len())
+            .flat_map(|metric| measured.iter().map(move |(_, values)| values[metric]))
+            .collect();
+        let atlas = measured.iter().flat_map(|(picture, _)| picture).copied().collect();
+        Ok(ViewData { trace, blocks, n_heads, atlas, metrics, traced_ms: None })
+    }
+
+    /// The trace.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// The weights of a head of the `layer`-th block shown, `[queries, keys]`.
+    ///
+    /// # Errors
+    /// If there is no such layer or head.
+    pub fn pattern(&self, layer: usize, head: usize) -> Result<Tensor, ViewError> {
+        let out_of = |what, found, n| ViewError::OutOfRange { what, found, n };
+        let attn = *self.blocks.get(layer).ok_or(out_of("layer", layer, self.blocks.len()))?;
+        self.trace.pattern(attn, head).ok_or(out_of("head", head, self.n_heads))
+    }
+
+    /// Whether a focus points into the trace.
+    ///
+    /// # Errors
+    /// Names what does not exist.
+    pub fn check(&self, focus: &Focus) -> Result<(), ViewError> {
+        self.pattern(focus.layer.unwrap_or(0), 0)?;
+        match focus.head {
+            Some(head) if head >= self.n_heads => {
+                Err(ViewError::OutOfRange { what: "head", found: head, n: self.n_heads })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Text, rules, atlas and metrics: what the first picture needs besides one pattern.
+    pub fn overview(&self) -> Vec<u8> {
+        self.container(Vec::new())
+    }
+
+    /// The same with all that a page without a server needs: per layer the pattern, or the queries
+    /// and keys it is computed from, whichever is smaller.
+    pub fn whole(&self) -> Vec<u8> {
+        let mut sections = Vec::new();
+        for attn in &self.blocks {
+            let rule = self.trace.rule(*attn).expect("blocks come from the rules");
+            sections.extend(smallest(&self.trace, *attn, rule));
+        }
+        self.container(sections)
+    }
+
+    fn container<'a>(&'a self, mut sections: Vec<Section<'a>>) -> Vec<u8> {
+        let mut metadata = self.trace.metadata();
+        let shown: Vec<String> = self.blocks.iter().map(ToString::to_string).collect();
+        metadata.insert("blocks", serde_json::to_string(&shown).expect("strings serialize"));
+        metadata.insert("metrics", serde_json::to_string(METRICS).expect("plain structs serialize"));
+        if let Some(ms) = self.traced_ms {
+            metadata.insert("traced_ms", format!("{ms:.1}"));
+        }
+        let (blocks, heads, side) = (self.blocks.len(), self.n_heads, atlas::side(self.trace.encoding.len()));
+        sections.push(Section {
+            name: "metrics".into(),
+            shape: vec![METRICS.len(), blocks, heads],
+            values: Values::F32(&self.metrics),
+        });
+        sections.push(Section {
+            name: "atlas".into(),
+            shape: vec![blocks, heads, side, side],
+            values: Values::U8(&self.atlas),
+        });
+        let mut bytes = Vec::new();
+        write_safetensors(&mut bytes, &metadata, &sections).expect("a vector takes all that is written");
+        bytes
+    }
+}
+
+/// Whether the trace has what a block's patterns need.
+fn can_show(trace: &Trace, attn: Attn) -> bool {
+    let has = |point| trace.get(attn.site(point)).is_some();
+    has(AttnPoint::Pattern) || (has(AttnPoint::Q) && has(AttnPoint::K))
+}
+
+/// The smaller way to tell a block's patterns, of those that were recorded.
+fn smallest<'a>(trace: &'a Trace, attn: Attn, rule: &AttentionRule) -> Vec<Section<'a>> {
+    let recorded = |point| trace.get(attn.site(point)).map(|value| section(attn, point, value));
+    let (pattern, q, k) = (recorded(AttnPoint::Pattern), recorded(AttnPoint::Q), recorded(AttnPoint::K));
+    let pattern_len = rule.query_heads * trace.encoding.len() * trace.encoding.len();
+    match (pattern, q, k) {
+        (None, Some(q), Some(k)) => [q, k].into_iter().chain(recorded(AttnPoint::Lse)).collect(),
+        (Some(_), Some(q), Some(k)) if pattern_len > len(&q) + len(&k) => {
+            [q, k].into_iter().chain(recorded(AttnPoint::Lse)).collect()
+        }
+        (pattern, ..) => pattern.into_iter().collect(),
+    }
+}
+
+fn section(attn: Attn, point: AttnPoint, value: &Tensor) -> Section<'_> {
+    Section { name: attn.site(point).to_string(), shape: value.shape().to_vec(), values: Values::F32(value) }
+}
+
+fn len(section: &Section<'_>) -> usize {
+    section.shape.iter().product()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use headscope_trace::{Card, Container, Encoding};
+
+    fn trace(tokens: usize, sites: &[AttnPoint]) -> Trace {
+        let encoding = Encoding::from_ids(&(0..tokens as u32).collect::<Vec<_>>(), |id| format!("t{id}"));
+        let rules = (0..2).map(|layer| (Attn::block(layer), AttentionRule::full(0.5, 3))).collect();
+        let mut trace = Trace::new(Card::new("tiny", "bert"), encoding, rules);
+        for point in sites {
+            let attn = Attn::block(1); // only the second layer was recorded
+            let shape = match point {
+                AttnPoint::Pattern => vec![3, tokens, tokens],
+                AttnPoint::Lse => vec![3, tokens],
+                _ => vec![3, tokens, 4],
+            };
+            let n: usize = shape.iter().product();
+            trace.insert(attn.site(*point), Tensor::new(shape, vec![1.0 / tokens as f32; n]));
+        }
+        trace
+    }
+
+    fn names(bytes: &[u8]) -> Vec<String> {
+        // The reader of traces takes F32 alone, and the atlas is bytes: parse the header here.
+        let len = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        let header: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(&bytes[8..8 + len]).unwrap();
+        header.keys().filter(|name| *name != "__metadata__").cloned().collect()
+    }
+
+    #[test]
+    fn a_page_carries_the_smaller_of_patterns_and_queries_and_keys() {
+        use AttnPoint::{K, Lse, Pattern, Q};
+        let rows: [(usize, &[AttnPoint], &[&str]); 4] = [
+            (4, &[Pattern, Q, K, Lse], &["atlas", "blocks.1.attn.pattern", "metrics"]),
+            (
+                40,
+                &[Pattern, Q, K, Lse],
+                &["atlas", "blocks.1.attn.k", "blocks.1.attn.lse", "blocks.1.attn.q", "metrics"],
+            ),
+            (40, &[Pattern], &["atlas", "blocks.1.attn.pattern", "metrics"]),
+            (4, &[Q, K], &["atlas", "blocks.1.attn.k", "blocks.1.attn.q", "metrics"]),
+        ];
+        for (tokens, sites, expected) in rows {
+            let data = ViewData::new(trace(tokens, sites)).unwrap();
+            assert_eq!(names(&data.whole()), expected);
+            assert_eq!(names(&data.overview()), ["atlas", "metrics"]);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_shown_is_said() {
+        assert!(matches!(ViewData::new(trace(3, &[AttnPoint::Q])), Err(ViewError::NoAttention)));
+        assert!(matches!(ViewData::new(trace(0, &[])), Err(ViewError::NoToken)));
+        let data = ViewData::new(trace(3, &[AttnPoint::Pattern])).unwrap();
+        assert_eq!(
+            data.pattern(1, 0).unwrap_err().to_string(),
+            "there is no layer 1; the trace has 1 of them, counted from 0"
+        );
+        assert!(data.pattern(0, 3).is_err());
+        assert!(data.check(&Focus { head: Some(3), ..Focus::default() }).is_err());
+        assert!(data.check(&Focus::default()).is_ok());
+    }
+
+    #[test]
+    fn a_trace_file_stays_readable_beside() {
+        let mut bytes = Vec::new();
+        trace(3, &[AttnPoint::Pattern]).write(&mut bytes).unwrap();
+        assert_eq!(Container::read(&bytes, "t").unwrap().tensors.len(), 1);
+    }
+}
