@@ -1,1 +1,41 @@
-//! headscope.
+//! See what every head of a transformer attends to.
+//!
+//! ```text
+//! text ──Tokenizer──▶ Encoding ──Model──▶ Trace ──ViewData──▶ html::standalone
+//! ```
+//!
+//! - [`Tokenizer`](text::Tokenizer) turns a text or a pair into an [`Encoding`]: ids, pieces, spans.
+//! - [`engine::Model`] runs it and shows every [`Site`] of the pass to a [`Probe`](engine::Probe).
+//! - a [`Trace`] keeps what was recorded, computes any attention pattern from queries and keys, and
+//!   saves to a safetensors file that numpy reads.
+//! - [`ViewData`](view::ViewData) adds a thumbnail and the metrics of each head;
+//!   [`html::standalone`](view::render::html::standalone) makes a page of it.
+//!
+//! ```no_run
+//! use headscope::{Attn, Compute, Isa, Model};
+//!
+//! let model = Model::open("models/gte-small", &Compute::new(4, Isa::detect()))?;
+//! let trace = model.trace("The cat sat on the mat", Some("The dog played in the park"))?;
+//! let pattern = trace.pattern(Attn::block(1), 11).expect("recorded"); // [queries, keys]
+//! println!("cat attends to sat: {:.3}", pattern.row(2)[3]);
+//! trace.save("cat-and-dog.safetensors")?;
+//! # Ok::<(), headscope::Error>(())
+//! ```
+
+mod error;
+mod model;
+
+pub use error::Error;
+pub use model::{Model, ModelFiles, VIEW_POINTS};
+
+pub use headscope_engine::{Compute, Edit, Isa, Probe, Recorder, Sites};
+pub use headscope_trace::{Attn, AttnPoint, Encoding, Point, Site, Stack, Tensor, Token, Trace};
+
+/// Running models: [`headscope_engine`].
+pub use headscope_engine as engine;
+/// Tokenizers: [`headscope_text`].
+pub use headscope_text as text;
+/// Traces and their file: [`headscope_trace`].
+pub use headscope_trace as trace;
+/// Metrics, views and pages: [`headscope_view`].
+pub use headscope_view as view;

@@ -1,5 +1,6 @@
 //! Attention of every head.
-use super::{Compute, for_each_part};
+use super::Compute;
+use super::share::for_each_part;
 use std::ops::Range;
 
 /// Heads in a buffer: element `(h, t, d)` is `data[h * head_stride + t * token_stride + d]`.

@@ -1,55 +1,35 @@
 //! Memory for panels and scratch: aligned to cache lines, in huge pages where it is large.
-#![allow(unsafe_code)] // An allocation with an alignment that `Vec` cannot promise.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
-use std::ptr::NonNull;
 
-/// Numbers that any bit pattern is a value of, zero included.
-pub(super) trait Plain: Copy + 'static {}
+/// A number of which all-zero bits are a value.
+pub(super) trait Plain: Copy + Default + Send + Sync + 'static {}
 impl Plain for f32 {}
 impl Plain for u16 {}
 
+/// At this alignment no vector register straddles two cache lines.
+const LINE: usize = 64;
+
+/// Huge pages have 2 MiB on x86-64, and on most of aarch64.
+const HUGE: usize = 2 << 20;
+
 /// A slice whose first element begins a cache line.
 pub(super) struct Buffer<T: Plain> {
-    start: NonNull<T>,
+    memory: Vec<T>,
+    start: usize,
     len: usize,
 }
 
-// SAFETY: a buffer owns its memory as a Vec does.
-unsafe impl<T: Plain + Send> Send for Buffer<T> {}
-// SAFETY: as above.
-unsafe impl<T: Plain + Sync> Sync for Buffer<T> {}
-
-/// A vector register of the widest kind never straddles two lines at this alignment.
-const LINE: usize = 64;
-
 impl<T: Plain> Buffer<T> {
-    /// `len` zeros. Pages of a large buffer are not touched yet.
+    /// `len` zeros. A large buffer's pages are not touched yet, so that the
+    /// threads that fill it share the work of clearing them.
     pub(super) fn zeroed(len: usize) -> Buffer<T> {
-        if len == 0 {
-            return Buffer { start: NonNull::dangling(), len };
-        }
-        let layout = Self::layout(len);
-        // SAFETY: the layout is not empty.
-        let start = unsafe { alloc_zeroed(layout) };
-        let Some(start) = NonNull::new(start.cast()) else { handle_alloc_error(layout) };
-        Buffer { start, len }
-    }
-
-    fn layout(len: usize) -> Layout {
-        Layout::array::<T>(len)
-            .and_then(|layout| layout.align_to(LINE))
-            .unwrap_or_else(|_| panic!("a buffer of {len} numbers exceeds the address space"))
-    }
-}
-
-impl<T: Plain> Drop for Buffer<T> {
-    fn drop(&mut self) {
-        if self.len > 0 {
-            // SAFETY: allocated in `zeroed` with the same layout.
-            unsafe { dealloc(self.start.as_ptr().cast(), Self::layout(self.len)) };
-        }
+        let slack = LINE / size_of::<T>();
+        let mut memory = vec![T::default(); len + slack];
+        advise_huge_pages(&mut memory);
+        let start = memory.as_ptr().align_offset(LINE).min(slack);
+        Buffer { memory, start, len }
     }
 }
 
@@ -57,15 +37,69 @@ impl<T: Plain> Deref for Buffer<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        // SAFETY: `len` numbers were allocated and set to zero; `start` is
-        // aligned, and dangling only when there are none.
-        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.len) }
+        &self.memory[self.start..][..self.len]
     }
 }
 
 impl<T: Plain> DerefMut for Buffer<T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        // SAFETY: as in `deref`, and `self` is borrowed mutably.
-        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.len) }
+        &mut self.memory[self.start..][..self.len]
     }
+}
+
+/// `len` zeros for a large result, in huge pages where the system has them.
+///
+/// Patterns of a long text are hundreds of megabytes; clearing them 4 KiB at a
+/// time takes longer than computing them.
+#[must_use]
+pub fn zeros(len: usize) -> Vec<f32> {
+    let mut memory = vec![0.0; len];
+    advise_huge_pages(&mut memory);
+    memory
+}
+
+/// Asks the system to back untouched memory with huge pages. It may refuse.
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code)] // One call of the system, for which std has no function.
+fn advise_huge_pages<T>(memory: &mut [T]) {
+    use std::ffi::{c_int, c_void};
+    const MADV_HUGEPAGE: c_int = 14;
+    unsafe extern "C" {
+        fn madvise(start: *mut c_void, len: usize, advice: c_int) -> c_int;
+    }
+    if size_of_val(memory) < 2 * HUGE {
+        return;
+    }
+    let pages = memory.as_mut_ptr_range();
+    let start = pages.start.addr().next_multiple_of(HUGE);
+    let len = (pages.end.addr() - start) / HUGE * HUGE;
+    let start = pages.start.with_addr(start);
+    // SAFETY: the pages lie within `memory`, and the advice changes no byte of them.
+    let _ = unsafe { madvise(start.cast(), len, MADV_HUGEPAGE) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn advise_huge_pages<T>(_: &mut [T]) {}
+
+/// Scratch up to this many numbers stays with its thread for the next call.
+const KEPT: usize = 4 << 20;
+
+/// Calls `f` with `len` numbers of scratch, whatever they are, which belong to this thread.
+pub(super) fn with_scratch<T>(len: usize, f: impl FnOnce(&mut [f32]) -> T) -> T {
+    thread_local! {
+        static FREE: RefCell<Vec<Buffer<f32>>> = const { RefCell::new(Vec::new()) };
+    }
+    let mut buffer = FREE.with_borrow_mut(|free| match free.iter().position(|b| b.len >= len) {
+        Some(i) => free.swap_remove(i),
+        None => {
+            // What is too small now was needed less: it makes room.
+            free.pop();
+            Buffer::zeroed(len.next_power_of_two())
+        }
+    });
+    let result = f(&mut buffer[..len]);
+    if buffer.len <= KEPT {
+        FREE.with_borrow_mut(|free| free.push(buffer));
+    }
+    result
 }

@@ -1,5 +1,6 @@
 //! The instruction sets, and which of them this machine has.
 
+use super::simd::Kernel;
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,7 +12,7 @@ use std::str::FromStr;
 pub struct Isa(Kind);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
-pub(super) enum Kind {
+enum Kind {
     #[cfg(target_arch = "x86_64")]
     Avx512,
     #[cfg(target_arch = "x86_64")]
@@ -44,8 +45,20 @@ impl Isa {
         KINDS.iter().copied().filter(|kind| kind.is_here()).map(Isa).collect()
     }
 
-    pub(super) fn kind(self) -> Kind {
-        self.0
+    /// Runs the copy of a kernel that was compiled for this instruction set.
+    #[inline]
+    #[allow(unsafe_code)] // Only this enters code that not every machine can run.
+    pub(super) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            // SAFETY: an `Isa` of this kind exists only where `is_here` found
+            // every feature that `run` is compiled with.
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx512 => unsafe { super::avx512::run(kernel) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Kind::Avx2 => unsafe { super::avx2::run(kernel) },
+            Kind::Portable => super::portable::run(kernel),
+        }
     }
 
     fn name(self) -> &'static str {

@@ -1,12 +1,28 @@
-//! `y = x Wᵀ + b`.
-use super::{Compute, Stored, for_each_part};
+//! `y = epilogue(x Wᵀ + b)`, the weights packed once.
 
-/// A linear layer.
+use super::buffer::{Buffer, Plain, with_scratch};
+use super::math::Activate;
+use super::share::{Shared, for_each_part};
+use super::simd::{Kernel, Simd};
+use super::tile::{DEPTH, Numbers, PANEL, Product};
+use super::{Compute, Dtype, Stored};
+use std::ops::Range;
+
+/// A linear layer whose weights stand in panels, in the dtype of their file.
+///
+/// Panel `p` holds columns `48 p` to `48 p + 47` of the output: for each input,
+/// their 48 weights side by side. Columns missing from the last panel are zero.
 pub struct Linear {
-    weight: Vec<f32>,
+    panels: Panels,
     bias: Option<Vec<f32>>,
     n_in: usize,
     n_out: usize,
+}
+
+enum Panels {
+    F32(Buffer<f32>),
+    F16(Buffer<u16>),
+    Bf16(Buffer<u16>),
 }
 
 /// What happens to a product before it is stored.
@@ -42,41 +58,20 @@ pub enum Activation {
 impl Activation {
     /// Applies the function to every element.
     pub fn apply(self, compute: &Compute, x: &mut [f32]) {
-        for_each_part(compute, x, 4096, |_, part| part.iter_mut().for_each(|x| *x = self.of(*x)));
-    }
-
-    fn of(self, x: f32) -> f32 {
-        let y = f64::from(x);
-        let sigmoid = |y: f64| 1.0 / (1.0 + (-y).exp());
-        (match self {
-            Activation::Gelu => 0.5 * y * erfc(-y / std::f64::consts::SQRT_2),
-            Activation::GeluTanh => y * sigmoid(2.0 * 0.797_884_560_802_865_4 * (y + 0.044_715 * y * y * y)),
-            Activation::QuickGelu => y * sigmoid(1.702 * y),
-            Activation::Silu => y * sigmoid(y),
-            Activation::Relu => y.max(0.0),
-            Activation::Tanh => y.tanh(),
-            Activation::Sigmoid => sigmoid(y),
-        }) as f32
+        for_each_part(compute, x, 1 << 13, |_, x| {
+            compute.isa().run(Activate { activation: self, x });
+        });
     }
 }
 
-fn erfc(x: f64) -> f64 {
-    // Simpson's rule; only until the vector code stands.
-    let t = x.abs().min(7.0);
-    let n = 64;
-    let h = t / f64::from(n);
-    let g = |u: f64| (-u * u).exp();
-    let sum: f64 = (0..n)
-        .map(|i| {
-            let a = f64::from(i) * h;
-            h / 6.0 * (g(a) + 4.0 * g(a + h / 2.0) + g(a + h))
-        })
-        .sum();
-    1.0 - sum * std::f64::consts::FRAC_2_SQRT_PI * x.signum()
-}
+/// Rows that one task takes at most: their input and sums stay in the second-level cache.
+const TASK_ROWS: usize = 128;
 
 impl Linear {
     /// Packs a weight matrix `[n_out, n_in]`.
+    ///
+    /// # Panics
+    /// When the weight has not `n_out * n_in` numbers or the bias not `n_out`.
     #[must_use]
     pub fn pack(
         compute: &Compute,
@@ -88,34 +83,65 @@ impl Linear {
         Linear::pack_many(compute, &[(weight, n_out)], n_in, bias)
     }
 
-    /// Packs several matrices `[n_out, n_in]` stacked: one product gives all their columns side by side.
+    /// Packs several matrices `[n_out, n_in]`, stacked: one product gives all
+    /// their columns side by side.
+    ///
+    /// Matrices of one dtype keep it; different ones are widened to f32.
+    ///
+    /// # Panics
+    /// When a weight has not `n_out * n_in` numbers or the bias not one for
+    /// each column.
     #[must_use]
     pub fn pack_many(
-        _compute: &Compute,
+        compute: &Compute,
         weights: &[(Stored, usize)],
         n_in: usize,
         bias: Option<Vec<f32>>,
     ) -> Linear {
-        let n_out = weights.iter().map(|w| w.1).sum();
-        let weight: Vec<f32> = weights.iter().flat_map(|w| w.0.to_f32()).collect();
-        assert_eq!(weight.len(), n_out * n_in);
-        assert!(bias.as_ref().is_none_or(|b| b.len() == n_out));
-        Linear { weight, bias, n_in, n_out }
+        let sources: Vec<Source> = weights
+            .iter()
+            .map(|&(stored, n_out)| {
+                assert_eq!(stored.len(), n_out * n_in, "numbers of a weight");
+                Source { stored, n_out, by_input: false }
+            })
+            .collect();
+        Linear::of(compute, &sources, n_in, bias)
     }
 
-    /// Packs a matrix stored `[n_in, n_out]`, as GPT-2's layers are.
+    /// Packs a matrix that is stored `[n_in, n_out]`, as GPT-2's layers are.
+    ///
+    /// # Panics
+    /// When the weight has not `n_in * n_out` numbers or the bias not `n_out`.
     #[must_use]
     pub fn pack_transposed(
-        _compute: &Compute,
+        compute: &Compute,
         weight: Stored,
         n_out: usize,
         n_in: usize,
         bias: Option<Vec<f32>>,
     ) -> Linear {
-        let w = weight.to_f32();
-        assert_eq!(w.len(), n_out * n_in);
-        let weight = (0..n_out * n_in).map(|i| w[(i % n_in) * n_out + i / n_in]).collect();
-        Linear { weight, bias, n_in, n_out }
+        assert_eq!(weight.len(), n_in * n_out, "numbers of a weight");
+        Linear::of(compute, &[Source { stored: weight, n_out, by_input: true }], n_in, bias)
+    }
+
+    fn of(compute: &Compute, sources: &[Source], n_in: usize, bias: Option<Vec<f32>>) -> Linear {
+        let n_out = sources.iter().map(|s| s.n_out).sum();
+        if let Some(bias) = &bias {
+            assert_eq!(bias.len(), n_out, "numbers of the bias");
+        }
+        let dtype = sources.first().map_or(Dtype::F32, |s| s.stored.dtype);
+        let same = sources.iter().all(|s| s.stored.dtype == dtype);
+        let bits = |bytes: &[u8]| u16::from_le_bytes([bytes[0], bytes[1]]);
+        let panels = match dtype {
+            Dtype::F16 if same => Panels::F16(pack(compute, sources, n_out, n_in, bits)),
+            Dtype::Bf16 if same => Panels::Bf16(pack(compute, sources, n_out, n_in, bits)),
+            Dtype::F32 if same => {
+                let read = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+                Panels::F32(pack(compute, sources, n_out, n_in, read))
+            }
+            _ => Panels::F32(pack_mixed(compute, sources, n_out, n_in)),
+        };
+        Linear { panels, bias, n_in, n_out }
     }
 
     /// Columns of the input.
@@ -131,32 +157,214 @@ impl Linear {
     }
 
     /// `out = epilogue(x Wᵀ + b)`: x `[rows, n_in]`, out `[rows, n_out]`.
+    ///
+    /// A row of the result depends on that row of x alone, to the bit: not on
+    /// the other rows, their number, or the number of threads.
+    ///
+    /// # Panics
+    /// When x, out or what is added has another size.
     pub fn forward(&self, compute: &Compute, x: &[f32], rows: usize, epilogue: Epilogue, out: &mut [f32]) {
-        assert_eq!(x.len(), rows * self.n_in);
-        assert_eq!(out.len(), rows * self.n_out);
-        for_each_part(compute, out, self.n_out, |row, out| {
-            let x = &x[row * self.n_in..][..self.n_in];
-            for (j, out) in out.iter_mut().enumerate() {
-                let w = &self.weight[j * self.n_in..][..self.n_in];
-                let y = dot(x, w) + self.bias.as_ref().map_or(0.0, |b| b[j]);
-                *out = match epilogue {
-                    Epilogue::Store => y,
-                    Epilogue::Activate(a) => a.of(y),
-                    Epilogue::Add(r) => y + r[row * self.n_out + j],
-                };
-            }
+        assert_eq!(x.len(), rows * self.n_in, "x [rows, n_in]");
+        assert_eq!(out.len(), rows * self.n_out, "out [rows, n_out]");
+        if let Epilogue::Add(residual) = epilogue {
+            assert_eq!(residual.len(), out.len(), "residual [rows, n_out]");
+        }
+        let panels = self.n_out.div_ceil(PANEL);
+        let groups = row_groups(rows, panels, compute.threads());
+        let out = Shared::new(out);
+        compute.for_each_chunk(panels * groups, |task| {
+            let (panel, group) = (task / groups, task % groups);
+            let task = Task {
+                layer: self,
+                panel,
+                ahead: compute.threads().div_ceil(groups),
+                rows: group * rows / groups..(group + 1) * rows / groups,
+                x,
+                epilogue,
+                out,
+            };
+            task.run(compute);
+        });
+    }
+
+    fn panel(&self, panel: usize) -> Numbers<'_> {
+        let size = self.n_in * PANEL;
+        let range = panel * size..(panel + 1) * size;
+        match &self.panels {
+            Panels::F32(b) => Numbers::F32(&b[range]),
+            Panels::F16(b) => Numbers::F16(&b[range]),
+            Panels::Bf16(b) => Numbers::Bf16(&b[range]),
+        }
+    }
+
+    /// Where a panel begins, or would begin: for prefetching.
+    fn address(&self, panel: usize) -> *const u8 {
+        let offset = panel * self.n_in * PANEL;
+        match &self.panels {
+            Panels::F32(b) => b.as_ptr().wrapping_add(offset).cast(),
+            Panels::F16(b) | Panels::Bf16(b) => b.as_ptr().wrapping_add(offset).cast(),
+        }
+    }
+}
+
+/// Into how many groups rows are split: enough to keep all threads busy to the
+/// end, but no group smaller than two tiles, for each group reads the panel again.
+fn row_groups(rows: usize, panels: usize, threads: usize) -> usize {
+    let for_balance = (3 * threads).div_ceil(panels.max(1)).min(rows / 16);
+    rows.div_ceil(TASK_ROWS).max(for_balance).max(1)
+}
+
+/// Some rows times one panel.
+struct Task<'a> {
+    layer: &'a Linear,
+    panel: usize,
+    /// How many panels further this thread will probably go next.
+    ahead: usize,
+    rows: Range<usize>,
+    x: &'a [f32],
+    epilogue: Epilogue<'a>,
+    out: Shared<'a, f32>,
+}
+
+impl Task<'_> {
+    fn run(self, compute: &Compute) {
+        let (layer, rows) = (self.layer, self.rows.len());
+        let columns = PANEL.min(layer.n_out - self.panel * PANEL);
+        with_scratch((DEPTH + rows) * PANEL, |scratch| {
+            let (wide, sums) = scratch.split_at_mut(DEPTH * PANEL);
+            compute.isa().run(Product {
+                rows,
+                depth: layer.n_in,
+                columns,
+                a: &self.x[self.rows.start * layer.n_in..],
+                a_stride: layer.n_in,
+                b: layer.panel(self.panel),
+                b_stride: PANEL,
+                c: sums,
+                c_stride: PANEL,
+                wide,
+                upcoming: layer.address(self.panel + self.ahead),
+            });
+            compute.isa().run(Finish { task: self, columns, sums });
         });
     }
 }
 
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; 16];
-    let (a16, ar) = a.as_chunks::<16>();
-    let (b16, br) = b.as_chunks::<16>();
-    for (a, b) in a16.iter().zip(b16) {
-        for i in 0..16 {
-            lanes[i] += a[i] * b[i];
+/// Bias, epilogue and store of a task's sums.
+struct Finish<'a> {
+    task: Task<'a>,
+    columns: usize,
+    sums: &'a mut [f32],
+}
+
+impl Kernel for Finish<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let (task, columns, sums) = (self.task, self.columns, self.sums);
+        let first = task.panel * PANEL;
+        if let Some(bias) = &task.layer.bias {
+            let bias = &bias[first..first + columns];
+            for sums in sums.chunks_exact_mut(PANEL) {
+                sums.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias);
+            }
+        }
+        if let Epilogue::Activate(activation) = task.epilogue {
+            Activate { activation, x: &mut *sums }.run(simd);
+        }
+        for (row, sums) in task.rows.zip(sums.chunks_exact(PANEL)) {
+            let from = row * task.layer.n_out + first;
+            // SAFETY: this task alone has these rows of this panel's columns.
+            #[allow(unsafe_code)]
+            let out = unsafe { task.out.part(from..from + columns) };
+            match task.epilogue {
+                Epilogue::Add(residual) => {
+                    let residual = &residual[from..from + columns];
+                    for ((out, sum), residual) in out.iter_mut().zip(sums).zip(residual) {
+                        *out = sum + residual;
+                    }
+                }
+                _ => out.copy_from_slice(&sums[..columns]),
+            }
         }
     }
-    lanes.iter().sum::<f32>() + ar.iter().zip(br).map(|(a, b)| a * b).sum::<f32>()
+}
+
+/// A matrix to be packed.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    stored: Stored<'a>,
+    n_out: usize,
+    /// Whether it is stored `[n_in, n_out]`.
+    by_input: bool,
+}
+
+impl Source<'_> {
+    /// Packs the part of the matrix that falls into a panel.
+    ///
+    /// `column` is where the matrix begins, counted from the panel's first
+    /// column: negative when it began in an earlier panel.
+    fn pack_into<T: Plain>(&self, panel: &mut [T], n_in: usize, column: isize, read: impl Fn(&[u8]) -> T) {
+        let size = self.stored.dtype.size();
+        let bytes = self.stored.bytes;
+        let first = column.max(0);
+        let end = (column + self.n_out as isize).min(PANEL as isize);
+        if first >= end {
+            return;
+        }
+        let (first, count) = (first as usize, (end - first) as usize);
+        let skipped = (first as isize - column) as usize;
+        if self.by_input {
+            for (i, row) in panel.chunks_exact_mut(PANEL).enumerate() {
+                let from = &bytes[(i * self.n_out + skipped) * size..][..count * size];
+                for (to, from) in row[first..].iter_mut().zip(from.chunks_exact(size)) {
+                    *to = read(from);
+                }
+            }
+            return;
+        }
+        // Sixteen inputs at a time: that much of the panel stays in the
+        // first-level cache while the weights of every column are strewn into it.
+        for (i, block) in panel.chunks_mut(16 * PANEL).enumerate() {
+            for j in 0..count {
+                let from = ((skipped + j) * n_in + i * 16) * size;
+                let from = bytes[from..][..block.len() / PANEL * size].chunks_exact(size);
+                for (row, from) in block.chunks_exact_mut(PANEL).zip(from) {
+                    row[first + j] = read(from);
+                }
+            }
+        }
+    }
+}
+
+fn pack<T: Plain>(
+    compute: &Compute,
+    sources: &[Source],
+    n_out: usize,
+    n_in: usize,
+    read: impl Fn(&[u8]) -> T + Sync,
+) -> Buffer<T> {
+    let mut panels = Buffer::zeroed(n_out.div_ceil(PANEL) * n_in * PANEL);
+    for_each_part(compute, &mut panels, n_in * PANEL, |p, panel| {
+        let mut column = -((p * PANEL) as isize);
+        for source in sources {
+            source.pack_into(panel, n_in, column, &read);
+            column += source.n_out as isize;
+        }
+    });
+    panels
+}
+
+/// Packs matrices of different dtypes, each widened to f32 first.
+fn pack_mixed(compute: &Compute, sources: &[Source], n_out: usize, n_in: usize) -> Buffer<f32> {
+    let wide: Vec<Vec<u8>> =
+        sources.iter().map(|s| s.stored.to_f32().into_iter().flat_map(f32::to_le_bytes).collect()).collect();
+    let sources: Vec<Source> = sources
+        .iter()
+        .zip(&wide)
+        .map(|(s, bytes)| Source { stored: Stored { dtype: Dtype::F32, bytes }, ..*s })
+        .collect();
+    let read = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+    pack(compute, &sources, n_out, n_in, read)
 }

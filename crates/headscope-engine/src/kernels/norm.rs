@@ -1,5 +1,6 @@
 //! Norms and sums of rows.
-use super::{Compute, for_each_part};
+use super::Compute;
+use super::share::for_each_part;
 
 /// `(x - mean) / sqrt(var + eps) * weight + bias` of each row.
 pub fn layer_norm(

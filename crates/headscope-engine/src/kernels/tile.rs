@@ -131,7 +131,15 @@ impl Numbers<'_> {
 
 /// Widens `depth` rows of a panel into rows of [`PANEL`] f32.
 #[inline(always)]
-fn widen<S: Simd>(simd: S, half: bool, b: &[u16], depth: usize, stride: usize, columns: usize, wide: &mut [f32]) {
+fn widen<S: Simd>(
+    simd: S,
+    half: bool,
+    b: &[u16],
+    depth: usize,
+    stride: usize,
+    columns: usize,
+    wide: &mut [f32],
+) {
     assert!((depth - 1) * stride + columns <= b.len() && depth * PANEL <= wide.len());
     for i in 0..depth {
         for j in (0..columns).step_by(S::LANES) {

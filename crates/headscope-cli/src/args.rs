@@ -1,0 +1,213 @@
+//! The command line. It is a contract: scripts depend on it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// See what every attention head attends to.
+#[derive(Debug, Parser)]
+#[command(
+    name = "headscope",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    arg_required_else_help = true,
+    after_help = "A text that is also the name of a command is given after `--`: headscope -- trace"
+)]
+pub struct Cli {
+    /// What to do; without one, the texts are run and shown.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Running and showing.
+    #[command(flatten)]
+    pub view: ViewArgs,
+}
+
+/// What there is besides running and showing.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a text and write what was seen to a safetensors file
+    Trace(TraceArgs),
+    /// Show a saved trace; needs no model
+    Open(OpenArgs),
+    /// Show how a text is cut into tokens
+    Tokens(TokensArgs),
+    /// List the families supported and the models at hand
+    Models(ModelsArgs),
+}
+
+/// Run and show.
+#[derive(Debug, Args)]
+pub struct ViewArgs {
+    /// The text, or the first text of a pair
+    #[arg(value_name = "TEXT A", required = true)]
+    pub text: Option<String>,
+    /// The second text of a pair
+    #[arg(value_name = "TEXT B")]
+    pub pair: Option<String>,
+    /// Which model.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// How to cut.
+    #[command(flatten)]
+    pub length: LengthArgs,
+    /// How to show.
+    #[command(flatten)]
+    pub page: PageArgs,
+}
+
+/// Which model runs, and how.
+#[derive(Debug, Args)]
+pub struct ModelArgs {
+    /// The model: gte-small (embedded), a folder, or a Hub id in the Hugging Face cache
+    #[arg(short, long, value_name = "ID|DIR", default_value = headscope_gte_small::ID)]
+    pub model: String,
+    /// The branch, tag or commit of a Hub id [default: main]
+    #[arg(long, value_name = "R")]
+    pub revision: Option<String>,
+    /// How many threads compute [default: one per core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Never use the network; models are read from folders and the cache alone
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// What happens to a text that is too long.
+#[derive(Debug, Args)]
+pub struct LengthArgs {
+    /// Cut a text that is longer than the model takes, instead of refusing it
+    #[arg(long)]
+    pub truncate: bool,
+}
+
+/// What is shown, and where.
+#[derive(Debug, Args)]
+pub struct PageArgs {
+    /// Write one self-contained HTML file instead of serving, and exit
+    #[arg(short, long, value_name = "view.html")]
+    pub output: Option<PathBuf>,
+    /// The view to begin with
+    #[arg(long, value_enum)]
+    pub view: Option<View>,
+    /// The layer to begin with, counted from 0
+    #[arg(long, value_name = "N")]
+    pub layer: Option<usize>,
+    /// The head to begin with, counted from 0
+    #[arg(long, value_name = "N")]
+    pub head: Option<usize>,
+    /// The port to serve on [default: a free one]
+    #[arg(long, value_name = "N")]
+    pub port: Option<u16>,
+    /// Do not open the browser
+    #[arg(long)]
+    pub no_browser: bool,
+}
+
+/// The views of the workbench.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum View {
+    /// Tokens on both sides, curves between them
+    Head,
+    /// The table of tokens
+    Tokens,
+}
+
+/// Run and write.
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    /// The text, or the first text of a pair
+    #[arg(value_name = "TEXT A", required_unless_present = "ids")]
+    pub text: Option<String>,
+    /// The second text of a pair
+    #[arg(value_name = "TEXT B")]
+    pub pair: Option<String>,
+    /// Which model.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// How to cut.
+    #[command(flatten)]
+    pub length: LengthArgs,
+    /// The file to write
+    #[arg(short, long, value_name = "t.safetensors")]
+    pub output: PathBuf,
+    /// Which sites to record besides `last_hidden` and `logits`; * stands for any letters
+    #[arg(long, value_name = "GLOB,…", default_value = "*.attn.pattern")]
+    pub sites: String,
+    /// Token ids instead of a text: nothing is added, the tokenizer is not asked
+    #[arg(long, value_name = "1,2,3", conflicts_with = "text", value_delimiter = ',')]
+    pub ids: Option<Vec<u32>>,
+}
+
+/// Show what was saved.
+#[derive(Debug, Args)]
+pub struct OpenArgs {
+    /// The trace
+    #[arg(value_name = "t.safetensors")]
+    pub file: PathBuf,
+    /// How to show.
+    #[command(flatten)]
+    pub page: PageArgs,
+}
+
+/// Cut into tokens.
+#[derive(Debug, Args)]
+pub struct TokensArgs {
+    /// The text, or the first text of a pair
+    #[arg(value_name = "TEXT A")]
+    pub text: String,
+    /// The second text of a pair
+    #[arg(value_name = "TEXT B")]
+    pub pair: Option<String>,
+    /// Which model.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// List models.
+#[derive(Debug, Args)]
+pub struct ModelsArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn texts_and_commands_are_told_apart() {
+        let parse = |args: &[&str]| Cli::try_parse_from([&["headscope"], args].concat());
+        let view = parse(&["The cat", "The dog", "-m", "m", "--layer", "3"]).unwrap();
+        assert!(view.command.is_none());
+        assert_eq!(view.view.text.as_deref(), Some("The cat"));
+        assert_eq!((view.view.model.model.as_str(), view.view.page.layer), ("m", Some(3)));
+
+        assert!(matches!(parse(&["trace", "a", "-o", "t"]).unwrap().command, Some(Command::Trace(_))));
+        assert_eq!(parse(&["--", "trace"]).unwrap().view.text.as_deref(), Some("trace"));
+
+        let usage = [
+            &["a", "b", "c"][..],
+            &["trace", "a"],                          // nowhere to write
+            &["trace", "-o", "t"],                    // nothing to run
+            &["trace", "a", "--ids", "1", "-o", "t"], // both
+            &["trace", "--ids", "1,x", "-o", "t"],
+            &["a", "--threads", "0"],
+            &["a", "--view", "nothing"],
+            &["open"],
+        ];
+        for args in usage {
+            assert_eq!(parse(args).unwrap_err().exit_code(), 2, "{args:?}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! One file per command.
+
+pub mod models;
+pub mod open;
+pub mod tokens;
+pub mod trace;
+pub mod view;
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Result;
+use headscope::view::render::html;
+use headscope::view::{Focus, ViewData};
+use headscope::{Encoding, Error, Model, Sites, VIEW_POINTS};
+
+use crate::args::{PageArgs, View};
+use crate::server::{self, Server};
+
+/// An error of the shell's own, with a way out.
+#[derive(Debug)]
+pub struct Hinted {
+    /// What went wrong.
+    pub what: String,
+    /// How to go on.
+    pub help: String,
+}
+
+impl std::fmt::Display for Hinted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Hinted {}
+
+/// How to go on after `error`, if any of its causes knows.
+pub fn help_of(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(|cause| {
+        let hinted = cause.downcast_ref::<Hinted>().map(|hinted| hinted.help.clone());
+        hinted.or_else(|| cause.downcast_ref::<Error>()?.help())
+    })
+}
+
+/// Writes to stdout; a reader that has gone is reported as an error, not a panic.
+pub fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+/// Runs an encoding and makes it ready to be shown.
+pub fn view_data(model: &Model, encoding: Encoding) -> Result<ViewData, Error> {
+    let start = Instant::now();
+    let trace = model.trace_encoding(encoding, &Sites::of_attention(model.engine(), &VIEW_POINTS))?;
+    let elapsed = start.elapsed();
+    let mut data = ViewData::new(trace)?;
+    data.traced_ms = Some(elapsed.as_secs_f64() * 1e3);
+    Ok(data)
+}
+
+/// Writes the page, or serves it until Ctrl-C. With a model the texts can be edited.
+pub fn show(data: ViewData, model: Option<Model>, page: &PageArgs) -> Result<()> {
+    let view = page.view.map(|view| match view {
+        View::Head => "head".to_owned(),
+        View::Tokens => "tokens".to_owned(),
+    });
+    let focus = Focus { view, layer: page.layer, head: page.head };
+    data.check(&focus).map_err(Error::from)?;
+    match &page.output {
+        Some(path) => write_page(path, &html::standalone(&data, &focus)),
+        None => server::serve(Server::new(data, model, focus), page.port, !page.no_browser),
+    }
+}
+
+fn write_page(path: &Path, html: &str) -> Result<()> {
+    headscope::trace::write_atomically(path, |out| out.write_all(html.as_bytes())).map_err(Error::from)?;
+    eprintln!("wrote {} ({})", path.display(), size(html.len()));
+    Ok(())
+}
+
+/// Bytes as a person reads them.
+pub fn size(bytes: usize) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.0} KB", bytes as f64 / 1e3),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}
+
+/// Text that a terminal shows rather than obeys: control and bidirectional characters escaped.
+pub fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let obeyed = c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if obeyed {
+            let _ = write!(out, "{}", c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_is_not_obeyed() {
+        assert_eq!(printable("a\u{1b}[31mb\u{202e}c\nd é 猫"), "a\\u{1b}[31mb\\u{202e}c\\u{a}d é 猫");
+    }
+
+    #[test]
+    fn sizes_read_well() {
+        assert_eq!([999, 1_000, 300_400, 66_446_128].map(size), ["999 B", "1 KB", "300 KB", "66.4 MB"]);
+    }
+}

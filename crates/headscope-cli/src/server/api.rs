@@ -1,0 +1,169 @@
+//! What the page asks for.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use headscope::Error;
+use headscope::view::render::html;
+use serde::{Deserialize, Serialize};
+
+use super::guard::{self, Guard};
+use super::{Run, Server, lock};
+use crate::commands::view_data;
+
+/// The most bytes a request may bring: several times what any model here can read.
+const MAX_BODY: usize = 1 << 20;
+
+/// Tells a page which run its overview is of.
+const RUN: HeaderName = HeaderName::from_static("x-headscope-run");
+
+const BYTES: (HeaderName, HeaderValue) = (CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+
+type Shared = State<Arc<Server>>;
+
+/// Every route, behind the guard.
+pub fn router(server: Arc<Server>, guard: Guard) -> Router {
+    Router::new()
+        .route("/", get(page))
+        .route("/headscope.js", get(script))
+        .route("/api/overview", get(overview))
+        .route("/api/pattern", get(pattern))
+        .route("/api/run", post(run))
+        .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing here") })
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn_with_state(Arc::new(guard), guard::check))
+        .layer(map_response(harden))
+        .with_state(server)
+}
+
+/// Headers that every answer carries.
+async fn harden(mut response: Response) -> Response {
+    let policy = HeaderValue::from_str(&html::app_policy()).expect("a policy is plain text");
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, policy);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    response
+}
+
+async fn page(State(server): Shared) -> Html<String> {
+    Html(html::app(server.model.is_some(), &server.focus))
+}
+
+async fn script() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], html::SCRIPT)
+}
+
+async fn overview(State(server): Shared) -> Response {
+    overview_of(&server.newest())
+}
+
+fn overview_of(run: &Run) -> Response {
+    ([BYTES, (RUN, HeaderValue::from(run.id))], run.overview.clone()).into_response()
+}
+
+#[derive(Deserialize)]
+struct Place {
+    layer: usize,
+    head: usize,
+    run: u64,
+}
+
+/// A head's weights, `[queries, keys]`, as little-endian f32.
+async fn pattern(
+    State(server): Shared,
+    place: Result<Query<Place>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(place) = place.map_err(|e| Problem::new(StatusCode::BAD_REQUEST, e.body_text()))?;
+    let run = server.run(place.run).ok_or_else(|| {
+        Problem::new(StatusCode::GONE, "this trace is no longer kept")
+            .help("reload the page for the newest one")
+    })?;
+    let pattern = blocking(move || run.data.pattern(place.layer, place.head)).await?;
+    let pattern = pattern.map_err(|e| Problem::new(StatusCode::NOT_FOUND, e.to_string()))?;
+    let bytes: Vec<u8> = pattern.iter().flat_map(|weight| weight.to_le_bytes()).collect();
+    Ok(([BYTES], Bytes::from(bytes)).into_response())
+}
+
+#[derive(Deserialize)]
+struct Texts {
+    texts: Vec<String>,
+}
+
+/// Runs one text or a pair, and answers with its overview.
+async fn run(State(server): Shared, body: Result<Json<Texts>, JsonRejection>) -> Result<Response, Problem> {
+    let Json(Texts { texts }) = body.map_err(|e| Problem::new(e.status(), e.body_text()))?;
+    if server.model.is_none() {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "a saved trace is shown here, without a model to run other texts",
+        )
+        .help("headscope \"TEXT A\" \"TEXT B\" runs them"));
+    }
+    if texts.is_empty() || texts.len() > 2 {
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            format!("{} texts; expected one, or a pair", texts.len()),
+        ));
+    }
+    let run = blocking(move || pass(&server, &texts)).await??;
+    Ok(overview_of(&run))
+}
+
+fn pass(server: &Server, texts: &[String]) -> Result<Arc<Run>, Error> {
+    let model = server.model.as_ref().expect("checked by the caller");
+    let _one_at_a_time = lock(&server.passes);
+    let encoding = model.encode(&texts[0], texts.get(1).map(String::as_str), false)?;
+    Ok(server.keep(view_data(model, encoding)?))
+}
+
+/// Runs what computes for a while where it does not hold up other requests.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "the computation broke off")
+            .help("the terminal says where; please report it")
+    })
+}
+
+/// What went wrong, as the page shows it.
+#[derive(Serialize)]
+struct Problem {
+    #[serde(skip)]
+    status: StatusCode,
+    message: String,
+    help: Option<String>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, message: impl Into<String>) -> Problem {
+        Problem { status, message: message.into(), help: None }
+    }
+
+    fn help(self, help: impl Into<String>) -> Problem {
+        Problem { help: Some(help.into()), ..self }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Problem {
+        Problem { status: StatusCode::UNPROCESSABLE_ENTITY, message: error.to_string(), help: error.help() }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        (self.status, Json(self)).into_response()
+    }
+}

@@ -1,0 +1,110 @@
+//! The local app: a page, its script, and the numbers it asks for.
+//!
+//! Only 127.0.0.1 listens, and only who holds the printed address is answered: see [`guard`].
+
+mod api;
+mod guard;
+
+use std::collections::VecDeque;
+use std::future::IntoFuture;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context, Result};
+use axum::body::Bytes;
+use headscope::Model;
+use headscope::view::{Focus, ViewData};
+use tokio::net::TcpListener;
+
+use crate::commands::{self, Hinted};
+use guard::Guard;
+
+/// How many traces are kept for pages that still show an older one.
+const RUNS_KEPT: usize = 8;
+
+/// A trace that pages may ask about.
+struct Run {
+    id: u64,
+    data: ViewData,
+    overview: Bytes,
+}
+
+/// What the app serves.
+pub struct Server {
+    focus: Focus,
+    model: Option<Model>,
+    runs: Mutex<VecDeque<Arc<Run>>>,
+    /// One pass at a time: each uses every core.
+    passes: Mutex<()>,
+}
+
+impl Server {
+    /// A server of one trace; with a model, of all that its reader types.
+    pub fn new(data: ViewData, model: Option<Model>, focus: Focus) -> Server {
+        let server = Server { focus, model, runs: Mutex::default(), passes: Mutex::default() };
+        server.keep(data);
+        server
+    }
+
+    /// Keeps a trace as the newest.
+    fn keep(&self, data: ViewData) -> Arc<Run> {
+        let overview = data.overview().into();
+        let mut runs = lock(&self.runs);
+        let id = runs.back().map_or(0, |run| run.id + 1);
+        let run = Arc::new(Run { id, data, overview });
+        runs.push_back(Arc::clone(&run));
+        if runs.len() > RUNS_KEPT {
+            runs.pop_front();
+        }
+        run
+    }
+
+    /// The newest trace.
+    fn newest(&self) -> Arc<Run> {
+        Arc::clone(lock(&self.runs).back().expect("a server begins with a trace"))
+    }
+
+    /// The trace called `id`, if it is still kept.
+    fn run(&self, id: u64) -> Option<Arc<Run>> {
+        lock(&self.runs).iter().find(|run| run.id == id).cloned()
+    }
+}
+
+/// Locks even if a thread panicked while holding it: what is behind is never half-written.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Serves until Ctrl-C; prints the address, and opens a browser there if asked.
+pub fn serve(server: Server, port: Option<u16>, open_browser: bool) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(async {
+        let listener = listen(port.unwrap_or(0)).await?;
+        let address = listener.local_addr()?;
+        let guard = Guard::new(address.port()).context("no random numbers for the token")?;
+        let url = guard.url();
+        commands::print(&format!("{url}\n"))?;
+        eprintln!("Ctrl-C ends headscope.");
+        if open_browser && let Err(e) = open::that_detached(&url) {
+            eprintln!("no browser could be opened ({e}); open the address above in one");
+        }
+        let app = api::router(Arc::new(server), guard);
+        tokio::select! {
+            served = axum::serve(listener, app).into_future() => Ok(served?),
+            interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+        }
+    })
+}
+
+async fn listen(port: u16) -> Result<TcpListener> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    TcpListener::bind(address).await.map_err(|e| match e.kind() {
+        io::ErrorKind::AddrInUse => Hinted {
+            what: format!("port {port} is taken"),
+            help: "choose another with --port, or leave --port out for a free one".into(),
+        }
+        .into(),
+        _ => anyhow::Error::new(e).context(format!("cannot listen on {address}")),
+    })
+}

@@ -1,0 +1,162 @@
+//! How a word is split into pieces of the vocabulary.
+//!
+//! WordPiece (BERT and its relatives) is ours: the `tokenizers` crate takes 14 ms to build it
+//! from gte-small's file, by way of a JSON tree and two maps of strings, and this takes 2.
+
+use std::collections::HashMap;
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::Error as _;
+use tokenizers::models::TrainerWrapper;
+use tokenizers::models::wordpiece::WordPieceTrainer;
+use tokenizers::{Model as Splitter, ModelWrapper, Token};
+
+use crate::vocabulary::Vocabulary;
+
+/// The kinds of model that a `tokenizer.json` may hold.
+const KINDS: [&str; 4] = ["BPE", "WordPiece", "WordLevel", "Unigram"];
+
+/// A splitter of words.
+pub(crate) enum Model {
+    WordPiece(WordPiece),
+    Other(ModelWrapper),
+}
+
+/// The longest piece first, then the longest that continues it (arXiv 1609.08144).
+#[derive(Deserialize)]
+pub(crate) struct WordPiece {
+    pub(crate) vocab: Vocabulary,
+    pub(crate) unk_token: String,
+    pub(crate) continuing_subword_prefix: String,
+    pub(crate) max_input_chars_per_word: usize,
+}
+
+impl WordPiece {
+    /// The pieces of `word`, or the unknown token where it cannot be put together.
+    fn split(&self, word: &str) -> Option<Vec<Token>> {
+        let mut tokens = Vec::new();
+        if word.chars().count() <= self.max_input_chars_per_word {
+            let mut start = 0;
+            while let Some(token) = self.longest_at(word, start) {
+                start = token.offsets.1;
+                tokens.push(token);
+            }
+            if start == word.len() {
+                return Some(tokens);
+            }
+        }
+        let id = self.vocab.id(&self.unk_token)?;
+        Some(vec![Token::new(id, self.unk_token.clone(), (0, word.len()))])
+    }
+
+    /// The longest piece that `word` has at the byte `start`.
+    fn longest_at(&self, word: &str, start: usize) -> Option<Token> {
+        let prefix = if start == 0 { "" } else { &self.continuing_subword_prefix };
+        let reach = self.vocab.longest_piece_bytes().saturating_sub(prefix.len());
+        let end = word.floor_char_boundary(start.saturating_add(reach));
+        let mut piece = format!("{prefix}{}", &word[start..end.max(start)]);
+        while piece.len() > prefix.len() {
+            if let Some(id) = self.vocab.id(&piece) {
+                let end = start + piece.len() - prefix.len();
+                return Some(Token::new(id, piece, (start, end)));
+            }
+            piece.pop();
+        }
+        None
+    }
+}
+
+impl Model {
+    /// Reads the `model` of a `tokenizer.json`.
+    pub(crate) fn from_json(json: &str) -> Result<Model, String> {
+        #[derive(Deserialize)]
+        struct Kind {
+            #[serde(rename = "type")]
+            kind: Option<String>,
+        }
+        let read = serde_json::from_str(json).and_then(|Kind { kind }| match kind.as_deref() {
+            Some("WordPiece") => serde_json::from_str(json).map(Model::WordPiece),
+            Some(kind) if !KINDS.contains(&kind) => {
+                Err(serde_json::Error::custom(format!("type {kind:?}; supported are {}", KINDS.join(", "))))
+            }
+            _ => other(json).map(Model::Other),
+        });
+        read.map_err(|e| format!("its model does not parse: {e}"))
+    }
+
+    /// The token of words that cannot be split.
+    pub(crate) fn unknown(&self) -> Option<u32> {
+        match self {
+            Model::WordPiece(model) => model.vocab.id(&model.unk_token),
+            Model::Other(ModelWrapper::Unigram(_)) => None,
+            Model::Other(ModelWrapper::BPE(model)) => self.token_to_id(model.get_unk_token().as_deref()?),
+            Model::Other(ModelWrapper::WordLevel(model)) => self.token_to_id(&model.unk_token),
+            Model::Other(ModelWrapper::WordPiece(model)) => self.token_to_id(&model.unk_token),
+        }
+    }
+}
+
+/// A model of the `tokenizers` crate, which panics on some that do not fit together (a merge of
+/// BPE that is shorter than its prefix).
+fn other(json: &str) -> serde_json::Result<ModelWrapper> {
+    catch_unwind(|| serde_json::from_str(json))
+        .unwrap_or_else(|_| Err(serde_json::Error::custom("its parts do not fit together")))
+}
+
+impl Splitter for Model {
+    type Trainer = TrainerWrapper;
+
+    fn tokenize(&self, word: &str) -> tokenizers::Result<Vec<Token>> {
+        match self {
+            Model::WordPiece(model) => model.split(word).ok_or_else(|| {
+                format!("{word:?} needs the unknown token {:?}, which the vocabulary lacks", model.unk_token)
+                    .into()
+            }),
+            Model::Other(model) => model.tokenize(word),
+        }
+    }
+
+    fn token_to_id(&self, piece: &str) -> Option<u32> {
+        match self {
+            Model::WordPiece(model) => model.vocab.id(piece),
+            Model::Other(model) => model.token_to_id(piece),
+        }
+    }
+
+    fn id_to_token(&self, id: u32) -> Option<String> {
+        match self {
+            Model::WordPiece(model) => model.vocab.piece(id).map(str::to_owned),
+            Model::Other(model) => model.id_to_token(id),
+        }
+    }
+
+    fn get_vocab(&self) -> HashMap<String, u32> {
+        match self {
+            Model::WordPiece(model) => model.vocab.iter().map(|(piece, id)| (piece.to_owned(), id)).collect(),
+            Model::Other(model) => model.get_vocab(),
+        }
+    }
+
+    fn get_vocab_size(&self) -> usize {
+        match self {
+            Model::WordPiece(model) => model.vocab.len(),
+            Model::Other(model) => model.get_vocab_size(),
+        }
+    }
+
+    fn save(&self, folder: &Path, prefix: Option<&str>) -> tokenizers::Result<Vec<PathBuf>> {
+        match self {
+            Model::WordPiece(_) => Err("headscope reads vocabularies and writes none".into()),
+            Model::Other(model) => model.save(folder, prefix),
+        }
+    }
+
+    fn get_trainer(&self) -> TrainerWrapper {
+        match self {
+            Model::WordPiece(_) => WordPieceTrainer::default().into(),
+            Model::Other(model) => model.get_trainer(),
+        }
+    }
+}

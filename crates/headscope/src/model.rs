@@ -1,0 +1,131 @@
+//! A model with its tokenizer.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use headscope_engine::{Checkpoint, Compute, Sites};
+use headscope_text::Tokenizer;
+use headscope_trace::{AttnPoint, Encoding, Trace};
+
+use crate::Error;
+
+/// What a view needs of each attention block.
+pub const VIEW_POINTS: [AttnPoint; 4] = [AttnPoint::Q, AttnPoint::K, AttnPoint::Lse, AttnPoint::Pattern];
+
+/// Where a tokenizer comes from.
+enum TokenizerFile {
+    Folder(PathBuf),
+    Json(&'static [u8]),
+}
+
+/// A model's files: found, not yet read.
+pub struct ModelFiles {
+    /// Configuration and weights.
+    pub checkpoint: Checkpoint,
+    tokenizer: TokenizerFile,
+}
+
+impl ModelFiles {
+    /// The files of a folder.
+    ///
+    /// # Errors
+    /// If configuration or weights are missing.
+    pub fn open(folder: impl AsRef<Path>) -> Result<ModelFiles, Error> {
+        let folder = folder.as_ref();
+        Ok(ModelFiles {
+            checkpoint: Checkpoint::open(folder)?,
+            tokenizer: TokenizerFile::Folder(folder.to_owned()),
+        })
+    }
+
+    /// A model that is part of the program.
+    pub fn embedded(
+        id: &str,
+        config: &'static [u8],
+        weights: &'static [u8],
+        tokenizer: &'static [u8],
+    ) -> ModelFiles {
+        ModelFiles {
+            checkpoint: Checkpoint::embedded(id, config, weights),
+            tokenizer: TokenizerFile::Json(tokenizer),
+        }
+    }
+
+    /// Reads the tokenizer alone, which is all that `tokens` needs.
+    ///
+    /// # Errors
+    /// If it is missing or cannot be read.
+    pub fn tokenizer(&self) -> Result<Tokenizer, Error> {
+        Ok(match &self.tokenizer {
+            TokenizerFile::Folder(folder) => Tokenizer::from_dir(folder)?,
+            TokenizerFile::Json(bytes) => Tokenizer::from_json(bytes)?,
+        })
+    }
+}
+
+/// A model that is ready to run, with its tokenizer.
+pub struct Model {
+    engine: headscope_engine::Model,
+    tokenizer: Tokenizer,
+}
+
+impl Model {
+    /// Loads the model in a folder that holds `config.json`, safetensors and a tokenizer.
+    ///
+    /// # Errors
+    /// If a file is missing or cannot be used; the error names it.
+    pub fn open(folder: impl AsRef<Path>, compute: &Compute) -> Result<Model, Error> {
+        Model::load(&ModelFiles::open(folder)?, compute)
+    }
+
+    /// Loads tokenizer and weights, side by side.
+    ///
+    /// # Errors
+    /// As [`open`](Model::open).
+    pub fn load(files: &ModelFiles, compute: &Compute) -> Result<Model, Error> {
+        thread::scope(|scope| {
+            let tokenizer = scope.spawn(|| files.tokenizer());
+            let engine = headscope_engine::Model::load(&files.checkpoint, compute);
+            let tokenizer = tokenizer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Ok(Model { engine: engine?, tokenizer: tokenizer? })
+        })
+    }
+
+    /// The model without its tokenizer: sites, probes, raw ids.
+    pub fn engine(&self) -> &headscope_engine::Model {
+        &self.engine
+    }
+
+    /// Its tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// Tokenizes a text or a pair, cut to the model's positions if `truncate`.
+    ///
+    /// # Errors
+    /// If a text is empty. A text that is too long is an error of the pass.
+    pub fn encode(&self, text: &str, pair: Option<&str>, truncate: bool) -> Result<Encoding, Error> {
+        Ok(if truncate {
+            self.tokenizer.encode_truncated(text, pair, self.engine.limits().tokens)?
+        } else {
+            self.tokenizer.encode(text, pair)?
+        })
+    }
+
+    /// Runs a text or a pair and keeps every head's pattern.
+    ///
+    /// # Errors
+    /// If a text is empty, or longer than the model takes.
+    pub fn trace(&self, text: &str, pair: Option<&str>) -> Result<Trace, Error> {
+        self.trace_encoding(self.encode(text, pair, false)?, &Sites::patterns(&self.engine))
+    }
+
+    /// Runs an encoding and keeps the values at `sites`.
+    ///
+    /// # Errors
+    /// If it is longer than the model takes.
+    pub fn trace_encoding(&self, encoding: Encoding, sites: &Sites) -> Result<Trace, Error> {
+        Ok(self.engine.trace(encoding, sites)?)
+    }
+}
