@@ -1,2 +1,60 @@
-//! Project commands.
-fn main() {}
+//! `cargo xtask NAME`: what takes more than cargo.
+
+mod test;
+mod tools;
+mod web;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+/// A command: its name, what it does, how.
+struct Task {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&[String]) -> Result<()>,
+}
+
+const TASKS: &[Task] = &[
+    Task {
+        name: "test",
+        about: "everything CI checks: format, lints, tests, front end, browser",
+        run: test::run,
+    },
+    Task { name: "web", about: "build the front end into crates/headscope-view/dist", run: |_| web::build() },
+    Task {
+        name: "fixtures",
+        about: "make the golden references again (needs Python with torch and transformers)",
+        run: |args| tools::python("fixtures/make.py", args),
+    },
+    Task {
+        name: "parity",
+        about: "compare with transformers over many texts (needs Python with torch and transformers)",
+        run: |args| tools::parity(args),
+    },
+    Task {
+        name: "bench",
+        about: "time the lesson's cell beside transformers and bertviz (needs them in Python)",
+        run: |args| tools::bench(args),
+    },
+];
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let name = args.next().unwrap_or_default();
+    let rest: Vec<String> = args.collect();
+    let Some(task) = TASKS.iter().find(|task| task.name == name) else {
+        eprintln!("usage: cargo xtask NAME\n");
+        for Task { name, about, .. } in TASKS {
+            eprintln!("  {name:<10}{about}");
+        }
+        return ExitCode::from(2);
+    };
+    match (task.run)(&rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask {name}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

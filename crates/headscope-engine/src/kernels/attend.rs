@@ -1,6 +1,18 @@
-//! Attention of every head.
+//! Attention of every head: `softmax(rule(q kᵀ)) v`, a block of queries at a time.
+//!
+//! First each key head is packed as a weight matrix is: keys in panels of 48
+//! columns, values as rows of a panel. Then a task takes one head and a block of
+//! queries: scores against the panels that any of them may see, softmax on rows
+//! that still lie in the second-level cache, and the product with the values.
+//! Weights go straight into the recorded pattern when one is wanted; otherwise
+//! nothing of the size queries x keys exists at any time.
+
 use super::Compute;
-use super::share::for_each_part;
+use super::buffer::with_scratch;
+use super::math::{exp, tanh};
+use super::share::{Shared, for_each_part};
+use super::simd::{Kernel, Simd};
+use super::tile::{GROUP, Numbers, PANEL, Product};
 use std::ops::Range;
 
 /// Heads in a buffer: element `(h, t, d)` is `data[h * head_stride + t * token_stride + d]`.
@@ -31,7 +43,8 @@ impl<'a> Heads<'a> {
 pub struct AttendRule<'a> {
     /// Factor of every product.
     pub scale: f32,
-    /// The keys that a query may see.
+    /// The keys that a query may see, one range for each query; what lies
+    /// outside is not computed. Full, causal and windowed masks are all ranges.
     pub keys: &'a (dyn Fn(usize) -> Range<usize> + Sync),
     /// Per key, whether it may be seen at all.
     pub padding: Option<&'a [bool]>,
@@ -44,90 +57,470 @@ pub struct AttendRule<'a> {
 /// Where results go; what is `None` is not materialised.
 #[derive(Default)]
 pub struct Attended<'a> {
-    /// `[queries, heads * d_head]`.
+    /// `[queries, heads * d_head]`, as the output projection reads it.
     pub z: Option<&'a mut [f32]>,
-    /// `[heads, queries]`.
+    /// `[heads, queries]`: log-sum-exp of the scores of a row, the sink among them,
+    /// so that a weight is `exp(score - lse)`. A row that sees no key has -inf.
     pub lse: Option<&'a mut [f32]>,
-    /// `[heads, queries, keys]`, -inf where masked.
+    /// `[heads, queries, keys]`: what softmax sees, -inf where masked.
     pub scores: Option<&'a mut [f32]>,
-    /// `[heads, queries, keys]`.
+    /// `[heads, queries, keys]`: the weights, zero where masked. A row that
+    /// sees no key is zero throughout.
     pub pattern: Option<&'a mut [f32]>,
 }
 
 /// `softmax(rule(q kᵀ)) v` of every head.
+///
+/// Key heads may be fewer than query heads, which then share them in order:
+/// query head `h` attends to key head `h * key_heads / query_heads`.
+///
+/// # Panics
+/// When shapes do not fit together: q and k of different `d_head`, k and v of
+/// different heads or tokens, or a result of another size.
 pub fn attend(compute: &Compute, q: Heads, k: Heads, v: Heads, rule: AttendRule, out: Attended) {
-    let (n, m) = (q.tokens, k.tokens);
-    let mut scores = vec![0.0; q.n_heads * n * m];
-    for_each_part(compute, &mut scores, m, |row, out| {
-        let (h, i) = (row / n, row % n);
-        let seen = (rule.keys)(i);
-        for (j, out) in out.iter_mut().enumerate() {
-            let masked = !seen.contains(&j) || rule.padding.is_some_and(|p| !p[j]);
-            let dot: f32 =
-                q.row(h, i).iter().zip(k.row(h * k.n_heads / q.n_heads, j)).map(|(a, b)| a * b).sum();
-            let s = dot * rule.scale;
-            let s = rule.soft_cap.map_or(s, |c| c * (s / c).tanh());
-            *out = if masked { f32::NEG_INFINITY } else { s };
+    let (heads, queries, keys) = (q.n_heads, q.tokens, k.tokens);
+    assert_eq!(q.d_head, k.d_head, "width of queries and keys");
+    assert_eq!((k.n_heads, keys), (v.n_heads, v.tokens), "heads and tokens of keys and values");
+    let wanted = |out: &Option<&mut [f32]>, len: usize, name: &str| {
+        assert!(out.as_ref().is_none_or(|out| out.len() == len), "{name} has {len} numbers");
+    };
+    wanted(&out.z, queries * heads * v.d_head, "z [queries, heads * d_head]");
+    wanted(&out.lse, heads * queries, "lse [heads, queries]");
+    wanted(&out.scores, heads * queries * keys, "scores [heads, queries, keys]");
+    wanted(&out.pattern, heads * queries * keys, "pattern [heads, queries, keys]");
+    assert!(rule.padding.is_none_or(|padding| padding.len() == keys), "padding [keys]");
+    assert!(rule.sink.is_none_or(|sink| sink.len() == heads), "sink [heads]");
+    if heads == 0 || queries == 0 {
+        return;
+    }
+    let keys_len = packed_keys_len(&k);
+    let values_len = if out.z.is_some() { packed_values_len(&v) } else { 0 };
+    with_scratch(k.n_heads * (keys_len + values_len), |packed| {
+        let (packed_keys, packed_values) = packed.split_at_mut(k.n_heads * keys_len);
+        pack_keys(compute, &k, packed_keys);
+        if out.z.is_some() {
+            pack_values(compute, &v, packed_values);
+        }
+        let pass = Pass {
+            q,
+            v,
+            rule,
+            keys,
+            packed_keys,
+            packed_values,
+            z: out.z.map(Shared::new),
+            lse: out.lse.map(Shared::new),
+            scores: out.scores.map(Shared::new),
+            pattern: out.pattern.map(Shared::new),
+        };
+        let rows = block_rows(pass.scores_stride());
+        let blocks = queries.div_ceil(rows);
+        compute.for_each_chunk(heads * blocks, |task| {
+            let (head, block) = (task / blocks, task % blocks);
+            pass.block(compute, head, block * rows..queries.min((block + 1) * rows));
+        });
+    });
+}
+
+/// How many queries a task takes: their scores fill at most a quarter of a
+/// mebibyte, and a panel of keys that was fetched serves at least one tile.
+fn block_rows(stride: usize) -> usize {
+    ((1 << 16) / stride.max(1) / 8 * 8).clamp(8, 32)
+}
+
+fn packed_keys_len(k: &Heads) -> usize {
+    k.tokens.div_ceil(PANEL) * PANEL * k.d_head
+}
+
+fn packed_values_len(v: &Heads) -> usize {
+    v.tokens * v.d_head.next_multiple_of(GROUP)
+}
+
+/// Keys of each head in panels, `[heads][panels][d_head][48]`, zero beyond the last key.
+fn pack_keys(compute: &Compute, k: &Heads, packed: &mut [f32]) {
+    let panels = k.tokens.div_ceil(PANEL);
+    for_each_part(compute, packed, k.d_head * PANEL, |part, panel| {
+        let (head, first) = (part / panels, part % panels * PANEL);
+        let count = PANEL.min(k.tokens - first);
+        compute.isa().run(Transpose { k, head, first, count, panel });
+    });
+}
+
+struct Transpose<'a> {
+    k: &'a Heads<'a>,
+    head: usize,
+    first: usize,
+    count: usize,
+    panel: &'a mut [f32],
+}
+
+impl Kernel for Transpose<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        for i in 0..PANEL {
+            if i < self.count {
+                let key = self.k.row(self.head, self.first + i);
+                for (row, &x) in self.panel.chunks_exact_mut(PANEL).zip(key) {
+                    row[i] = x;
+                }
+            } else {
+                self.panel.chunks_exact_mut(PANEL).for_each(|row| row[i] = 0.0);
+            }
+        }
+    }
+}
+
+/// Columns of a head's values that stand together: whole panels, then the rest
+/// in whole groups.
+fn value_panels(d_head: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..d_head).step_by(PANEL).map(move |from| from..d_head.min(from + PANEL))
+}
+
+/// Values of each head, `[heads][panels][tokens][48 or what is left, in whole groups]`.
+fn pack_values(compute: &Compute, v: &Heads, packed: &mut [f32]) {
+    for_each_part(compute, packed, packed_values_len(v), |head, packed| {
+        let mut packed = packed;
+        for columns in value_panels(v.d_head) {
+            let width = columns.len().next_multiple_of(GROUP);
+            let (panel, rest) = std::mem::take(&mut packed).split_at_mut(v.tokens * width);
+            for (token, row) in panel.chunks_exact_mut(width).enumerate() {
+                let (values, padding) = row.split_at_mut(columns.len());
+                values.copy_from_slice(&v.row(head, token)[columns.clone()]);
+                padding.fill(0.0);
+            }
+            packed = rest;
         }
     });
-    if let Some(out) = out.scores {
-        out.copy_from_slice(&scores);
+}
+
+/// What the tasks of one call share.
+struct Pass<'a> {
+    q: Heads<'a>,
+    v: Heads<'a>,
+    rule: AttendRule<'a>,
+    keys: usize,
+    packed_keys: &'a [f32],
+    packed_values: &'a [f32],
+    z: Option<Shared<'a, f32>>,
+    lse: Option<Shared<'a, f32>>,
+    scores: Option<Shared<'a, f32>>,
+    pattern: Option<Shared<'a, f32>>,
+}
+
+impl<'a> Pass<'a> {
+    /// From one row of scratch scores to the next: whole panels, and a group
+    /// more so that rows do not fall onto the same cache sets.
+    fn scores_stride(&self) -> usize {
+        self.keys.next_multiple_of(PANEL) + GROUP
     }
-    let mut pattern = vec![0.0; scores.len()];
-    softmax_rows(compute, &scores, q.n_heads, m, rule.sink, &mut pattern, out.lse);
-    if let Some(z) = out.z {
-        mix(compute, &pattern, q.n_heads, v, z);
+
+    /// Key heads follow each other as query heads do.
+    fn key_head(&self, head: usize) -> usize {
+        head * self.v.n_heads / self.q.n_heads
     }
-    if let Some(out) = out.pattern {
-        out.copy_from_slice(&pattern);
+
+    /// The range of keys that a query may see.
+    fn seen(&self, query: usize) -> Range<usize> {
+        let keys = (self.rule.keys)(query);
+        let end = keys.end.min(self.keys);
+        keys.start.min(end)..end
+    }
+
+    /// One head, some queries.
+    fn block(&self, compute: &Compute, head: usize, queries: Range<usize>) {
+        let seen: Vec<Range<usize>> = queries.clone().map(|query| self.seen(query)).collect();
+        let some = || seen.iter().filter(|keys| !keys.is_empty());
+        let start = some().map(|keys| keys.start).min().unwrap_or(0);
+        let end = some().map(|keys| keys.end).max().unwrap_or(0);
+        let stride = self.scores_stride();
+        with_scratch(queries.len() * stride, |scores| {
+            self.products(compute, head, &queries, start..end, scores);
+            for (i, seen) in seen.into_iter().enumerate() {
+                let row = &mut scores[i * stride..(i + 1) * stride];
+                self.softmax(compute, head, queries.start + i, seen, start..end, row);
+            }
+            if let Some(z) = self.z {
+                let rows = Weights { numbers: scores, stride, keys: start..end };
+                let head = (head, self.q.n_heads);
+                mix_block(compute, rows, &self.v, self.values(head.0), head, queries, z);
+            }
+        });
+    }
+
+    /// Unscaled scores of some queries against all panels that hold keys of `keys`.
+    fn products(
+        &self,
+        compute: &Compute,
+        head: usize,
+        queries: &Range<usize>,
+        keys: Range<usize>,
+        scores: &mut [f32],
+    ) {
+        let (q, stride) = (&self.q, self.scores_stride());
+        let size = q.d_head * PANEL;
+        let panels = self.keys.div_ceil(PANEL);
+        let packed = &self.packed_keys[self.key_head(head) * panels * size..][..panels * size];
+        for panel in keys.start / PANEL..keys.end.div_ceil(PANEL) {
+            let first = panel * PANEL;
+            compute.isa().run(Product {
+                rows: queries.len(),
+                depth: q.d_head,
+                columns: PANEL.min(keys.end - first),
+                a: &q.data[head * q.head_stride + queries.start * q.token_stride..],
+                a_stride: q.token_stride,
+                b: Numbers::F32(&packed[panel * size..(panel + 1) * size]),
+                b_stride: PANEL,
+                c: &mut scores[first..],
+                c_stride: stride,
+                wide: &mut [],
+                upcoming: packed.as_ptr().wrapping_add((panel + 1) * size).cast(),
+            });
+        }
+    }
+
+    /// Turns one row of products into weights, and records what is wanted.
+    ///
+    /// `seen` are the keys that this query may see, `block` those that any
+    /// query of the block may see: weights between the two become zero.
+    fn softmax(
+        &self,
+        compute: &Compute,
+        head: usize,
+        query: usize,
+        seen: Range<usize>,
+        block: Range<usize>,
+        row: &mut [f32],
+    ) {
+        let index = head * self.q.tokens + query;
+        let recorded = |out: Option<Shared<'a, f32>>, width: usize| {
+            // SAFETY: this task alone has this head and this query.
+            #[allow(unsafe_code)]
+            out.map(|out| unsafe { out.part(index * width..(index + 1) * width) })
+        };
+        // The row is worked on in whole groups: what is beyond the keys seen is
+        // -inf until it becomes zero.
+        let from = seen.start / GROUP * GROUP;
+        let to = seen.end.next_multiple_of(GROUP);
+        let weights = &mut row[from..to];
+        compute.isa().run(Rule {
+            scores: weights,
+            scale: self.rule.scale,
+            soft_cap: self.rule.soft_cap,
+        });
+        weights[..seen.start - from].fill(f32::NEG_INFINITY);
+        weights[seen.end - from..].fill(f32::NEG_INFINITY);
+        if let Some(padding) = self.rule.padding {
+            let padding = &padding[seen.clone()];
+            for (score, &attended) in weights[seen.start - from..].iter_mut().zip(padding) {
+                *score = if attended { *score } else { f32::NEG_INFINITY };
+            }
+        }
+        if let Some(out) = recorded(self.scores, self.keys) {
+            out[..seen.start].fill(f32::NEG_INFINITY);
+            out[seen.clone()].copy_from_slice(&weights[seen.start - from..seen.end - from]);
+            out[seen.end..].fill(f32::NEG_INFINITY);
+        }
+        let sink = self.rule.sink.map_or(f32::NEG_INFINITY, |sink| sink[head]);
+        let lse = compute.isa().run(Softmax { row: weights, sink });
+        if let Some(out) = recorded(self.lse, 1) {
+            out[0] = lse;
+        }
+        if let Some(out) = recorded(self.pattern, self.keys) {
+            out[..seen.start].fill(0.0);
+            out[seen.clone()].copy_from_slice(&row[seen.clone()]);
+            out[seen.end..].fill(0.0);
+        }
+        row[block.start.min(from)..from].fill(0.0);
+        row[to..block.end.max(to)].fill(0.0);
+    }
+
+    fn values(&self, head: usize) -> &[f32] {
+        let len = packed_values_len(&self.v);
+        &self.packed_values[self.key_head(head) * len..][..len]
+    }
+}
+
+/// Scale and soft cap of products.
+struct Rule<'a> {
+    scores: &'a mut [f32],
+    scale: f32,
+    soft_cap: Option<f32>,
+}
+
+impl Kernel for Rule<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        self.scores.iter_mut().for_each(|score| *score *= self.scale);
+        if let Some(cap) = self.soft_cap {
+            self.scores.iter_mut().for_each(|score| *score = cap * tanh(simd, *score / cap));
+        }
+    }
+}
+
+/// Softmax of one row of a whole number of groups, in place; returns its log-sum-exp.
+struct Softmax<'a> {
+    row: &'a mut [f32],
+    sink: f32,
+}
+
+impl Kernel for Softmax<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> f32 {
+        let (groups, rest) = self.row.as_chunks_mut::<GROUP>();
+        assert!(rest.is_empty(), "a row of whole groups");
+        let mut largest = [self.sink; GROUP];
+        for group in groups.iter() {
+            for (largest, &score) in largest.iter_mut().zip(group) {
+                *largest = if score > *largest { score } else { *largest };
+            }
+        }
+        let max = largest.into_iter().fold(self.sink, f32::max);
+        if max == f32::NEG_INFINITY {
+            self.row.fill(0.0);
+            return f32::NEG_INFINITY;
+        }
+        // Sums in f64: the weights of a row of any length add up to one.
+        let mut sums = [0.0f64; GROUP];
+        for group in groups.iter_mut() {
+            for x in group.iter_mut() {
+                *x = exp(simd, *x - max);
+            }
+            for (sum, &x) in sums.iter_mut().zip(group.iter()) {
+                *sum += f64::from(x);
+            }
+        }
+        let sum = sums.iter().sum::<f64>() + f64::from(self.sink - max).exp();
+        // The reciprocal in two parts makes the product as good as a division.
+        let high = (1.0 / sum) as f32;
+        let low = (1.0 / sum - f64::from(high)) as f32;
+        for x in groups.as_flattened_mut() {
+            *x = simd.mul_add(*x, high, *x * low);
+        }
+        (f64::from(max) + sum.ln()) as f32
     }
 }
 
 /// Softmax of each row of `scores` `[heads, queries, keys]` into `pattern`, and
 /// the log-sum-exp of each row into `lse` `[heads, queries]`.
 ///
-/// A row that is -inf throughout becomes zeros, with an lse of -inf.
+/// For a pass whose scores were rewritten. Rows and sinks are treated as
+/// [`attend`] treats them, to the bit.
+///
+/// # Panics
+/// When sizes do not fit together.
 pub fn softmax_rows(
-    _compute: &Compute,
+    compute: &Compute,
     scores: &[f32],
     n_heads: usize,
     keys: usize,
     sink: Option<&[f32]>,
     pattern: &mut [f32],
-    mut lse: Option<&mut [f32]>,
+    lse: Option<&mut [f32]>,
 ) {
-    let rows = scores.len() / keys;
-    for row in 0..rows {
-        let s = &scores[row * keys..][..keys];
-        let sink = sink.map_or(f32::NEG_INFINITY, |sink| sink[row / (rows / n_heads)]);
-        let max = f64::from(s.iter().copied().fold(sink, f32::max));
-        let out = &mut pattern[row * keys..][..keys];
-        if max == f64::NEG_INFINITY {
-            out.fill(0.0);
-            if let Some(lse) = &mut lse {
-                lse[row] = f32::NEG_INFINITY;
-            }
-            continue;
-        }
-        let sum = s.iter().map(|&s| (f64::from(s) - max).exp()).sum::<f64>() + (f64::from(sink) - max).exp();
-        out.iter_mut().zip(s).for_each(|(o, &s)| *o = ((f64::from(s) - max).exp() / sum) as f32);
-        if let Some(lse) = &mut lse {
-            lse[row] = (max + sum.ln()) as f32;
-        }
+    assert_eq!(scores.len(), pattern.len(), "scores and pattern [heads, queries, keys]");
+    if scores.is_empty() {
+        return;
     }
+    let rows = scores.len() / keys;
+    assert_eq!(rows * keys, scores.len(), "whole rows");
+    assert_eq!(rows % n_heads, 0, "as many rows for each head");
+    assert!(lse.as_ref().is_none_or(|lse| lse.len() == rows), "lse [heads, queries]");
+    let lse = lse.map(Shared::new);
+    for_each_part(compute, pattern, keys, |i, out| {
+        let sink = sink.map_or(f32::NEG_INFINITY, |sink| sink[i / (rows / n_heads)]);
+        with_scratch(keys.next_multiple_of(GROUP), |row| {
+            row[..keys].copy_from_slice(&scores[i * keys..][..keys]);
+            row[keys..].fill(f32::NEG_INFINITY);
+            let sum = compute.isa().run(Softmax { row: &mut *row, sink });
+            out.copy_from_slice(&row[..keys]);
+            if let Some(lse) = lse {
+                // SAFETY: this task alone has this row.
+                #[allow(unsafe_code)]
+                let lse = unsafe { lse.part(i..i + 1) };
+                lse[0] = sum;
+            }
+        });
+    });
 }
 
-/// `z[i, h, d] = Σ_j pattern[h, i, j] v[h, j, d]`: pattern `[heads, queries, keys]`, z `[queries, heads * d_head]`.
+/// `z[i, h] = Σ_j pattern[h, i, j] v[h, j]`: pattern `[heads, queries, keys]`, z
+/// `[queries, heads * d_head]`.
+///
+/// For a pass whose pattern was rewritten. Values may have fewer heads, as in [`attend`].
+///
+/// # Panics
+/// When sizes do not fit together.
 pub fn mix(compute: &Compute, pattern: &[f32], n_heads: usize, v: Heads, z: &mut [f32]) {
     let keys = v.tokens;
-    let queries = pattern.len() / keys / n_heads;
-    for_each_part(compute, z, v.d_head, |part, z| {
-        let (i, h) = (part / n_heads, part % n_heads);
-        let p = &pattern[(h * queries + i) * keys..][..keys];
-        z.fill(0.0);
-        for (j, &p) in p.iter().enumerate() {
-            let v = v.row(h * v.n_heads / n_heads, j);
-            z.iter_mut().zip(v).for_each(|(z, &v)| *z += p * v);
+    let queries = z.len() / (n_heads * v.d_head).max(1);
+    assert_eq!(z.len(), queries * n_heads * v.d_head, "z [queries, heads * d_head]");
+    assert_eq!(pattern.len(), n_heads * queries * keys, "pattern [heads, queries, keys]");
+    let len = packed_values_len(&v);
+    with_scratch(v.n_heads * len, |packed| {
+        pack_values(compute, &v, packed);
+        let z = Shared::new(z);
+        let rows = block_rows(keys);
+        let blocks = queries.div_ceil(rows);
+        compute.for_each_chunk(n_heads * blocks, |task| {
+            let (head, block) = (task / blocks, task % blocks);
+            let queries_here = block * rows..queries.min((block + 1) * rows);
+            let numbers = &pattern[(head * queries + queries_here.start) * keys..];
+            let rows = Weights { numbers, stride: keys, keys: 0..keys };
+            let values = &packed[head * v.n_heads / n_heads * len..][..len];
+            mix_block(compute, rows, &v, values, (head, n_heads), queries_here, z);
+        });
+    });
+}
+
+/// Weights of some queries; those outside of `keys` are zero.
+struct Weights<'a> {
+    numbers: &'a [f32],
+    stride: usize,
+    keys: Range<usize>,
+}
+
+/// The mixed values of one head and some queries, written into `z`.
+fn mix_block(
+    compute: &Compute,
+    weights: Weights,
+    v: &Heads,
+    values: &[f32],
+    (head, n_heads): (usize, usize),
+    queries: Range<usize>,
+    z: Shared<f32>,
+) {
+    let keys = weights.keys;
+    with_scratch(queries.len() * PANEL, |mixed| {
+        let mut at = 0;
+        for columns in value_panels(v.d_head) {
+            let width = columns.len().next_multiple_of(GROUP);
+            compute.isa().run(Product {
+                rows: queries.len(),
+                depth: keys.len(),
+                columns: columns.len(),
+                a: &weights.numbers[keys.start..],
+                a_stride: weights.stride,
+                b: Numbers::F32(&values[at + keys.start * width..at + keys.end * width]),
+                b_stride: width,
+                c: mixed,
+                c_stride: PANEL,
+                wide: &mut [],
+                upcoming: values.as_ptr().wrapping_add(at + v.tokens * width).cast(),
+            });
+            for (query, mixed) in queries.clone().zip(mixed.chunks_exact(PANEL)) {
+                let row = (query * n_heads + head) * v.d_head;
+                // SAFETY: this task alone has this head and these queries.
+                #[allow(unsafe_code)]
+                let z = unsafe { z.part(row + columns.start..row + columns.end) };
+                z.copy_from_slice(&mixed[..columns.len()]);
+            }
+            at += v.tokens * width;
         }
     });
 }

@@ -96,7 +96,7 @@ pub(super) fn tanh<S: Simd>(simd: S, x: f32) -> f32 {
 /// `x (1 + tanh(√(2/π)(x + 0.044715 x³))) / 2`, as `x sigmoid(2 …)`, which does not cancel.
 #[inline(always)]
 fn gelu_tanh<S: Simd>(simd: S, x: f32) -> f32 {
-    const A: f32 = 1.595_769_1; // 2 √(2/π)
+    const A: f32 = 1.595_769; // 2 √(2/π)
     const B: f32 = 0.071_354_814; // 0.044715 times as much
     let u = x * simd.mul_add(x * x, B, A);
     x * sigmoid(simd, u)

@@ -1,8 +1,22 @@
 //! Norms and sums of rows.
+//!
+//! Statistics are sums in f64: exact to f32 at any width, and still no slower
+//! than memory.
+
 use super::Compute;
 use super::share::for_each_part;
+use super::simd::{Kernel, Simd};
 
-/// `(x - mean) / sqrt(var + eps) * weight + bias` of each row.
+/// Numbers added up side by side.
+const LANES: usize = 16;
+
+/// Elements of a task: a row of a small model is too little for one.
+const TASK: usize = 1 << 13;
+
+/// `(x - mean) / sqrt(variance + eps) * weight + bias` of each row of x `[rows, width]`.
+///
+/// # Panics
+/// When x and out differ in size, or weight or bias has not `width` numbers.
 pub fn layer_norm(
     compute: &Compute,
     x: &[f32],
@@ -12,37 +26,103 @@ pub fn layer_norm(
     eps: f32,
     out: &mut [f32],
 ) {
-    for_each_part(compute, out, width, |row, out| {
-        let x = &x[row * width..][..width];
-        let n = width as f64;
-        let mean = x.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
-        let var = x.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / n;
-        let inv = 1.0 / (var + f64::from(eps)).sqrt();
-        for (j, o) in out.iter_mut().enumerate() {
-            *o = ((f64::from(x[j]) - mean) * inv * f64::from(weight[j])
-                + f64::from(bias.map_or(0.0, |b| b[j]))) as f32;
-        }
+    assert!(bias.is_none_or(|bias| bias.len() == width), "bias [width]");
+    norm(compute, x, Norm { width, weight, bias, eps, centred: true }, out);
+}
+
+/// `x / sqrt(mean(x²) + eps) * weight` of each row of x `[rows, width]`.
+///
+/// # Panics
+/// When x and out differ in size, or weight has not `width` numbers.
+pub fn rms_norm(
+    compute: &Compute,
+    x: &[f32],
+    width: usize,
+    weight: &[f32],
+    eps: f32,
+    out: &mut [f32],
+) {
+    norm(compute, x, Norm { width, weight, bias: None, eps, centred: false }, out);
+}
+
+#[derive(Clone, Copy)]
+struct Norm<'a> {
+    width: usize,
+    weight: &'a [f32],
+    bias: Option<&'a [f32]>,
+    eps: f32,
+    /// Whether the mean is taken off.
+    centred: bool,
+}
+
+fn norm(compute: &Compute, x: &[f32], norm: Norm, out: &mut [f32]) {
+    assert_eq!(x.len(), out.len(), "x and out [rows, width]");
+    assert_eq!(norm.weight.len(), norm.width, "weight [width]");
+    if norm.width == 0 {
+        return;
+    }
+    assert_eq!(x.len() % norm.width, 0, "whole rows");
+    let size = norm.width * (TASK / norm.width).max(1);
+    for_each_part(compute, out, size, |part, out| {
+        let x = &x[part * size..][..out.len()];
+        compute.isa().run(Rows { norm, x, out });
     });
 }
 
-/// `x / sqrt(mean(x²) + eps) * weight` of each row.
-pub fn rms_norm(compute: &Compute, x: &[f32], width: usize, weight: &[f32], eps: f32, out: &mut [f32]) {
-    for_each_part(compute, out, width, |row, out| {
-        let x = &x[row * width..][..width];
-        let ms = x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / width as f64;
-        let inv = 1.0 / (ms + f64::from(eps)).sqrt();
-        for (j, o) in out.iter_mut().enumerate() {
-            *o = (f64::from(x[j]) * inv * f64::from(weight[j])) as f32;
+/// Some rows of a norm.
+struct Rows<'a> {
+    norm: Norm<'a>,
+    x: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl Kernel for Rows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let Norm { width, weight, bias, eps, centred } = self.norm;
+        let n = width as f64;
+        for (x, out) in self.x.chunks_exact(width).zip(self.out.chunks_exact_mut(width)) {
+            let mean = if centred { sum(x, |x| x) / n } else { 0.0 };
+            let variance = sum(x, |x| (x - mean) * (x - mean)) / n;
+            let inverse = 1.0 / (variance + f64::from(eps)).sqrt();
+            let scaled = |x: f32, weight: f32| (f64::from(x) - mean) * inverse * f64::from(weight);
+            let rows = out.iter_mut().zip(x).zip(weight);
+            match bias {
+                None => rows.for_each(|((out, &x), &weight)| *out = scaled(x, weight) as f32),
+                Some(bias) => rows.zip(bias).for_each(|(((out, &x), &weight), &bias)| {
+                    *out = (scaled(x, weight) + f64::from(bias)) as f32;
+                }),
+            }
         }
-    });
+    }
+}
+
+/// Sum of `f` of each element, in f64.
+#[inline(always)]
+fn sum(x: &[f32], f: impl Fn(f64) -> f64) -> f64 {
+    let (groups, rest) = x.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for group in groups {
+        for (sum, &x) in sums.iter_mut().zip(group) {
+            *sum += f(f64::from(x));
+        }
+    }
+    sums.iter().sum::<f64>() + rest.iter().map(|&x| f(f64::from(x))).sum::<f64>()
 }
 
 /// `out = a + b`, element by element.
+///
+/// # Panics
+/// When sizes differ.
 pub fn add(compute: &Compute, a: &[f32], b: &[f32], out: &mut [f32]) {
-    assert!(a.len() == b.len() && a.len() == out.len());
-    for_each_part(compute, out, 1 << 14, |part, out| {
-        let from = part << 14;
-        let (a, b) = (&a[from..], &b[from..]);
-        out.iter_mut().zip(a).zip(b).for_each(|((o, a), b)| *o = a + b);
+    assert_eq!((a.len(), b.len()), (out.len(), out.len()), "a, b and out");
+    for_each_part(compute, out, TASK, |part, out| {
+        let from = part * TASK;
+        let (a, b) = (&a[from..][..out.len()], &b[from..][..out.len()]);
+        for ((out, a), b) in out.iter_mut().zip(a).zip(b) {
+            *out = a + b;
+        }
     });
 }

@@ -1,4 +1,5 @@
 //! The product of some rows with one panel: all multiplication ends here.
+#![allow(clippy::needless_range_loop)] // One index runs through several arrays.
 #![allow(unsafe_code)] // Pointers in the innermost loops; `Product::run` checks their bounds once.
 
 use super::simd::{Kernel, Simd};

@@ -101,7 +101,7 @@ impl Bert {
                 )?),
                 false => None,
             },
-            rule: AttentionRule::full((shape.d_head as f32).sqrt().recip(), heads),
+            rule: AttentionRule::full((shape.d_head as f64).sqrt().recip(), heads),
         })
     }
 }

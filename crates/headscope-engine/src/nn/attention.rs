@@ -77,7 +77,7 @@ pub fn attend(
     let mut lse = build(AttnPoint::Lse, &[heads, queries]);
     let may_see = |query| rule.mask.keys(query, keys);
     let kernel_rule = AttendRule {
-        scale: rule.scale,
+        scale: rule.scale as f32,
         keys: &may_see,
         padding: pass.padding,
         soft_cap: rule.soft_cap,
