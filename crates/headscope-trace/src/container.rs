@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::ops::Range;
 use std::sync::Arc;
 
-use safetensors::{Dtype, SafeTensors};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Tensor, TraceError};
 
@@ -83,6 +83,115 @@ pub fn write_safetensors(
     out.flush()
 }
 
+/// One tensor as the header of a safetensors file describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// Its name.
+    pub name: String,
+    /// Its dtype as the file spells it: `F32`, `BF16`, `I64`.
+    pub dtype: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// Its bytes, counted from the beginning of the file.
+    pub bytes: Range<usize>,
+}
+
+/// The header of a safetensors file, checked against the file.
+///
+/// Read here rather than by the `safetensors` crate, whose errors name neither the tensor nor the
+/// numbers, and whose sum of claimed sizes (0.8) can overflow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// The strings of `__metadata__`.
+    pub metadata: BTreeMap<String, String>,
+    /// Every tensor, in the order of their bytes, which cover the rest of the file without a gap.
+    pub tensors: Vec<Described>,
+}
+
+#[derive(Deserialize)]
+struct RawHeader {
+    #[serde(rename = "__metadata__", default)]
+    metadata: BTreeMap<String, String>,
+    #[serde(flatten)]
+    tensors: BTreeMap<String, RawEntry>,
+}
+
+#[derive(Deserialize)]
+struct RawEntry {
+    dtype: String,
+    shape: Vec<usize>,
+    data_offsets: [usize; 2],
+}
+
+impl Header {
+    /// Reads the header of `file`, the bytes of a whole safetensors file. Nothing is allocated from
+    /// what is claimed, only for what is there.
+    ///
+    /// # Errors
+    /// Says what was expected and what was found, without the name of the file.
+    pub fn read(file: &[u8]) -> Result<Header, String> {
+        let (len, rest) = file
+            .split_first_chunk()
+            .ok_or_else(|| format!("it has {} bytes; the length of its header alone takes 8", file.len()))?;
+        let len = u64::from_le_bytes(*len);
+        let (header, data) = usize::try_from(len)
+            .ok()
+            .and_then(|len| rest.split_at_checked(len))
+            .ok_or_else(|| format!("its header should take {len} bytes, but {} follow", rest.len()))?;
+        let RawHeader { metadata, tensors } =
+            serde_json::from_slice(header).map_err(|e| format!("its header does not parse: {e}"))?;
+
+        let mut tensors: Vec<(String, RawEntry)> = tensors.into_iter().collect();
+        tensors.sort_by_key(|(_, entry)| entry.data_offsets);
+        let start = file.len() - data.len();
+        let (mut covered, mut described) = (0, Vec::with_capacity(tensors.len()));
+        for (name, entry) in tensors {
+            entry.check(&name, covered)?;
+            covered = entry.data_offsets[1];
+            let RawEntry { dtype, shape, data_offsets: [from, to] } = entry;
+            let bytes = start.saturating_add(from)..start.saturating_add(to);
+            described.push(Described { name, dtype, shape, bytes });
+        }
+        if covered != data.len() {
+            return Err(format!("its header promises {covered} bytes of tensors, but {} follow", data.len()));
+        }
+        Ok(Header { metadata, tensors: described })
+    }
+}
+
+impl RawEntry {
+    /// Whether the tensor begins where the last one ended, and takes as many bytes as its shape asks.
+    fn check(&self, name: &str, covered: usize) -> Result<(), String> {
+        let RawEntry { dtype, shape, data_offsets: [from, to] } = self;
+        if *from != covered || to < from {
+            return Err(format!("tensor {name:?} lies at {from}..{to}; expected it to begin at {covered}"));
+        }
+        let expected = size_of_dtype(dtype)
+            .map(|size| shape.iter().try_fold(size, |bytes, axis| bytes.checked_mul(*axis)));
+        match expected {
+            Some(expected) if expected != Some(to - from) => {
+                let expected = expected.map_or("more than there can be".into(), |bytes| bytes.to_string());
+                Err(format!(
+                    "tensor {name:?} takes {} bytes; {dtype} of shape {shape:?} takes {expected}",
+                    to - from
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Bytes of one number; `None` for dtypes that nothing here reads.
+fn size_of_dtype(dtype: &str) -> Option<usize> {
+    match dtype {
+        "BOOL" | "U8" | "I8" => Some(1),
+        "U16" | "I16" | "F16" | "BF16" => Some(2),
+        "U32" | "I32" | "F32" => Some(4),
+        "U64" | "I64" | "F64" => Some(8),
+        _ => None,
+    }
+}
+
 /// A safetensors file in memory whose tensors share one buffer.
 pub struct Container {
     /// The strings of `__metadata__`.
@@ -98,27 +207,23 @@ impl Container {
     /// # Errors
     /// If the header and the data disagree, or a tensor is not F32.
     pub fn read(bytes: &[u8], file: &str) -> Result<Container, TraceError> {
-        let fault = |e: safetensors::SafeTensorError| TraceError::Container {
-            file: file.into(),
-            detail: e.to_string(),
-        };
-        let (header_len, header) = SafeTensors::read_metadata(bytes).map_err(fault)?;
-        let views = SafeTensors::deserialize(bytes).map_err(fault)?;
-        let data = &bytes[8 + header_len..];
-        let storage: Arc<Vec<f32>> =
-            Arc::new(data.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect());
+        let header =
+            Header::read(bytes).map_err(|detail| TraceError::Container { file: file.into(), detail })?;
+        let start = header.tensors.first().map_or(bytes.len(), |first| first.bytes.start);
+        let storage: Arc<Vec<f32>> = Arc::new(
+            bytes[start..].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+        );
 
-        let mut tensors = Vec::with_capacity(views.len());
-        for (name, info) in header.tensors() {
-            let (start, end) = info.data_offsets;
-            if info.dtype != Dtype::F32 || start % 4 != 0 {
-                let detail = format!("is {:?} at byte {start}; expected aligned F32", info.dtype);
+        let mut tensors = Vec::with_capacity(header.tensors.len());
+        for Described { name, dtype, shape, bytes } in header.tensors {
+            let (from, to) = (bytes.start - start, bytes.end - start);
+            if dtype != "F32" || from % 4 != 0 {
+                let detail = format!("is {dtype} at byte {from}; expected aligned F32");
                 return Err(TraceError::Tensor { file: file.into(), name, detail });
             }
-            tensors.push((name, Tensor::view(info.shape.clone(), Arc::clone(&storage), start / 4..end / 4)));
+            tensors.push((name, Tensor::view(shape, Arc::clone(&storage), from / 4..to / 4)));
         }
-        let metadata = header.metadata().clone().unwrap_or_default().into_iter().collect();
-        Ok(Container { metadata, tensors })
+        Ok(Container { metadata: header.metadata, tensors })
     }
 }
 
@@ -158,17 +263,40 @@ mod tests {
 
     #[test]
     fn a_header_that_lies_is_refused() {
-        let header = |json: &str| [&(json.len() as u64).to_le_bytes()[..], json.as_bytes(), &[0; 8]].concat();
+        let file = |json: &str| [&(json.len() as u64).to_le_bytes()[..], json.as_bytes(), &[0; 8]].concat();
+        let entry = |fields: &str| file(&format!(r#"{{"x":{{"dtype":"F32",{fields}}}}}"#));
+        let eighth = usize::MAX / 8; // eight of them and a bit more pass the largest number
+        let chain = (0..9).map(|i| {
+            let (from, to) = (i * eighth, (i + 1).min(8) * eighth);
+            format!(r#""t{i}":{{"dtype":"F4","shape":[1],"data_offsets":[{from},{to}]}}"#)
+        });
         let lies = [
-            (u64::MAX - 8).to_le_bytes().to_vec(),
-            header(r#"{"x":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}"#),
-            header(r#"{"x":{"dtype":"F32","shape":[18446744073709551615,2],"data_offsets":[0,8]}}"#),
-            header(r#"{"x":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}"#),
-            header(r#"{"x":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}}"#),
-            header(r#"{"x":{"dtype":"F32""#),
+            (vec![1, 2, 3], "it has 3 bytes; the length of its header alone takes 8"),
+            (
+                (u64::MAX - 8).to_le_bytes().to_vec(),
+                "its header should take 18446744073709551607 bytes, but 0 follow",
+            ),
+            (file(r#"{"x":{"dtype":"F32""#), "its header does not parse: EOF while parsing an object"),
+            (file("[]"), "its header does not parse"),
+            (entry(r#""shape":[4],"data_offsets":[0,16]"#), "promises 16 bytes of tensors, but 8 follow"),
+            (entry(r#""shape":[1],"data_offsets":[0,4]"#), "promises 4 bytes of tensors, but 8 follow"),
+            (
+                entry(r#""shape":[3],"data_offsets":[0,8]"#),
+                "tensor \"x\" takes 8 bytes; F32 of shape [3] takes 12",
+            ),
+            (
+                entry(r#""shape":[18446744073709551615,2],"data_offsets":[0,8]"#),
+                "takes more than there can be",
+            ),
+            (entry(r#""shape":[2],"data_offsets":[8,0]"#), "lies at 8..0; expected it to begin at 0"),
+            (entry(r#""shape":[1],"data_offsets":[4,8]"#), "lies at 4..8; expected it to begin at 0"),
+            (entry(r#""shape":[-2],"data_offsets":[0,8]"#), "does not parse: invalid value: integer `-2`"),
+            (file(r#"{"x":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}}"#), "is F64 at byte 0"),
+            (file(&format!("{{{}}}", chain.collect::<Vec<_>>().join(","))), "promises 18446744073709551608"),
         ];
-        for lie in lies {
-            assert!(Container::read(&lie, "lie").is_err(), "{}", String::from_utf8_lossy(&lie));
+        for (lie, expected) in lies {
+            let error = Container::read(&lie, "lie").err().unwrap().to_string();
+            assert!(error.contains(expected), "{error}; expected {expected}");
         }
     }
 }

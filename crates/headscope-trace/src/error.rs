@@ -64,7 +64,18 @@ impl TraceError {
             TraceError::Site { .. } => Some(
                 "sites are called like embed, blocks.3.attn.pattern, blocks.3.resid_pre, last_hidden".into(),
             ),
-            TraceError::Io { .. } | TraceError::Tensor { .. } => None,
+            TraceError::Io { action: "write", source, .. } => match source.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => {
+                    Some("name a file in a folder that exists and that you may write to".into())
+                }
+                io::ErrorKind::IsADirectory => Some("name a file; this is a folder".into()),
+                io::ErrorKind::StorageFull | io::ErrorKind::FileTooLarge | io::ErrorKind::QuotaExceeded => {
+                    Some("make room there, or write elsewhere; nothing half-written was left".into())
+                }
+                _ => None,
+            },
+            TraceError::Tensor { .. } => Some("the file was changed or damaged; write it again".into()),
+            TraceError::Io { .. } => None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::TraceError;
 
@@ -17,18 +17,28 @@ pub fn write_atomically(
     write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
 ) -> Result<(), TraceError> {
     let attempt = || -> io::Result<()> {
-        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()); // a link stays a link
-        if target.metadata().is_ok_and(|meta| !meta.is_file()) {
+        let target = resolve(path);
+        let found = target.metadata().ok();
+        if found.as_ref().is_some_and(|found| !found.is_file()) {
             return write_through(&File::options().write(true).open(&target)?, write);
         }
         let folder =
             target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let temporary = create_beside(folder)?;
         write_through(temporary.as_file(), write)?;
+        if let Some(found) = found {
+            temporary.as_file().set_permissions(found.permissions())?; // what was private stays so
+        }
         temporary.persist(&target)?;
         Ok(())
     };
     attempt().map_err(|source| TraceError::Io { action: "write", path: path.to_owned(), source })
+}
+
+/// The file itself where `path` is a link to it, so that a link stays a link.
+fn resolve(path: &Path) -> PathBuf {
+    let through_link = || Some(path.parent()?.join(fs::read_link(path).ok()?)); // to a file yet to be
+    fs::canonicalize(path).ok().or_else(through_link).unwrap_or_else(|| path.to_owned())
 }
 
 /// A temporary file with the permissions that a new file would have.
@@ -37,7 +47,11 @@ fn create_beside(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     builder.prefix(".headscope-").suffix(".tmp");
     #[cfg(unix)]
     builder.permissions(<Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
-    builder.tempfile_in(folder)
+    builder.tempfile_in(folder).map_err(|e| {
+        // The system's own words: whoever named a file need not hear of the temporary one.
+        let system = e.get_ref().and_then(|e| e.source()?.downcast_ref::<io::Error>()?.raw_os_error());
+        system.map_or(e, io::Error::from_raw_os_error)
+    })
 }
 
 fn write_through(file: &File, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
@@ -68,5 +82,25 @@ mod tests {
     fn a_folder_that_is_not_there_is_named() {
         let error = write_atomically(Path::new("/nowhere/at/all"), |_| Ok(())).unwrap_err();
         assert_eq!(error.to_string(), "cannot write /nowhere/at/all");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.starts_with("No such file") && !cause.contains(".tmp"), "{cause}");
+        assert!(error.help().unwrap().contains("exists"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_stay_links_and_private_files_private() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        symlink("file", &link).unwrap();
+        for content in [b"new", b"old"] {
+            write_atomically(&link, |out| out.write_all(content)).unwrap();
+            assert!(link.is_symlink());
+            assert_eq!(fs::read(&file).unwrap(), content);
+        }
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        write_atomically(&link, |out| out.write_all(b"3")).unwrap();
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }

@@ -31,7 +31,7 @@ mod tensor;
 mod trace;
 
 pub use attention::{AttentionRule, Head, Mask};
-pub use container::{Container, Section, Values, write_safetensors};
+pub use container::{Container, Described, Header, Section, Values, write_safetensors};
 pub use encoding::{Encoding, Token};
 pub use error::TraceError;
 pub use file::write_atomically;

@@ -82,6 +82,11 @@ impl Trace {
         self.values.insert(site, value);
     }
 
+    /// Forgets the value at a site, and returns it.
+    pub fn remove(&mut self, site: Site) -> Option<Tensor> {
+        self.values.remove(&site)
+    }
+
     /// The value recorded at a site.
     pub fn get(&self, site: Site) -> Option<&Tensor> {
         self.values.get(&site)

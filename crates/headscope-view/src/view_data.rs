@@ -1,7 +1,9 @@
 //! What a page needs of a trace: the same container, the same metadata, a picture and a few numbers
 //! of each head, and the means to show any pattern.
 
-use headscope_trace::{AttentionRule, Attn, AttnPoint, Section, Tensor, Trace, Values, write_safetensors};
+use std::collections::BTreeSet;
+
+use headscope_trace::{Attn, AttnPoint, Section, Site, Tensor, Trace, Values, write_safetensors};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -34,12 +36,17 @@ pub struct ViewData {
 }
 
 impl ViewData {
-    /// Draws the atlas and measures every head. Blocks of which the trace has neither pattern nor
+    /// What to record of each attention block for a view: the pattern, which is drawn and measured, and
+    /// the queries and keys that can stand for it.
+    pub const POINTS: [AttnPoint; 3] = [AttnPoint::Q, AttnPoint::K, AttnPoint::Pattern];
+
+    /// Draws the atlas and measures every head, then keeps of the trace what a view reads: per block the
+    /// pattern, or the queries and keys it is computed from. Blocks of which the trace has neither pattern nor
     /// queries and keys are left out.
     ///
     /// # Errors
     /// If nothing is left, or the text is empty.
-    pub fn new(trace: Trace) -> Result<ViewData, ViewError> {
+    pub fn new(mut trace: Trace) -> Result<ViewData, ViewError> {
         if trace.encoding.is_empty() {
             return Err(ViewError::NoToken);
         }
@@ -63,10 +70,11 @@ impl ViewData {
             .flat_map(|metric| measured.iter().map(move |(_, values)| values[metric]))
             .collect();
         let atlas = measured.iter().flat_map(|(picture, _)| picture).copied().collect();
+        slim(&mut trace, &blocks);
         Ok(ViewData { trace, blocks, n_heads, atlas, metrics, traced_ms: None })
     }
 
-    /// The trace.
+    /// The trace, without what no view reads.
     pub fn trace(&self) -> &Trace {
         &self.trace
     }
@@ -100,15 +108,15 @@ impl ViewData {
         self.container(Vec::new())
     }
 
-    /// The same with all that a page without a server needs: per layer the pattern, or the queries
-    /// and keys it is computed from, whichever is smaller.
+    /// The same with all that a page without a server needs: per block the pattern, or the queries and
+    /// keys it is computed from, whichever is smaller.
     pub fn whole(&self) -> Vec<u8> {
-        let mut sections = Vec::new();
-        for attn in &self.blocks {
-            let rule = self.trace.rule(*attn).expect("blocks come from the rules");
-            sections.extend(smallest(&self.trace, *attn, rule));
-        }
-        self.container(sections)
+        let sections = self.trace.values().map(|(site, value)| Section {
+            name: site.to_string(),
+            shape: value.shape().to_vec(),
+            values: Values::F32(value),
+        });
+        self.container(sections.collect())
     }
 
     fn container<'a>(&'a self, mut sections: Vec<Section<'a>>) -> Vec<u8> {
@@ -142,32 +150,32 @@ fn can_show(trace: &Trace, attn: Attn) -> bool {
     has(AttnPoint::Pattern) || (has(AttnPoint::Q) && has(AttnPoint::K))
 }
 
-/// The smaller way to tell a block's patterns, of those that were recorded.
-fn smallest<'a>(trace: &'a Trace, attn: Attn, rule: &AttentionRule) -> Vec<Section<'a>> {
-    let recorded = |point| trace.get(attn.site(point)).map(|value| section(attn, point, value));
-    let (pattern, q, k) = (recorded(AttnPoint::Pattern), recorded(AttnPoint::Q), recorded(AttnPoint::K));
-    let pattern_len = rule.query_heads * trace.encoding.len() * trace.encoding.len();
-    match (pattern, q, k) {
-        (None, Some(q), Some(k)) => [q, k].into_iter().chain(recorded(AttnPoint::Lse)).collect(),
-        (Some(_), Some(q), Some(k)) if pattern_len > len(&q) + len(&k) => {
-            [q, k].into_iter().chain(recorded(AttnPoint::Lse)).collect()
-        }
-        (pattern, ..) => pattern.into_iter().collect(),
+/// Forgets, per block, the larger of the two ways to tell its patterns, where both were recorded; and
+/// all that no view reads.
+fn slim(trace: &mut Trace, blocks: &[Attn]) {
+    let kept: BTreeSet<Site> = blocks.iter().flat_map(|attn| told_by(trace, *attn)).collect();
+    let others: Vec<Site> =
+        trace.values().map(|(site, _)| site).filter(|site| !kept.contains(site)).collect();
+    for site in others {
+        trace.remove(site);
     }
 }
 
-fn section(attn: Attn, point: AttnPoint, value: &Tensor) -> Section<'_> {
-    Section { name: attn.site(point).to_string(), shape: value.shape().to_vec(), values: Values::F32(value) }
-}
-
-fn len(section: &Section<'_>) -> usize {
-    section.shape.iter().product()
+/// The sites that tell a block's patterns in the fewest numbers.
+fn told_by(trace: &Trace, attn: Attn) -> Vec<Site> {
+    let [q, k, pattern] = [AttnPoint::Q, AttnPoint::K, AttnPoint::Pattern].map(|point| attn.site(point));
+    let len = |site| trace.get(site).map(|value| value.len());
+    match (len(pattern), len(q), len(k)) {
+        (None, ..) => vec![q, k],
+        (Some(pattern_len), Some(q_len), Some(k_len)) if q_len + k_len < pattern_len => vec![q, k],
+        _ => vec![pattern],
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use headscope_trace::{Card, Container, Encoding};
+    use headscope_trace::{AttentionRule, Card, Container, Encoding};
 
     fn trace(tokens: usize, sites: &[AttnPoint]) -> Trace {
         let encoding = Encoding::from_ids(&(0..tokens as u32).collect::<Vec<_>>(), |id| format!("t{id}"));
@@ -199,11 +207,7 @@ mod tests {
         use AttnPoint::{K, Lse, Pattern, Q};
         let rows: [(usize, &[AttnPoint], &[&str]); 4] = [
             (4, &[Pattern, Q, K, Lse], &["atlas", "blocks.1.attn.pattern", "metrics"]),
-            (
-                40,
-                &[Pattern, Q, K, Lse],
-                &["atlas", "blocks.1.attn.k", "blocks.1.attn.lse", "blocks.1.attn.q", "metrics"],
-            ),
+            (40, &[Pattern, Q, K, Lse], &["atlas", "blocks.1.attn.k", "blocks.1.attn.q", "metrics"]),
             (40, &[Pattern], &["atlas", "blocks.1.attn.pattern", "metrics"]),
             (4, &[Q, K], &["atlas", "blocks.1.attn.k", "blocks.1.attn.q", "metrics"]),
         ];

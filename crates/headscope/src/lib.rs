@@ -26,7 +26,7 @@ mod error;
 mod model;
 
 pub use error::Error;
-pub use model::{Model, ModelFiles, VIEW_POINTS};
+pub use model::{Model, ModelFiles};
 
 pub use headscope_engine::{Compute, Edit, Isa, Probe, Recorder, Sites};
 pub use headscope_trace::{Attn, AttnPoint, Encoding, Point, Site, Stack, Tensor, Token, Trace};

@@ -5,12 +5,9 @@ use std::thread;
 
 use headscope_engine::{Checkpoint, Compute, Sites};
 use headscope_text::Tokenizer;
-use headscope_trace::{AttnPoint, Encoding, Trace};
+use headscope_trace::{Encoding, Trace};
 
 use crate::Error;
-
-/// What a view needs of each attention block.
-pub const VIEW_POINTS: [AttnPoint; 4] = [AttnPoint::Q, AttnPoint::K, AttnPoint::Lse, AttnPoint::Pattern];
 
 /// Where a tokenizer comes from.
 enum TokenizerFile {
