@@ -1,6 +1,7 @@
 //! From the crate's encoding to ours.
 
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use headscope_trace::{Encoding, Token};
 
@@ -23,11 +24,7 @@ pub(crate) fn encode(pipeline: &Pipeline, text: &str, pair: Option<&str>) -> Res
     for (&part, text) in names.iter().zip([text].into_iter().chain(pair)) {
         check_text(part, text)?;
     }
-    let encoded = match pair {
-        None => pipeline.encode(text, true),
-        Some(pair) => pipeline.encode((text, pair), true),
-    };
-    let encoded = encoded.map_err(|e| TextError::Split { detail: e.to_string() })?;
+    let encoded = split(pipeline, text, pair).map_err(|detail| TextError::Split { detail })?;
     let draft = Draft::new(pipeline, &encoded, text, pair);
     for (index, &part) in names.iter().enumerate() {
         if draft.len_of(index) == 0 {
@@ -36,6 +33,18 @@ pub(crate) fn encode(pipeline: &Pipeline, text: &str, pair: Option<&str>) -> Res
         }
     }
     Ok(draft)
+}
+
+/// The crate's encoding. A tokenizer file is untrusted, and not all that the crate reads it can
+/// also run.
+fn split(pipeline: &Pipeline, text: &str, pair: Option<&str>) -> Result<tokenizers::Encoding, String> {
+    let run = || match pair {
+        None => pipeline.encode(text, true),
+        Some(pair) => pipeline.encode((text, pair), true),
+    };
+    catch_unwind(AssertUnwindSafe(run))
+        .map_err(|_| "its parts do not fit together".to_owned())?
+        .map_err(|e| e.to_string())
 }
 
 fn check_text(part: Part, text: &str) -> Result<(), TextError> {

@@ -1,5 +1,7 @@
 //! A tokenizer from its `tokenizer.json`.
 
+use std::panic::catch_unwind;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -30,7 +32,11 @@ const VERSION: &str = "1.0";
 
 /// The pipeline that a file describes.
 pub(crate) fn pipeline(bytes: &[u8]) -> Result<Pipeline, TextError> {
-    build(bytes).map_err(|detail| TextError::File { file: "tokenizer.json".into(), detail })
+    // The crate panics on some parts that do not fit together, like a merge of BPE that is
+    // shorter than its prefix.
+    let built = catch_unwind(|| build(bytes));
+    let built = built.unwrap_or_else(|_| Err("its parts do not fit together".into()));
+    built.map_err(|detail| TextError::File { file: "tokenizer.json".into(), detail })
 }
 
 fn build(bytes: &[u8]) -> Result<Pipeline, String> {
