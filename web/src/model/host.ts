@@ -1,0 +1,85 @@
+/**
+ * What stands behind the component: a server, a page that carries its data, or a notebook's
+ * kernel. The contract is anywidget's, so that a notebook can pass its own model.
+ */
+
+export interface Host {
+  get(key: string): unknown;
+  set(key: string, value: unknown): void;
+  save_changes(): void;
+  on(event: string, callback: (...args: any[]) => void): void;
+  off?(event: string, callback: (...args: any[]) => void): void;
+  send(content: Request): void;
+}
+
+export type Request =
+  | { kind: "pattern"; layer: number; head: number; request: number }
+  | { kind: "run"; texts: string[]; request: number };
+
+export type Reply =
+  | { kind: "pattern"; layer: number; head: number; request: number }
+  | { kind: "ran"; request: number }
+  | ({ kind: "error"; request: number } & Problem);
+
+/** What went wrong, and how to go on. */
+export interface Problem {
+  message: string;
+  help: string;
+  /** The host has let go of the trace: the text must be run again. */
+  gone?: boolean;
+}
+
+/** A host that lives in this page: values, and those who listen to their changes. */
+export abstract class LocalHost implements Host {
+  private readonly values = new Map<string, unknown>();
+  private readonly listeners = new Map<string, Set<(...args: any[]) => void>>();
+
+  constructor(values: Record<string, unknown>) {
+    for (const [key, value] of Object.entries(values)) this.values.set(key, value);
+  }
+
+  abstract send(content: Request): void;
+
+  get(key: string): unknown {
+    return this.values.get(key);
+  }
+
+  set(key: string, value: unknown): void {
+    this.values.set(key, value);
+    this.emit(`change:${key}`);
+  }
+
+  save_changes(): void {}
+
+  on(event: string, callback: (...args: any[]) => void): void {
+    if (!this.listeners.has(event)) this.listeners.set(event, new Set());
+    this.listeners.get(event)!.add(callback);
+  }
+
+  off(event: string, callback: (...args: any[]) => void): void {
+    this.listeners.get(event)?.delete(callback);
+  }
+
+  protected reply(content: Reply, ...buffers: Uint8Array[]): void {
+    this.emit("msg:custom", content, buffers);
+  }
+
+  private emit(event: string, ...args: unknown[]): void {
+    for (const callback of this.listeners.get(event) ?? []) callback(...args);
+  }
+}
+
+/** The bytes of whatever a host hands over. */
+export function toBytes(value: unknown): Uint8Array | null {
+  if (value instanceof Uint8Array) return value.length ? value : null;
+  if (value instanceof ArrayBuffer) return value.byteLength ? new Uint8Array(value) : null;
+  if (ArrayBuffer.isView(value)) {
+    return value.byteLength ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength) : null;
+  }
+  return null;
+}
+
+/** An error as something that can be shown. */
+export function toProblem(error: unknown, help: string): Problem {
+  return { message: error instanceof Error ? error.message : String(error), help };
+}

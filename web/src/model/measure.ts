@@ -1,0 +1,154 @@
+/** Numbers about the weights on screen. */
+
+import type { Token } from "./trace";
+
+/** The kinds of edges; each edge is of the first kind that fits it, so that their shares add up. */
+export const KINDS = [
+  { key: "first", label: "first token" },
+  { key: "separators", label: "separators" },
+  { key: "itself", label: "itself" },
+  { key: "next", label: "next" },
+  { key: "previous", label: "previous" },
+  { key: "same", label: "same sentence" },
+  { key: "other", label: "other sentence" },
+] as const;
+
+/** The index in `KINDS` of what `other` is to `token`. */
+export function kindOf(tokens: Token[], token: number, other: number): number {
+  if (other === 0) return 0;
+  if (tokens[other].special) return 1;
+  if (other === token) return 2;
+  if (other === token + 1) return 3;
+  if (other === token - 1) return 4;
+  return tokens[other].segment === tokens[token].segment ? 5 : 6;
+}
+
+/** A row or a column of a pattern, or with both left out the whole of it. */
+export interface Slice {
+  query: number | null;
+  key: number | null;
+}
+
+/** Calls `visit` for each edge of a slice of a square pattern. */
+function eachEdge(n: number, { query, key }: Slice, visit: (query: number, key: number) => void) {
+  const [firstQuery, lastQuery] = query === null ? [0, n - 1] : [query, query];
+  const [firstKey, lastKey] = key === null ? [0, n - 1] : [key, key];
+  for (let q = firstQuery; q <= lastQuery; q++) {
+    for (let k = firstKey; k <= lastKey; k++) visit(q, k);
+  }
+}
+
+/** The weight in a slice, by kind, as in `KINDS`: of what is attended to, or in a column of what attends. */
+export function massByKind(pattern: Float32Array, tokens: Token[], slice: Slice): number[] {
+  const mass: number[] = KINDS.map(() => 0);
+  const isColumn = slice.query === null && slice.key !== null;
+  eachEdge(tokens.length, slice, (q, k) => {
+    mass[isColumn ? kindOf(tokens, k, q) : kindOf(tokens, q, k)] += pattern[q * tokens.length + k];
+  });
+  return mass;
+}
+
+export interface Edge {
+  query: number;
+  key: number;
+  /** Which of the given patterns. */
+  of: number;
+  weight: number;
+}
+
+/** The strongest edges of a slice over several patterns, strongest first. */
+export function strongest(
+  patterns: Float32Array[],
+  n: number,
+  slice: Slice,
+  limit: number,
+  shows: (query: number, key: number) => boolean,
+): Edge[] {
+  const best: Edge[] = [];
+  patterns.forEach((pattern, of) => {
+    eachEdge(n, slice, (query, key) => {
+      const weight = pattern[query * n + key];
+      if (best.length === limit && weight <= best[limit - 1].weight) return;
+      if (!shows(query, key)) return;
+      let at = best.length;
+      while (at > 0 && best[at - 1].weight < weight) at--;
+      best.splice(at, 0, { query, key, of, weight });
+      best.length = Math.min(best.length, limit);
+    });
+  });
+  return best;
+}
+
+/** The pattern among tokens that are not special, each row scaled to sum to 1 again. */
+export function withoutSpecial(
+  pattern: Float32Array,
+  tokens: Token[],
+): { weights: Float32Array; removed: number } {
+  const n = tokens.length;
+  const weights = new Float32Array(n * n);
+  let [kept, total] = [0, 0];
+  for (let query = 0; query < n; query++) {
+    if (tokens[query].special) continue;
+    const row = pattern.subarray(query * n, (query + 1) * n);
+    let sum = 0;
+    row.forEach((weight, key) => {
+      total += weight;
+      if (!tokens[key].special) sum += weight;
+    });
+    kept += sum;
+    if (sum === 0) continue;
+    row.forEach((weight, key) => {
+      if (!tokens[key].special) weights[query * n + key] = weight / sum;
+    });
+  }
+  return { weights, removed: total === 0 ? 0 : 1 - kept / total };
+}
+
+/** Which sentences an edge may join. */
+export const FLOWS = [
+  { key: "all", label: "All", from: null, to: null },
+  { key: "aa", label: "A→A", from: 0, to: 0 },
+  { key: "ab", label: "A→B", from: 0, to: 1 },
+  { key: "ba", label: "B→A", from: 1, to: 0 },
+  { key: "bb", label: "B→B", from: 1, to: 1 },
+] as const;
+
+export type Flow = (typeof FLOWS)[number]["key"];
+
+/** A test of whether an edge is in `flow`. */
+export function inFlow(flow: Flow, tokens: Token[]): (query: number, key: number) => boolean {
+  const { from, to } = FLOWS.find((candidate) => candidate.key === flow)!;
+  if (from === null) return () => true;
+  return (query, key) => tokens[query].segment === from && tokens[key].segment === to;
+}
+
+/** How much of the weight of the asking sentence an edge filter leaves, from 0 to 1. */
+export function flowShare(pattern: Float32Array, flow: Flow, tokens: Token[]): number {
+  const n = tokens.length;
+  const shows = inFlow(flow, tokens);
+  const { from } = FLOWS.find((candidate) => candidate.key === flow)!;
+  let [shown, total] = [0, 0];
+  eachEdge(n, { query: null, key: null }, (query, key) => {
+    if (from !== null && tokens[query].segment !== from) return;
+    total += pattern[query * n + key];
+    if (shows(query, key)) shown += pattern[query * n + key];
+  });
+  return total === 0 ? 0 : shown / total;
+}
+
+/** Tenths of a percent that add up to 100.0, by largest remainder. */
+export function percentages(parts: number[]): number[] {
+  const total = parts.reduce((sum, part) => sum + part, 0);
+  if (total === 0) return parts.map(() => 0);
+  const exact = parts.map((part) => (part / total) * 1000);
+  const floors = exact.map(Math.floor);
+  const missing = 1000 - floors.reduce((sum, part) => sum + part, 0);
+  const byRemainder = exact.map((_, i) => i).sort((a, b) => exact[b] - floors[b] - (exact[a] - floors[a]));
+  for (const i of byRemainder.slice(0, missing)) floors[i] += 1;
+  return floors.map((tenths) => tenths / 10);
+}
+
+/** Whether any token belongs to a second sentence. */
+export function isPair(tokens: Token[]): boolean {
+  return tokens.some((token) => token.segment === 1);
+}

@@ -1,0 +1,46 @@
+/** The host of the self-contained page: every answer comes from the data that the page carries. */
+
+import { patternOf } from "./attention";
+import { LocalHost, type Request, toProblem } from "./host";
+import { Safetensors } from "./safetensors";
+import { readTrace, type Trace } from "./trace";
+
+const DAMAGED = "The file is damaged or cut short: export it again.";
+const TOO_OLD = "This browser cannot unpack the page's data: use one from 2023 or later.";
+
+export class PageHost extends LocalHost {
+  private file!: Safetensors;
+  private trace!: Trace;
+
+  constructor(values: Record<string, unknown>, payload: string) {
+    super(values);
+    this.begin(payload);
+  }
+
+  send(content: Request): void {
+    if (content.kind !== "pattern") return;
+    const weights = patternOf(this.file, this.trace, content);
+    this.reply(content, new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength));
+  }
+
+  private async begin(payload: string) {
+    try {
+      const bytes = await unpack(payload);
+      this.file = Safetensors.read(bytes);
+      this.trace = readTrace(this.file);
+      this.set("overview", bytes);
+    } catch (error) {
+      const help = "DecompressionStream" in globalThis ? DAMAGED : TOO_OLD;
+      this.reply({ kind: "error", request: 0, ...toProblem(error, help) });
+    }
+  }
+}
+
+/** The bytes behind base64 of gzip. */
+async function unpack(payload: string): Promise<Uint8Array> {
+  const text = atob(payload.trim());
+  const packed = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) packed[i] = text.charCodeAt(i);
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}

@@ -1,0 +1,182 @@
+/** The workbench as a whole: its parts, its theme, and its keys. */
+
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCell } from "../cell";
+import { readPalette } from "../colours";
+import { FLOWS, isPair } from "../model/measure";
+import { type Picture, pictureOf } from "../picture";
+import type { Session } from "../session";
+import { after, SPECIALS, type State, step, stepToken, type Theme, toggle, unpin, VIEWS } from "../state";
+import { Atlas } from "./atlas";
+import { Finder } from "./finder";
+import { Footer } from "./footer";
+import { Help } from "./help";
+import { Inspector } from "./inspector";
+import { Stage } from "./stage";
+import { Stepper } from "./stepper";
+import { TopBar } from "./topbar";
+
+export function App({ session, host }: { session: Session; host: HTMLElement }) {
+  const shown = useCell(session.shown);
+  const problem = useCell(session.problem);
+  const { theme } = useCell(session.state);
+  const [help, setHelp] = useState(false);
+  const [folded, setFolded] = useState(true);
+  const palette = usePalette(host, theme);
+  const picture = usePicture(session);
+  useKeys(session, host, () => setHelp((open) => !open));
+  return (
+    <div class="app">
+      <TopBar session={session} trace={shown?.trace ?? null} onHelp={() => setHelp(true)} />
+      {problem && shown && <ProblemLine session={session} {...problem} />}
+      {picture ? (
+        <div class="body">
+          <Stepper
+            session={session}
+            trace={picture.trace}
+            folded={folded}
+            onFold={() => setFolded(!folded)}
+          />
+          <div class="side" data-folded={folded}>
+            <Atlas session={session} trace={picture.trace} palette={palette} />
+            <Finder session={session} trace={picture.trace} />
+          </div>
+          <Stage session={session} picture={picture} palette={palette} />
+          <Inspector session={session} picture={picture} palette={palette} />
+        </div>
+      ) : problem ? (
+        <div class="blank" role="alert">
+          <h2>{sentence(problem.message)}</h2>
+          <p>{sentence(problem.help)}</p>
+          {host.dataset.headscope && (
+            <button class="chip" onClick={() => location.reload()}>
+              Try again
+            </button>
+          )}
+        </div>
+      ) : (
+        <div class="blank loading" role="status">
+          <p>Reading the trace…</p>
+        </div>
+      )}
+      {picture && <Footer trace={picture.trace} />}
+      <Help open={help} onClose={() => setHelp(false)} />
+    </div>
+  );
+}
+
+/** What went wrong, in one line, over the picture that still stands. */
+function ProblemLine({ session, message, help }: { session: Session; message: string; help: string }) {
+  return (
+    <div class="problem" role="alert" data-testid="problem">
+      <p>
+        <strong>{sentence(message)}</strong> {sentence(help)}
+      </p>
+      <button class="icon" aria-label="Dismiss" onClick={() => session.problem.set(null)}>
+        ×
+      </button>
+    </div>
+  );
+}
+
+/** A message as a sentence, whoever wrote it. */
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? "" : ".");
+}
+
+/** The picture of the state; the last one while a pattern is on its way. */
+function usePicture(session: Session): Picture | null {
+  const shown = useCell(session.shown);
+  const arrivals = useCell(session.arrivals);
+  const state = useCell(session.state);
+  const last = useRef<Picture | null>(null);
+  const { heads, focus, flow, special, scale, top } = state;
+  return useMemo(() => {
+    if (!shown) return null;
+    last.current = pictureOf(shown, state) ?? last.current;
+    return last.current;
+  }, [shown, arrivals, heads, focus.layer, focus.head, flow, special, scale, top]);
+}
+
+/** Puts the theme on the host element and reads the colours that it gives. */
+function usePalette(host: HTMLElement, theme: Theme) {
+  const [prefersDark, setPrefersDark] = useState(() => matchMedia("(prefers-color-scheme: dark)").matches);
+  useEffect(() => {
+    const query = matchMedia("(prefers-color-scheme: dark)");
+    const listen = () => setPrefersDark(query.matches);
+    query.addEventListener("change", listen);
+    return () => query.removeEventListener("change", listen);
+  }, []);
+  const dark = theme === "auto" ? prefersDark : theme === "dark";
+  return useMemo(() => {
+    host.dataset.theme = dark ? "dark" : "light";
+    return readPalette(host, dark);
+  }, [host, dark]);
+}
+
+// ---- keys ---------------------------------------------------------------------------------
+
+const ARROWS: Record<string, [layers: number, heads: number]> = {
+  ArrowLeft: [0, -1],
+  ArrowRight: [0, 1],
+  ArrowUp: [-1, 0],
+  ArrowDown: [1, 0],
+};
+
+/** In the app and the page the keys work everywhere; in a notebook only inside the component. */
+function useKeys(session: Session, host: HTMLElement, onHelp: () => void) {
+  useLayoutEffect(() => {
+    const target: HTMLElement | Document = host.dataset.headscope ? document : host;
+    const listen = (event: Event) => {
+      const { key, shiftKey, ctrlKey, altKey, metaKey } = event as KeyboardEvent;
+      if (ctrlKey || altKey || metaKey || isTyping(event) || !session.shown.value) return;
+      if (key === "?") onHelp();
+      const change = changeOf(key, shiftKey, session);
+      if (!change) return;
+      event.preventDefault();
+      session.update(change);
+    };
+    target.addEventListener("keydown", listen);
+    return () => target.removeEventListener("keydown", listen);
+  }, [session, host]);
+}
+
+/** What a key does to the state, if anything. */
+function changeOf(key: string, shift: boolean, session: Session): ((state: State) => State) | null {
+  const { trace } = session.shown.value!;
+  if (key in ARROWS) {
+    const [layers, heads] = ARROWS[key];
+    return (state) =>
+      shift ? extend(state, step(state, layers, heads, trace)) : step(state, layers, heads, trace);
+  }
+  const view = VIEWS[Number(key) - 1]?.key;
+  if (view) return (state) => ({ ...state, view });
+  if (key === "j") return (state) => stepToken(state, 1, trace.tokens);
+  if (key === "k") return (state) => stepToken(state, -1, trace.tokens);
+  if (key === "f" && isPair(trace.tokens)) {
+    return (state) => ({
+      ...state,
+      flow: after(
+        FLOWS.map((flow) => flow.key),
+        state.flow,
+      ),
+    });
+  }
+  if (key === "s") return (state) => ({ ...state, special: after(SPECIALS, state.special) });
+  if (key === "Escape") return unpin;
+  return null;
+}
+
+/** The head stepped to, added to those drawn before. */
+function extend(before: State, stepped: State): State {
+  const drawn = before.heads.some(
+    ({ layer, head }) => layer === stepped.focus.layer && head === stepped.focus.head,
+  );
+  return drawn ? { ...before, focus: stepped.focus } : toggle(before, stepped.focus);
+}
+
+function isTyping(event: Event): boolean {
+  const target = event.composedPath()[0];
+  if (!(target instanceof HTMLElement)) return false;
+  return target.matches("input, textarea, select, dialog[open], dialog[open] *, [contenteditable]");
+}

@@ -1,0 +1,248 @@
+/** The numbers behind the picture: for one head and one token, or for the whole head. */
+
+import type { ComponentChildren } from "preact";
+import { useMemo } from "preact/hooks";
+import { useCell } from "../cell";
+import { headInk, type Palette } from "../colours";
+import { isPair, KINDS, massByKind, percentages, type Slice, strongest } from "../model/measure";
+import { type HeadId, headName, headTitle, type Trace } from "../model/trace";
+import { activeSlice, type Picture } from "../picture";
+import type { Session } from "../session";
+import { ordinal, type Standing, standings } from "./rank";
+import { Piece } from "./piece";
+
+interface Props {
+  session: Session;
+  picture: Picture;
+  palette: Palette;
+}
+
+const EDGES = 6;
+const WHOLE: Slice = { query: null, key: null };
+
+export function Inspector({ session, picture, palette }: Props) {
+  const hover = useCell(session.hover);
+  const { focus } = useCell(session.state);
+  const slice = activeSlice(hover, focus);
+  const id = picture.heads[picture.focused];
+  const pinned = !hover && slice !== null;
+  return (
+    <section class="inspector" aria-label="Inspector" data-testid="inspector">
+      <h2 class="title">{headTitle(picture.trace, id)}</h2>
+      <p class="subject" data-testid="subject">
+        <Subject slice={slice} trace={picture.trace} />
+        {pinned && <span class="pinned"> · pinned</span>}
+        {picture.weights !== picture.raw && <span class="pinned"> · renormalised</span>}
+      </p>
+      <Strongest slice={slice ?? WHOLE} picture={picture} palette={palette} />
+      <Mass slice={slice ?? WHOLE} picture={picture} />
+      <Metrics trace={picture.trace} id={id} />
+    </section>
+  );
+}
+
+/** What the numbers are about, in words. */
+function Subject({ slice, trace }: { slice: Slice | null; trace: Trace }) {
+  const token = (index: number) => <Quoted trace={trace} index={index} />;
+  if (!slice) return <>strongest weights of the whole text</>;
+  const { query, key } = slice;
+  if (query !== null && key !== null)
+    return (
+      <>
+        {token(query)} attends to {token(key)}
+      </>
+    );
+  if (query !== null) return <>{token(query)} attends to</>;
+  return <>{token(key!)} is attended to by</>;
+}
+
+function Quoted({ trace, index }: { trace: Trace; index: number }) {
+  return (
+    <span class="quoted">
+      “<Piece of={trace.tokens[index].piece} />”
+    </span>
+  );
+}
+
+// ---- the strongest edges ------------------------------------------------------------------
+
+function Strongest({ slice, picture, palette }: { slice: Slice; picture: Picture; palette: Palette }) {
+  const { trace, weights, heads, shows, shown } = picture;
+  const edges = useMemo(() => {
+    const rows = new Set(shown);
+    const drawn = (query: number, key: number) => rows.has(query) && rows.has(key) && shows(query, key);
+    return strongest(weights, trace.tokens.length, slice, EDGES, drawn);
+  }, [slice.query, slice.key, picture]);
+  const many = heads.length > 1;
+  return (
+    <ol
+      class="edges"
+      data-testid="strongest"
+      data-from={slice.query !== null ? "query" : slice.key !== null ? "key" : "text"}
+    >
+      {edges.map(({ query, key, of, weight }) => (
+        <li key={`${query} ${key} ${of}`}>
+          <span class="ends">
+            {many && (
+              <HeadSign
+                name={headName(trace, heads[of])}
+                colour={headInk(of, heads.length, palette).colour}
+              />
+            )}
+            {slice.query === null && <Piece of={trace.tokens[query].piece} />}
+            {slice.query === null && slice.key === null && <span class="arrow">→</span>}
+            {slice.key === null && <Piece of={trace.tokens[key].piece} />}
+            {slice.query !== null && slice.key !== null && <Piece of={trace.tokens[key].piece} />}
+          </span>
+          <span class="bar">
+            <i
+              style={{
+                width: `${weight * 100}%`,
+                background: many ? headInk(of, heads.length, palette).colour : undefined,
+              }}
+            />
+          </span>
+          <span class="figure">{weight.toFixed(3)}</span>
+        </li>
+      ))}
+      {edges.length === 0 && <li class="none">No edge here passes the filter.</li>}
+    </ol>
+  );
+}
+
+function HeadSign({ name, colour }: { name: string; colour: string }) {
+  return (
+    <span class="headsign">
+      <i style={{ background: colour }} />
+      {name}
+    </span>
+  );
+}
+
+// ---- where the weight goes ----------------------------------------------------------------
+
+function Mass({ slice, picture }: { slice: Slice; picture: Picture }) {
+  const { trace, raw, focused } = picture;
+  const { tokens } = trace;
+  const mass = useMemo(() => massByKind(raw[focused], tokens, slice), [raw, focused, slice.query, slice.key]);
+  const total = mass.reduce((sum, part) => sum + part, 0);
+  const shares = percentages(mass);
+  const kinds = KINDS.map((kind, i) => ({ ...kind, share: shares[i] })).filter(
+    ({ key }) => key !== "other" || isPair(tokens),
+  );
+  return (
+    <Group title={<MassTitle slice={slice} trace={trace} />} value={massValue(slice, total, tokens.length)}>
+      <div class="mass" aria-hidden="true">
+        {kinds.map(({ key, share }) => (
+          <i key={key} class={`kind ${key}`} style={{ width: `${share}%` }} />
+        ))}
+      </div>
+      <dl class="kinds" data-testid="kinds">
+        {kinds.map(({ key, label, share }) => (
+          <div key={key} data-kind={key}>
+            <dt>
+              <i class={`kind ${key}`} /> {label}
+            </dt>
+            <dd class="figure">{share.toFixed(1)} %</dd>
+          </div>
+        ))}
+      </dl>
+    </Group>
+  );
+}
+
+function MassTitle({ slice: { query, key }, trace }: { slice: Slice; trace: Trace }) {
+  if (query !== null)
+    return (
+      <>
+        The weight of <Quoted trace={trace} index={query} />
+      </>
+    );
+  if (key !== null)
+    return (
+      <>
+        The weight on <Quoted trace={trace} index={key} />
+      </>
+    );
+  return <>The weight of this head</>;
+}
+
+/** A row's weights add up to 1 (less with a learned sink); a column's to anything. */
+function massValue({ query, key }: Slice, total: number, n: number): string {
+  if (query !== null) return total > 0.9995 ? "100 %" : `${(total * 100).toFixed(1)} %`;
+  if (key !== null) return `${total.toFixed(2)} of ${n}`;
+  return "100 %";
+}
+
+// ---- metrics ------------------------------------------------------------------------------
+
+function Metrics({ trace, id }: { trace: Trace; id: HeadId }) {
+  return (
+    <Group title="This head, this text" value={`among ${trace.layers * trace.heads}`}>
+      <dl class="metrics">
+        {standings(trace, id).map((standing) => (
+          <div key={standing.metric.key} title={standing.metric.about}>
+            <dt>
+              {standing.metric.label}
+              {standing.metric.unit && `, ${standing.metric.unit}`}
+            </dt>
+            <dd>
+              <Strip trace={trace} standing={standing} />
+              <span class="figure">{figure(standing.value)}</span>
+              <span class="rank">{ordinal(standing.rank)}</span>
+            </dd>
+          </div>
+        ))}
+      </dl>
+      <p class="caution">From this text alone. Look at many texts before you name a head.</p>
+    </Group>
+  );
+}
+
+/** A metric's value with as many digits as fit its column. */
+function figure(value: number): string {
+  return value.toFixed(value < 100 ? 2 : 0);
+}
+
+/** All heads as ticks from the lowest value to the highest; this one stands out. */
+function Strip({ trace, standing: { index, value } }: { trace: Trace; standing: Standing }) {
+  const count = trace.layers * trace.heads;
+  const { path, at } = useMemo(() => {
+    const values = trace.metricValues.subarray(index * count, (index + 1) * count);
+    const most = values.reduce((max, of) => (of > max ? of : max), 0) || 1;
+    const x = (of: number) => (1 + (of / most) * 38).toFixed(1);
+    return {
+      path: [...values]
+        .filter((of) => of >= 0)
+        .map((of) => `M${x(of)} 3V9`)
+        .join(""),
+      at: x(value),
+    };
+  }, [trace, index, value]);
+  return (
+    <svg class="strip" width="40" height="12" aria-hidden="true">
+      <path class="ticks" d={path} />
+      <path class="tick" d={`M${at} 0V12`} />
+    </svg>
+  );
+}
+
+function Group({
+  title,
+  value,
+  children,
+}: {
+  title: ComponentChildren;
+  value?: string;
+  children: ComponentChildren;
+}) {
+  return (
+    <div class="group">
+      <div class="heading">
+        <h3>{title}</h3>
+        {value && <span class="figure">{value}</span>}
+      </div>
+      {children}
+    </div>
+  );
+}

@@ -1,0 +1,206 @@
+/** The top bar: the model, the texts, and what concerns the whole page. */
+
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useCell } from "../cell";
+import type { Trace } from "../model/trace";
+import type { Session } from "../session";
+import { after, THEMES } from "../state";
+
+export function TopBar({
+  session,
+  trace,
+  onHelp,
+}: {
+  session: Session;
+  trace: Trace | null;
+  onHelp: () => void;
+}) {
+  return (
+    <header class="topbar">
+      <h1>headscope</h1>
+      {trace && (
+        <p class="model" data-testid="model">
+          <strong>{trace.card.id}</strong>
+          <span>
+            {trace.layers} layers × {trace.heads} heads
+          </span>
+        </p>
+      )}
+      {trace && (session.editable ? <Editor session={session} /> : <Texts texts={trace.texts} />)}
+      <div class="actions">
+        <CopyLink />
+        <ThemeButton session={session} />
+        <button
+          class="icon"
+          onClick={onHelp}
+          aria-label="Help and keys"
+          title="Help and keys (?)"
+          data-testid="help"
+        >
+          ?
+        </button>
+      </div>
+    </header>
+  );
+}
+
+/** The texts of a page that cannot run them again. */
+function Texts({ texts }: { texts: string[] }) {
+  return (
+    <div class="texts fixed" data-testid="texts">
+      {texts.map((text, i) => (
+        <p class="sentence" key={i} title={text.slice(0, 600)}>
+          <span class="letter" aria-hidden="true">
+            {"AB"[i]}
+          </span>
+          <bdi>{text.slice(0, 600)}</bdi>
+        </p>
+      ))}
+    </div>
+  );
+}
+
+/** The texts, editable in place; the picture follows the typing. */
+function Editor({ session }: { session: Session }) {
+  const draft = useCell(session.draft);
+  const busy = useCell(session.busy);
+  const added = useRef(false);
+  const change = (index: number, text: string) => session.edit(draft.with(index, text));
+  return (
+    <div class="texts" data-busy={busy} data-testid="texts">
+      {draft.map((text, i) => (
+        <Sentence
+          key={i}
+          name={"AB"[i]}
+          text={text}
+          autoFocus={i === 1 && added.current}
+          onInput={(now) => change(i, now)}
+          onEnter={() => session.edit(session.draft.value, 0)}
+          onRemove={i === 1 ? () => session.edit([draft[0]], 0) : undefined}
+        />
+      ))}
+      {draft.length === 1 && (
+        <button
+          class="add"
+          data-testid="add-b"
+          onClick={() => {
+            added.current = true;
+            session.draft.set([...draft, ""]);
+          }}
+        >
+          + sentence B
+        </button>
+      )}
+      <span class="running" aria-live="polite">
+        {busy ? <span class="unseen">running</span> : ""}
+      </span>
+    </div>
+  );
+}
+
+/** An opened sentence covers no more of the picture than this, in CSS pixels. */
+const TALLEST = 168;
+
+interface SentenceProps {
+  name: string;
+  text: string;
+  autoFocus: boolean;
+  onInput: (text: string) => void;
+  onEnter: () => void;
+  onRemove?: () => void;
+}
+
+/** One line until it is edited; then as tall as its text. */
+function Sentence({ name, text, autoFocus, onInput, onEnter, onRemove }: SentenceProps) {
+  const area = useRef<HTMLTextAreaElement>(null);
+  const [open, setOpen] = useState(false);
+  useLayoutEffect(() => {
+    const element = area.current!;
+    element.style.height = "";
+    if (open) element.style.height = `${Math.min(element.scrollHeight, TALLEST)}px`;
+  }, [open, text]);
+  useEffect(() => {
+    if (autoFocus) area.current!.focus();
+  }, [autoFocus]);
+  return (
+    <div class="sentence" data-open={open}>
+      <span class="letter" aria-hidden="true">
+        {name}
+      </span>
+      <textarea
+        ref={area}
+        rows={1}
+        dir="auto"
+        spellcheck={false}
+        autocomplete="off"
+        aria-label={`Sentence ${name}`}
+        data-testid={`sentence-${name.toLowerCase()}`}
+        placeholder={name === "A" ? "Type a sentence" : "Type a second sentence"}
+        value={text}
+        onFocus={() => setOpen(true)}
+        onBlur={(event) => {
+          event.currentTarget.scrollTop = 0;
+          setOpen(false);
+        }}
+        onInput={(event) => onInput(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.key === "Escape") event.currentTarget.blur();
+          if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+          event.preventDefault();
+          onEnter();
+        }}
+      />
+      {onRemove && (
+        <button
+          class="remove"
+          aria-label="Remove sentence B"
+          title="Remove sentence B"
+          data-testid="remove-b"
+          onClick={onRemove}
+        >
+          ×
+        </button>
+      )}
+    </div>
+  );
+}
+
+function CopyLink() {
+  const [said, setSaid] = useState("");
+  useEffect(() => {
+    if (!said) return;
+    const timer = setTimeout(() => setSaid(""), 1600);
+    return () => clearTimeout(timer);
+  }, [said]);
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(location.href);
+      setSaid("Copied");
+    } catch {
+      setSaid("It is in the address bar");
+    }
+  };
+  return (
+    <button onClick={copy} data-testid="copy-link" title="Copy a link to this picture">
+      <span aria-live="polite">{said || "Copy link"}</span>
+    </button>
+  );
+}
+
+const THEME_ICONS = { auto: "◐", light: "○", dark: "●" };
+
+function ThemeButton({ session }: { session: Session }) {
+  const { theme } = useCell(session.state);
+  const next = after(THEMES, theme);
+  return (
+    <button
+      class="icon"
+      data-testid="theme"
+      aria-label={`Theme: ${theme}. Change to ${next}`}
+      title={`Theme: ${theme}`}
+      onClick={() => session.update((state) => ({ ...state, theme: next }))}
+    >
+      {THEME_ICONS[theme]}
+    </button>
+  );
+}

@@ -1,0 +1,89 @@
+/** What the stage and the inspector show: the drawn heads' weights, after the switches have had their say. */
+
+import { type Flow, flowShare, inFlow, type Slice, withoutSpecial } from "./model/measure";
+import { type HeadId, sameHead, type Trace } from "./model/trace";
+import type { Session, Shown } from "./session";
+import { shownTokens, type State } from "./state";
+import type { Scale } from "./views/paint";
+
+export interface Picture {
+  trace: Trace;
+  heads: HeadId[];
+  /** Index in `heads` of the one in the inspector. */
+  focused: number;
+  /** As the model computed them, [queries, keys] each. */
+  raw: Float32Array[];
+  /** As drawn: without special tokens each row is scaled to sum to 1 again. */
+  weights: Float32Array[];
+  /** How much of the weight of the shown rows that leaves out, from 0 to 1. */
+  removed: number;
+  /** How much of the weight of the asking sentence the edge filter leaves, from 0 to 1. */
+  kept: number;
+  /** Tokens with a row. */
+  shown: number[];
+  flow: Flow;
+  shows: (query: number, key: number) => boolean;
+  scale: Scale;
+}
+
+/** The picture of `state`, or null while a pattern is on its way. */
+export function pictureOf(of: Shown, state: State): Picture | null {
+  const { trace } = of;
+  const raw = state.heads.map((id) => of.pattern(id));
+  if (!raw.every((pattern) => pattern !== undefined)) return null;
+  const hidden = state.special === "hidden" ? raw.map((pattern) => hide(pattern, trace)) : null;
+  const weights = hidden?.map((without) => without.weights) ?? raw;
+  const shows = inFlow(state.flow, trace.tokens);
+  return {
+    trace,
+    heads: state.heads,
+    focused: Math.max(
+      0,
+      state.heads.findIndex((id) => sameHead(id, state.focus)),
+    ),
+    raw,
+    weights,
+    removed: mean(hidden?.map(({ removed }) => removed) ?? [0]),
+    kept:
+      state.flow === "all" ? 1 : mean(weights.map((pattern) => flowShare(pattern, state.flow, trace.tokens))),
+    shown: shownTokens(state, trace.tokens),
+    flow: state.flow,
+    shows,
+    scale: {
+      sqrt: state.scale === "sqrt",
+      top: state.top === "one" ? 1 : largest(weights, trace.tokens.length, shows),
+    },
+  };
+}
+
+/** What is under the pointer, or else what is pinned; null when there is neither. */
+export function activeSlice(hover: Session["hover"]["value"], { query, key }: State["focus"]): Slice | null {
+  if (hover) return hover;
+  return query === null && key === null ? null : { query, key };
+}
+
+const withoutSpecials = new WeakMap<Float32Array, ReturnType<typeof withoutSpecial>>();
+
+function hide(pattern: Float32Array, { tokens }: Trace) {
+  let without = withoutSpecials.get(pattern);
+  if (!without) withoutSpecials.set(pattern, (without = withoutSpecial(pattern, tokens)));
+  return without;
+}
+
+function largest(
+  patterns: Float32Array[],
+  n: number,
+  shows: (query: number, key: number) => boolean,
+): number {
+  let most = 0;
+  for (const weights of patterns) {
+    weights.forEach((weight, i) => {
+      if (weight > most && shows(Math.floor(i / n), i % n)) most = weight;
+    });
+  }
+  return most || 1;
+}
+
+function mean(values: number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}

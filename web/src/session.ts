@@ -1,0 +1,284 @@
+/** One component's life: the state on screen, the trace behind it, and the talk with the host. */
+
+import { Cell } from "./cell";
+import { type Host, type Problem, type Reply, toBytes, toProblem } from "./model/host";
+import { Safetensors, toFloats } from "./model/safetensors";
+import { allHeads, type HeadId, metricOf, readTrace, type Trace } from "./model/trace";
+import { fit, follow, fromHash, INITIAL, isolate, type State, VIEWS, type View } from "./state";
+
+/** Typing rests this long before a text is run. */
+const TYPING_PAUSE_MS = 90;
+/** Neighbouring heads are fetched when nothing has happened for this long. */
+const LOOK_AHEAD_MS = 40;
+/** Patterns kept per text: a few dozen heads at 512 tokens. */
+const KEPT_BYTES = 96 << 20;
+
+/** A trace with the patterns that have arrived for it. */
+export class Shown {
+  private readonly patterns = new Map<string, Float32Array>();
+  private readonly asked = new Set<string>();
+
+  constructor(readonly trace: Trace) {}
+
+  /** [queries, keys], or nothing as long as it is on its way. */
+  pattern(id: HeadId): Float32Array | undefined {
+    return this.patterns.get(keyOf(id));
+  }
+
+  /** Whether the pattern has not been asked for. */
+  wants(id: HeadId): boolean {
+    return !this.asked.has(keyOf(id));
+  }
+
+  ask(id: HeadId): void {
+    this.asked.add(keyOf(id));
+  }
+
+  keep(id: HeadId, pattern: Float32Array): void {
+    this.patterns.set(keyOf(id), pattern);
+    const [oldest] = this.patterns.keys();
+    if (this.patterns.size * pattern.byteLength > KEPT_BYTES) {
+      this.patterns.delete(oldest);
+      this.asked.delete(oldest);
+    }
+  }
+
+  /** The pattern did not come; it may be asked for again. */
+  lost(id: HeadId): void {
+    this.asked.delete(keyOf(id));
+  }
+}
+
+export class Session {
+  readonly state: Cell<State>;
+  /** The token under the pointer. */
+  readonly hover = new Cell<{ query: number | null; key: number | null } | null>(null);
+  /** The last complete picture; it stays until the next one is complete. */
+  readonly shown = new Cell<Shown | null>(null);
+  /** Counts the patterns that have arrived. */
+  readonly arrivals = new Cell(0);
+  /** The texts as typed so far. */
+  readonly draft = new Cell<string[]>([]);
+  readonly problem = new Cell<Problem | null>(null);
+  readonly busy = new Cell(false);
+  readonly editable: boolean;
+
+  /** Neither a link nor the host has named a head yet. */
+  private fresh: boolean;
+  /** The state of a link whose texts are being run. */
+  private target: State | null = null;
+  private coming: Shown | null = null;
+  private requests = 0;
+  private run = 0;
+  private readonly waiting = new Map<number, { of: Shown; id: HeadId }>();
+  private typing: ReturnType<typeof setTimeout> | undefined;
+  private ahead: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private readonly host: Host,
+    hash: string,
+  ) {
+    const { view, id } = readFocus(host.get("focus"));
+    this.fresh = !id && !/[#&]head=/.test(hash);
+    this.state = new Cell(fromHash(hash, isolate({ ...INITIAL, view }, id ?? INITIAL.focus)).state);
+    this.editable = host.get("editable") === true;
+    host.on("change:overview", this.onOverview);
+    host.on("msg:custom", this.onMessage);
+    this.state.subscribe(() => this.onState());
+    this.onOverview();
+  }
+
+  close(): void {
+    clearTimeout(this.typing);
+    clearTimeout(this.ahead);
+    this.host.off?.("change:overview", this.onOverview);
+    this.host.off?.("msg:custom", this.onMessage);
+  }
+
+  update(change: (state: State) => State): void {
+    this.state.set(change(this.state.value));
+  }
+
+  /** Shows what a link says; other texts are run first. */
+  open(state: State, texts: string[] | null): void {
+    this.fresh = false;
+    const trace = this.shown.value?.trace;
+    const runs = texts !== null && this.editable && trace && !sameTexts(texts, trace.texts);
+    if (runs) {
+      this.target = state;
+      this.edit(texts, 0);
+    } else {
+      this.state.set(trace ? fit(state, trace) : state);
+    }
+  }
+
+  /** Takes what was typed, and runs it when the typing rests. */
+  edit(texts: string[], pause = TYPING_PAUSE_MS): void {
+    this.draft.set(texts);
+    clearTimeout(this.typing);
+    this.typing = setTimeout(() => this.runTexts(texts), pause);
+  }
+
+  private runTexts(texts: string[]): void {
+    const filled = texts.filter((text, i) => i === 0 || text.trim() !== "");
+    if (filled[0].trim() === "") {
+      this.problem.set({
+        message: "Sentence A is empty.",
+        help: "Type a few words; the picture shows the text before.",
+      });
+      return;
+    }
+    this.run = ++this.requests;
+    this.busy.set(true);
+    this.host.send({ kind: "run", texts: filled, request: this.run });
+  }
+
+  private readonly onOverview = (): void => {
+    const bytes = toBytes(this.host.get("overview"));
+    if (!bytes) return;
+    try {
+      this.coming = new Shown(readTrace(Safetensors.read(bytes)));
+    } catch (error) {
+      this.problem.set(
+        toProblem(error, "The data do not fit this page: write the file again with this version."),
+      );
+      return;
+    }
+    this.problem.set(null);
+    this.askFor(this.coming, this.headsFor(this.coming));
+    this.showComing();
+  };
+
+  private readonly onMessage = (content: Reply, buffers: unknown[] = []): void => {
+    if (content.kind === "pattern") this.onPattern(content.request, toBytes(buffers[0]));
+    if (content.kind === "ran" && content.request === this.run) this.busy.set(false);
+    if (content.kind === "error") this.onError(content);
+  };
+
+  private onPattern(request: number, bytes: Uint8Array | null): void {
+    const wanted = this.waiting.get(request);
+    this.waiting.delete(request);
+    if (!wanted || !bytes) return;
+    wanted.of.keep(wanted.id, toFloats(bytes));
+    if (wanted.of === this.coming) this.showComing();
+    else if (wanted.of === this.shown.value) this.arrivals.set(this.arrivals.value + 1);
+  }
+
+  private onError({ request, message, help, gone }: Problem & { request: number }): void {
+    const pattern = this.waiting.get(request);
+    this.waiting.delete(request);
+    pattern?.of.lost(pattern.id);
+    if (pattern && gone && this.editable) return this.runTexts(pattern.of.trace.texts);
+    // Only the latest text's answer counts; an older one has been typed over.
+    if (!pattern && request !== 0 && request !== this.run) return;
+    this.busy.set(false);
+    this.target = null;
+    this.problem.set({ message, help });
+  }
+
+  private onState(): void {
+    const shown = this.shown.value;
+    if (!shown) return;
+    this.askFor(shown, this.state.value.heads);
+    this.askForNeighbours();
+    const { view, focus } = this.state.value;
+    this.host.set("focus", { view, layer: focus.layer, head: focus.head });
+    this.host.save_changes();
+  }
+
+  /** Heads to draw for a trace that has just come; it may have fewer than the last one. */
+  private headsFor({ trace }: Shown): HeadId[] {
+    if (this.fresh && !this.shown.value) return [clearestHead(trace)];
+    return fit(this.target ?? this.state.value, trace).heads;
+  }
+
+  /** Replaces the picture once everything drawn in the new one is there. */
+  private showComing(): void {
+    const { coming } = this;
+    if (!coming) return;
+    const heads = this.headsFor(coming);
+    this.askFor(coming, heads);
+    if (!heads.every((id) => coming.pattern(id))) return;
+    const before = this.shown.value?.trace;
+    const state = this.fresh && !before ? isolate(this.state.value, heads[0]) : this.state.value;
+    const next = this.target ?? (before ? refocus(state, before, coming.trace) : state);
+    this.target = null;
+    if (this.draft.value.length === 0) this.draft.set(coming.trace.texts);
+    this.coming = null;
+    this.hover.set(null);
+    this.shown.set(coming);
+    this.state.set(fit(next, coming.trace));
+    this.askForNeighbours();
+  }
+
+  private askFor(of: Shown, heads: HeadId[]): void {
+    for (const id of heads) {
+      if (!of.wants(id)) continue;
+      of.ask(id);
+      const request = ++this.requests;
+      this.waiting.set(request, { of, id });
+      this.host.send({ kind: "pattern", layer: id.layer, head: id.head, request });
+    }
+  }
+
+  /** Fetches what one keypress would show next, one head at a time, when there is time. */
+  private askForNeighbours(): void {
+    clearTimeout(this.ahead);
+    this.ahead = setTimeout(() => {
+      const shown = this.shown.value;
+      if (!shown) return;
+      const next = neighbours(this.state.value.focus, shown.trace).find((id) => shown.wants(id));
+      if (!next) return;
+      this.askFor(shown, [next]);
+      this.askForNeighbours();
+    }, LOOK_AHEAD_MS);
+  }
+}
+
+/** The pinned tokens of the text before, found again in the one that has come. */
+function refocus(state: State, before: Trace, now: Trace): State {
+  const { focus } = state;
+  const query = follow(focus.query, before.tokens, now.tokens);
+  const key = follow(focus.key, before.tokens, now.tokens);
+  return { ...state, focus: { ...focus, query, key } };
+}
+
+/** The head with the sharpest rows among those that look at words: a first picture that says something. */
+function clearestHead(trace: Trace): HeadId {
+  const value = (id: HeadId, key: string) => {
+    const metric = trace.metrics.findIndex((candidate) => candidate.key === key);
+    return metric < 0 ? 0 : metricOf(trace, metric, id);
+  };
+  const blur = (id: HeadId) =>
+    value(id, "first") + value(id, "separators") + value(id, "entropy") / Math.log(trace.tokens.length + 1);
+  return allHeads(trace).reduce((best, id) => (blur(id) < blur(best) ? id : best));
+}
+
+function neighbours({ layer, head }: HeadId, trace: Trace): HeadId[] {
+  return [
+    { layer, head: head + 1 },
+    { layer: layer + 1, head },
+    { layer, head: head - 1 },
+    { layer: layer - 1, head },
+  ].filter((id) => id.layer >= 0 && id.head >= 0 && id.layer < trace.layers && id.head < trace.heads);
+}
+
+/** The host's first focus, `{ view, layer, head }`: any of them may be missing. */
+function readFocus(value: unknown): { view: View; id: HeadId | null } {
+  const { view, layer, head } = (value ?? {}) as Record<string, unknown>;
+  const index = (given: unknown) =>
+    Number.isInteger(given) && (given as number) >= 0 ? (given as number) : null;
+  const [l, h] = [index(layer), index(head)];
+  return {
+    view: VIEWS.find(({ key }) => key === view)?.key ?? INITIAL.view,
+    id: l === null && h === null ? null : { layer: l ?? 0, head: h ?? 0 },
+  };
+}
+
+function sameTexts(a: string[], b: string[]): boolean {
+  return a.length === b.length && a.every((text, i) => text === b[i]);
+}
+
+function keyOf({ layer, head }: HeadId): string {
+  return `${layer}.${head}`;
+}

@@ -1,0 +1,208 @@
+/** What is on screen, and how it is written in a link. Everything here is a plain value. */
+
+import { FLOWS, type Flow, isPair } from "./model/measure";
+import { type HeadId, sameHead, type Token, type Trace } from "./model/trace";
+
+export const VIEWS = [
+  { key: "head", label: "Head" },
+  { key: "tokens", label: "Tokens" },
+] as const;
+export const SPECIALS = ["shown", "hidden"] as const;
+export const SCALES = ["sqrt", "linear"] as const;
+export const TOPS = ["one", "fit"] as const;
+export const THEMES = ["auto", "light", "dark"] as const;
+
+export type View = (typeof VIEWS)[number]["key"];
+export type Theme = (typeof THEMES)[number];
+
+/** What is looked at: one head, and a query, a key, or both. */
+export interface Focus extends HeadId {
+  query: number | null;
+  key: number | null;
+}
+
+export interface State {
+  view: View;
+  focus: Focus;
+  /** The heads drawn, in the order of their colours; the focused one is among them. */
+  heads: HeadId[];
+  flow: Flow;
+  special: (typeof SPECIALS)[number];
+  scale: (typeof SCALES)[number];
+  /** The weight drawn strongest: 1, or the largest on screen. */
+  top: (typeof TOPS)[number];
+  /** The atlas's order: "layer" or a metric's key. */
+  order: string;
+  theme: Theme;
+}
+
+export const MOST_HEADS = 16;
+
+export const INITIAL: State = {
+  view: "head",
+  focus: { layer: 0, head: 0, query: null, key: null },
+  heads: [{ layer: 0, head: 0 }],
+  flow: "all",
+  special: "shown",
+  scale: "sqrt",
+  top: "one",
+  order: "layer",
+  theme: "auto",
+};
+
+// ---- what a person does -------------------------------------------------------------------
+
+/** Shows one head alone. */
+export function isolate(state: State, { layer, head }: HeadId): State {
+  return { ...state, focus: { ...state.focus, layer, head }, heads: [{ layer, head }] };
+}
+
+/** Brings one of the drawn heads to the inspector. */
+export function bringForward(state: State, { layer, head }: HeadId): State {
+  return { ...state, focus: { ...state.focus, layer, head } };
+}
+
+/** Adds a head to those drawn, or takes it away; the last one stays. */
+export function toggle(state: State, id: HeadId): State {
+  const others = state.heads.filter((drawn) => !sameHead(drawn, id));
+  if (others.length === state.heads.length) {
+    if (others.length >= MOST_HEADS) return state;
+    return bringForward({ ...state, heads: [...others, { layer: id.layer, head: id.head }] }, id);
+  }
+  if (others.length === 0) return state;
+  const next = { ...state, heads: others };
+  return sameHead(state.focus, id) ? bringForward(next, others[others.length - 1]) : next;
+}
+
+/** Steps to a neighbouring head or layer. */
+export function step(state: State, layers: number, heads: number, trace: Trace): State {
+  const layer = clamp(state.focus.layer + layers, trace.layers);
+  const head = clamp(state.focus.head + heads, trace.heads);
+  return sameHead(state.focus, { layer, head }) ? state : isolate(state, { layer, head });
+}
+
+/** Pins a token on one side, or frees it when it is pinned already. */
+export function pin(state: State, side: "query" | "key", index: number): State {
+  const other = side === "query" ? "key" : "query";
+  const freed = state.focus[side] === index && state.focus[other] === null;
+  return { ...state, focus: { ...state.focus, [other]: null, [side]: freed ? null : index } };
+}
+
+export function unpin(state: State): State {
+  return { ...state, focus: { ...state.focus, query: null, key: null } };
+}
+
+/** Steps to a neighbouring token, on the side that is pinned. */
+export function stepToken(state: State, by: number, tokens: Token[]): State {
+  const side = state.focus.key !== null && state.focus.query === null ? "key" : "query";
+  const shown = shownTokens(state, tokens);
+  const now = shown.indexOf(state.focus[side] ?? -1);
+  const next = now < 0 ? (by > 0 ? 0 : shown.length - 1) : clamp(now + by, shown.length);
+  const index = shown[next];
+  return index === undefined || index === state.focus[side] ? state : pin(state, side, index);
+}
+
+/** The next of a list of choices, from the start again after the last. */
+export function after<T>(choices: readonly T[], now: T): T {
+  return choices[(choices.indexOf(now) + 1) % choices.length];
+}
+
+/** The tokens that have a row. */
+export function shownTokens({ special }: State, tokens: Token[]): number[] {
+  const all = tokens.map((_, i) => i);
+  return special === "shown" ? all : all.filter((i) => !tokens[i].special);
+}
+
+/** `state` with everything that `trace` does not have put right. */
+export function fit(state: State, trace: Trace): State {
+  const inside = ({ layer, head }: HeadId) => layer < trace.layers && head < trace.heads;
+  const { layer, head, query, key } = state.focus;
+  const focused = inside(state.focus) ? { layer, head } : { layer: 0, head: 0 };
+  const heads = state.heads.filter(
+    (id, i, all) => inside(id) && all.findIndex((other) => sameHead(other, id)) === i,
+  );
+  const hasRow = new Set(shownTokens(state, trace.tokens));
+  const token = (index: number | null) => (index !== null && hasRow.has(index) ? index : null);
+  return {
+    ...state,
+    focus: { ...focused, query: token(query), key: token(key) },
+    heads: heads.some((drawn) => sameHead(drawn, focused)) ? heads : [focused],
+    flow: isPair(trace.tokens) ? state.flow : "all",
+    order: trace.metrics.some((metric) => metric.key === state.order) ? state.order : "layer",
+  };
+}
+
+/** The pinned token of one text, found again in another: at its place, or else nearest to it. */
+export function follow(index: number | null, before: Token[], now: Token[]): number | null {
+  if (index === null || !before[index]) return null;
+  const { piece } = before[index];
+  const places = now.flatMap((token, i) => (token.piece === piece ? [i] : []));
+  if (places.length === 0) return null;
+  return places.reduce((best, i) => (Math.abs(i - index) < Math.abs(best - index) ? i : best));
+}
+
+// ---- the link -----------------------------------------------------------------------------
+
+/** The fragment of a link that shows `state`, with the texts where they can be run again. */
+export function toHash(state: State, texts: string[] | null): string {
+  const { focus, heads } = state;
+  const link = new URLSearchParams({ head: `${focus.layer}.${focus.head}` });
+  if (heads.length > 1) link.set("heads", heads.map(({ layer, head }) => `${layer}.${head}`).join(" "));
+  if (focus.query !== null) link.set("query", String(focus.query));
+  if (focus.key !== null) link.set("key", String(focus.key));
+  for (const key of ["view", "flow", "special", "scale", "top", "order", "theme"] as const) {
+    if (state[key] !== INITIAL[key]) link.set(key, state[key]);
+  }
+  texts?.forEach((text, i) => link.set("ab"[i], text));
+  return `#${link}`;
+}
+
+/** The state and the texts that a link shows; what it leaves out is as in `base`. */
+export function fromHash(hash: string, base: State): { state: State; texts: string[] | null } {
+  const link = new URLSearchParams(hash.replace(/^#/, ""));
+  const one = <T extends string>(key: string, choices: readonly T[]): T | undefined =>
+    choices.find((choice) => choice === link.get(key));
+  const head = readHead(link.get("head")) ?? base.focus;
+  const heads = (link.get("heads") ?? "").split(" ").flatMap((text) => readHead(text) ?? []);
+  const state: State = {
+    view:
+      one(
+        "view",
+        VIEWS.map(({ key }) => key),
+      ) ?? base.view,
+    focus: {
+      layer: head.layer,
+      head: head.head,
+      query: readIndex(link.get("query")),
+      key: readIndex(link.get("key")),
+    },
+    heads: heads.some((drawn) => sameHead(drawn, head))
+      ? heads.slice(0, MOST_HEADS)
+      : [{ layer: head.layer, head: head.head }],
+    flow:
+      one(
+        "flow",
+        FLOWS.map(({ key }) => key),
+      ) ?? INITIAL.flow,
+    special: one("special", SPECIALS) ?? INITIAL.special,
+    scale: one("scale", SCALES) ?? INITIAL.scale,
+    top: one("top", TOPS) ?? INITIAL.top,
+    order: link.get("order") ?? INITIAL.order,
+    theme: one("theme", THEMES) ?? INITIAL.theme,
+  };
+  const [a, b] = [link.get("a"), link.get("b")];
+  return { state, texts: a === null ? null : b === null ? [a] : [a, b] };
+}
+
+function readHead(text: string | null): HeadId | null {
+  const [layer, head, ...rest] = (text ?? "").split(".").map(readIndex);
+  return layer == null || head == null || rest.length ? null : { layer, head };
+}
+
+function readIndex(text: string | null): number | null {
+  return text !== null && /^\d{1,6}$/.test(text) ? Number(text) : null;
+}
+
+function clamp(index: number, count: number): number {
+  return Math.max(0, Math.min(count - 1, index));
+}

@@ -1,0 +1,545 @@
+/** The head view: tokens on both sides, and a curve for every weight that can be seen. */
+
+import type { RefObject } from "preact";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCell } from "../cell";
+import { headInk, type Palette } from "../colours";
+import type { Slice } from "../model/measure";
+import { plain } from "../model/piece";
+import type { Token } from "../model/trace";
+import { Piece } from "../parts/piece";
+import { px } from "../parts/px";
+import { useSize } from "../parts/size";
+import { activeSlice, type Picture } from "../picture";
+import type { Session } from "../session";
+import { pin } from "../state";
+import { type Layout, layOut, sentences, tokenAt } from "./layout";
+import {
+  type Layer,
+  looksOf,
+  paintEdges,
+  prepare,
+  type Scale,
+  spread,
+  strengthOf,
+  strokeEdge,
+  visibleEdges,
+} from "./paint";
+
+type Side = "query" | "key";
+
+interface Props {
+  session: Session;
+  picture: Picture;
+  palette: Palette;
+}
+
+/** Numbers that would print as 0.000 are left out. */
+const LEAST_PRINTED = 0.0005;
+/** Weaker edges that end out of sight are not announced. */
+const LEAST_BEYOND = 0.05;
+
+export function HeadView({ session, picture, palette }: Props) {
+  const scroller = useRef<HTMLDivElement>(null);
+  const frame = useRef<HTMLDivElement>(null);
+  const base = useRef<HTMLCanvasElement>(null);
+  const size = useSize(scroller);
+  const { tokens } = picture.trace;
+  const { focus } = useCell(session.state);
+  const layout = useMemo(
+    () => layOut(tokens, picture.shown, spaceOf(scroller.current, size), textMeasure(scroller.current)),
+    [tokens, picture.shown.length, size],
+  );
+  const layers = useMemo(() => layersOf(picture, palette), [picture, palette]);
+  const edges = useMemo(
+    () => visibleEdges(layers, layout, tokens.length, picture.scale, picture.shows),
+    [layers, layout, picture],
+  );
+  const [band, follow] = useBand(scroller, layout, size.height);
+
+  useLayoutEffect(() => {
+    if (!size.width || !base.current) return;
+    const context = prepare(base.current, layout.width, band.height);
+    context.translate(0, -band.top);
+    paintEdges(context, edges, layers, layout, band.top, band.top + band.height);
+    markFirstPicture();
+  }, [edges, layers, layout, band]);
+
+  useLayoutEffect(() => {
+    const index = focus.query ?? focus.key;
+    if (index !== null && scroller.current) reveal(scroller.current, layout, index);
+  }, [focus.query, focus.key, layout]);
+
+  const columns = useMemo(
+    () =>
+      (["query", "key"] as const).map((side) => (
+        <Column
+          key={side}
+          side={side}
+          session={session}
+          tokens={tokens}
+          layout={layout}
+          pinned={focus[side]}
+        />
+      )),
+    [session, tokens, layout, focus.query, focus.key],
+  );
+
+  return (
+    <>
+      <div class="scroller" ref={scroller} onScroll={follow} data-testid="head-view">
+        <div class="picture" ref={frame} style={px({ height: layout.height })}>
+          <canvas class="base" ref={base} style={px({ top: band.top })} aria-hidden="true" />
+          <Active
+            session={session}
+            picture={picture}
+            palette={palette}
+            layout={layout}
+            layers={layers}
+            band={band}
+            frame={frame}
+            scroller={scroller}
+          />
+          {layout.bracket > 0 && <Brackets layout={layout} tokens={tokens} />}
+          {size.width > 0 && columns}
+        </div>
+      </div>
+      <ScaleKey scale={picture.scale} least={edges.least} layout={layout} colour={palette.accent} />
+    </>
+  );
+}
+
+/** What a curve's looks mean, in this scale: a few weights as they are drawn. */
+function ScaleKey({
+  scale,
+  least,
+  layout,
+  colour,
+}: {
+  scale: Scale;
+  least: number;
+  layout: Layout;
+  colour: string;
+}) {
+  const samples = [0.01, 0.1, 0.5, 1].map((share) => share * scale.top).filter((weight) => weight >= least);
+  return (
+    <p class="scale-key" data-testid="scale-key">
+      {samples.map((weight) => {
+        const { alpha, width } = looksOf(strengthOf(weight, scale), layout.rowHeight);
+        return (
+          <span key={weight}>
+            <svg width="26" height="8" aria-hidden="true">
+              <path
+                d="M3 4H23"
+                stroke={colour}
+                stroke-linecap="round"
+                stroke-opacity={alpha}
+                stroke-width={width}
+              />
+            </svg>
+            {Number(weight.toPrecision(2))}
+          </span>
+        );
+      })}
+      <span>weights under {least.toPrecision(1)} are not drawn</span>
+    </p>
+  );
+}
+
+function layersOf({ weights }: Picture, palette: Palette): Layer[] {
+  return weights.map((pattern, i) => ({ weights: pattern, ink: headInk(i, weights.length, palette) }));
+}
+
+// ---- tokens -------------------------------------------------------------------------------
+
+interface ColumnProps {
+  side: Side;
+  session: Session;
+  tokens: Token[];
+  layout: Layout;
+  pinned: number | null;
+}
+
+/** One side's tokens. Hovering one isolates its edges, clicking pins it. */
+function Column({ side, session, tokens, layout, pinned }: ColumnProps) {
+  const { curves, column } = layout;
+  const left = side === "query" ? curves[0] - column - 6 : curves[1] + 6;
+  const under = (event: { currentTarget: EventTarget | null; clientY: number }) => {
+    const top = (event.currentTarget as HTMLElement).getBoundingClientRect().top;
+    return tokenAt(layout, event.clientY - top);
+  };
+  const hover = (event: PointerEvent) => {
+    if (event.pointerType === "touch") return;
+    const index = under(event);
+    const now = session.hover.value;
+    if (index === null || (now && now[side] === index)) return;
+    const start = performance.now();
+    session.hover.set({ query: null, key: null, [side]: index });
+    hoverStarts = start;
+  };
+  const click = (event: MouseEvent) => {
+    const index = under(event);
+    if (index === null || String(getSelection() ?? "") !== "") return;
+    session.update((state) => pin(state, side, index));
+  };
+  return (
+    <div
+      class={`column ${side}`}
+      role="listbox"
+      tabIndex={0}
+      aria-label={side === "query" ? "Tokens that attend" : "Tokens attended to"}
+      aria-activedescendant={pinned === null ? undefined : `${side}-${pinned}`}
+      data-testid={`${side}-column`}
+      style={px({ left, width: column, fontSize: layout.type })}
+      onPointerMove={hover}
+      onPointerLeave={() => session.hover.set(null)}
+      onClick={click}
+    >
+      {layout.shown.map((index) => (
+        <div
+          key={index}
+          id={`${side}-${index}`}
+          role="option"
+          aria-selected={index === pinned}
+          class={tokens[index].special ? "token special" : "token"}
+          style={px({ top: layout.middle[index] - layout.rowHeight / 2, height: layout.rowHeight })}
+          data-testid={`${side}-token`}
+          data-index={index}
+          title={isCut(tokens[index]) ? plain(tokens[index].piece) : undefined}
+        >
+          <Piece of={tokens[index].piece} />
+        </div>
+      ))}
+    </div>
+  );
+}
+
+/** Whether a token is likely to be shown with an ellipsis. */
+function isCut(token: Token): boolean {
+  return token.piece.length > 12;
+}
+
+function Brackets({ layout, tokens }: { layout: Layout; tokens: Token[] }) {
+  const left = layout.curves[0] - layout.column - layout.bracket + 18;
+  return (
+    <>
+      {sentences(layout, tokens).map(({ segment, top, bottom }) => (
+        <div
+          class="bracket"
+          key={top}
+          style={px({ left, top: top + 4, height: bottom - top - 8 })}
+          aria-hidden="true"
+        >
+          <span>{"AB"[segment] ?? segment}</span>
+        </div>
+      ))}
+    </>
+  );
+}
+
+// ---- the hovered or pinned token ----------------------------------------------------------
+
+interface ActiveProps extends Props {
+  layout: Layout;
+  layers: Layer[];
+  band: Band;
+  frame: RefObject<HTMLDivElement | null>;
+  scroller: RefObject<HTMLDivElement | null>;
+}
+
+let hoverStarts: number | null = null;
+
+/** The edges of one token over the faded picture, with their weights at the other end. */
+function Active({ session, picture, palette, layout, layers, band, frame, scroller }: ActiveProps) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const hover = useCell(session.hover);
+  const { focus } = useCell(session.state);
+  const slice = activeSlice(hover, focus);
+
+  useLayoutEffect(() => {
+    frame.current?.toggleAttribute("data-active", slice !== null);
+    if (!canvas.current) return;
+    const context = prepare(canvas.current, layout.width, band.height);
+    context.translate(0, -band.top);
+    if (slice) paintSlice(context, slice, picture, layers, layout, palette.looked);
+    measureHover();
+  }, [slice?.query, slice?.key, picture, layout, layers, band]);
+
+  useLayoutEffect(() => {
+    if (!slice || !frame.current) return;
+    return light(frame.current, slice, ends(slice, picture, layout));
+  }, [slice?.query, slice?.key, picture, layout]);
+
+  const side: Side = slice?.query != null ? "query" : "key";
+  const own = slice?.[side];
+  return (
+    <>
+      <canvas class="over" ref={canvas} style={px({ top: band.top })} aria-hidden="true" />
+      {slice && own != null && !Number.isNaN(layout.middle[own]) && (
+        <>
+          <Pill side={side} index={own} layout={layout} />
+          {(["above", "below"] as const).map((where) => (
+            <Beyond
+              key={where}
+              where={where}
+              side={side}
+              scroller={scroller}
+              joined={ends(slice, picture, layout)}
+              picture={picture}
+              layout={layout}
+            />
+          ))}
+          {ends(slice, picture, layout)
+            .filter(
+              ({ index }) =>
+                Math.abs(layout.middle[index] - band.top - band.height / 2) < band.height / 2 + 40,
+            )
+            .map(({ index, weights, mean }) => (
+              <Weight
+                key={index}
+                side={side}
+                index={index}
+                weights={weights}
+                mean={mean}
+                layout={layout}
+                layers={layers}
+              />
+            ))}
+        </>
+      )}
+    </>
+  );
+}
+
+/** Strokes the edges of one token, weakest first; those towards a key have its colour. */
+function paintSlice(
+  context: CanvasRenderingContext2D,
+  slice: Slice,
+  { weights, scale, shows, shown, trace }: Picture,
+  layers: Layer[],
+  layout: Layout,
+  looked: string,
+) {
+  const n = trace.tokens.length;
+  const edges = layers.flatMap((_, layer) =>
+    othersOf(slice, shown).flatMap((other) => {
+      const query = slice.query ?? other;
+      const key = slice.query === null ? slice.key! : other;
+      const strength = strengthOf(weights[layer][query * n + key], scale);
+      return strength > 0.01 && shows(query, key) ? [{ query, key, layer, strength }] : [];
+    }),
+  );
+  edges.sort((a, b) => a.strength - b.strength);
+  for (const { query, key, layer, strength } of edges) {
+    const shift = spread(layer, layers.length, layout.rowHeight);
+    const { ink } = layers[layer];
+    const own = layers.length === 1 && slice.query === null ? { ...ink, colour: looked } : ink;
+    strokeEdge(
+      context,
+      layout,
+      layout.middle[query] + shift,
+      layout.middle[key] + shift,
+      0.06 + 0.94 * strength,
+      own,
+    );
+  }
+}
+
+/** The tokens that may be at the other end: one if both ends are given, or else all. */
+function othersOf({ query, key }: Slice, shown: number[]): number[] {
+  return query !== null && key !== null ? [key] : shown;
+}
+
+interface End {
+  index: number;
+  /** Of each drawn head. */
+  weights: number[];
+  mean: number;
+}
+
+/** The tokens at the other end of a slice, with weights that print as more than nothing. */
+function ends(slice: Slice, { weights, shows, trace }: Picture, { shown }: Layout): End[] {
+  const n = trace.tokens.length;
+  return othersOf(slice, shown).flatMap((index) => {
+    const query = slice.query ?? index;
+    const key = slice.query === null ? slice.key! : index;
+    if (!shows(query, key)) return [];
+    const each = weights.map((pattern) => pattern[query * n + key]);
+    const mean = each.reduce((sum, weight) => sum + weight, 0) / each.length;
+    return mean >= LEAST_PRINTED ? [{ index, weights: each, mean }] : [];
+  });
+}
+
+interface BeyondProps {
+  where: "above" | "below";
+  side: Side;
+  scroller: RefObject<HTMLDivElement | null>;
+  joined: End[];
+  picture: Picture;
+  layout: Layout;
+}
+
+/** The strongest edge that ends out of sight, above or below; a click goes there. */
+function Beyond({ where, side, scroller, joined, picture, layout }: BeyondProps) {
+  const { top, height } = useScroll(scroller);
+  const { curves, column, middle } = layout;
+  const hidden = joined.filter(({ index, mean }) => {
+    const y = middle[index];
+    return mean >= LEAST_BEYOND && (where === "above" ? y < top : y > top + height);
+  });
+  if (hidden.length === 0) return null;
+  const { index, mean } = hidden.reduce((best, end) => (end.mean > best.mean ? end : best));
+  const place =
+    side === "query" ? { left: `${curves[1] + 6}px` } : { right: `${layout.width - curves[0] + 6}px` };
+  return (
+    <div class={`beyond ${where}`} style={where === "below" ? px({ top: height - 26 }) : undefined}>
+      <button
+        style={{ ...place, maxWidth: `${column + layout.numbers}px` }}
+        onClick={() => reveal(scroller.current!, layout, index)}
+      >
+        {where === "above" ? "↑" : "↓"} <Piece of={picture.trace.tokens[index].piece} />{" "}
+        <span class="figure">{mean.toFixed(3)}</span>
+      </button>
+    </div>
+  );
+}
+
+function Pill({ side, index, layout }: { side: Side; index: number; layout: Layout }) {
+  const { curves, column, rowHeight, middle } = layout;
+  const height = Math.min(30, rowHeight - 2);
+  const left = side === "query" ? curves[0] - column - 6 : curves[1] + 2;
+  return (
+    <div
+      class={`pill ${side}`}
+      style={px({ left, width: column + 4, height, top: middle[index] - height / 2 })}
+    />
+  );
+}
+
+/** A weight as a number, with a bar where there is room. */
+function Weight({
+  side,
+  index,
+  weights,
+  mean,
+  layout,
+  layers,
+}: End & { side: Side; layout: Layout; layers: Layer[] }) {
+  const { curves, column, bracket, numbers, middle, bars } = layout;
+  const outside = side === "query" ? curves[1] + column + 10 : curves[0] - column - 10 - bracket - numbers;
+  return (
+    <div
+      class={`weight from-${side}`}
+      data-testid="weight"
+      data-index={index}
+      style={px({ left: outside, top: middle[index], width: numbers })}
+    >
+      <span class="figure">{mean.toFixed(3)}</span>
+      {bars && (
+        <span class="bar">
+          {weights.map((weight, i) => (
+            <i
+              style={{
+                width: `${(weight / weights.length) * 100}%`,
+                background: layers.length > 1 ? layers[i].ink.colour : undefined,
+              }}
+            />
+          ))}
+        </span>
+      )}
+    </div>
+  );
+}
+
+/** Marks the active token and the ones it is most joined to; returns what takes the marks away. */
+function light(frame: HTMLElement, slice: Slice, joined: End[]): () => void {
+  const side: Side = slice.query !== null ? "query" : "key";
+  const other: Side = side === "query" ? "key" : "query";
+  const lit = joined.filter(({ mean }) => mean >= 0.1).map(({ index }) => `#${other}-${index}`);
+  const marks = [`#${side}-${slice[side]}`, ...lit].flatMap((selector) => [
+    ...frame.querySelectorAll(selector),
+  ]);
+  for (const mark of marks) mark.toggleAttribute("data-lit", true);
+  return () => {
+    for (const mark of marks) mark.toggleAttribute("data-lit", false);
+  };
+}
+
+// ---- scrolling ----------------------------------------------------------------------------
+
+/** The part of a tall picture that the canvases cover. */
+interface Band {
+  top: number;
+  height: number;
+}
+
+/** A band of twice the height on screen, moved when the reader scrolls near its end. */
+function useBand(
+  scroller: RefObject<HTMLElement | null>,
+  layout: Layout,
+  viewport: number,
+): [Band, () => void] {
+  const height = Math.max(1, Math.min(layout.height, Math.ceil(viewport * 2)));
+  const [wanted, setTop] = useState(0);
+  const top = Math.max(0, Math.min(wanted, layout.height - height));
+  const band = useMemo(() => ({ top, height }), [top, height]);
+  const follow = () => {
+    const at = scroller.current!.scrollTop;
+    const inside = at >= band.top && at + viewport <= band.top + height;
+    if (!inside) setTop(Math.round(at - viewport / 2));
+  };
+  return [band, follow];
+}
+
+/** What of a scrolled element is in sight. */
+function useScroll(scroller: RefObject<HTMLElement | null>): { top: number; height: number } {
+  const read = () => ({ top: scroller.current?.scrollTop ?? 0, height: scroller.current?.clientHeight ?? 0 });
+  const [sight, setSight] = useState(read);
+  useLayoutEffect(() => {
+    const element = scroller.current;
+    const listen = () => setSight(read());
+    listen();
+    element?.addEventListener("scroll", listen, { passive: true });
+    return () => element?.removeEventListener("scroll", listen);
+  }, [scroller]);
+  return sight;
+}
+
+/** Scrolls a token's row into sight: by a little when it is near, or else to the middle. */
+function reveal(scroller: HTMLElement, { middle, rowHeight }: Layout, index: number) {
+  const { scrollTop, clientHeight } = scroller;
+  const top = middle[index] - rowHeight * 2;
+  const bottom = middle[index] + rowHeight * 2;
+  const away = Math.max(scrollTop - top, bottom - scrollTop - clientHeight);
+  if (Number.isNaN(top) || away <= 0) return;
+  if (away > rowHeight * 4) scroller.scrollTop = middle[index] - clientHeight / 2;
+  else scroller.scrollTop = top < scrollTop ? top : bottom - clientHeight;
+}
+
+/** A stage that grows with its picture has no height of its own to fill. */
+function spaceOf(scroller: HTMLElement | null, { width, height }: { width: number; height: number }) {
+  const grows = scroller !== null && getComputedStyle(scroller).flexGrow === "0";
+  return { width, height: grows ? null : height };
+}
+
+// ---- measures -----------------------------------------------------------------------------
+
+/** Measures tokens in the font of `element`, at 1px. */
+function textMeasure(element: HTMLElement | null): (token: Token) => number {
+  const context = document.createElement("canvas").getContext("2d")!;
+  context.font = `100px ${element ? getComputedStyle(element).fontFamily : "sans-serif"}`;
+  return ({ piece }) => context.measureText(plain(piece).slice(0, 40)).width / 100;
+}
+
+function markFirstPicture() {
+  if (performance.getEntriesByName("headscope:first-picture").length === 0) {
+    performance.mark("headscope:first-picture");
+  }
+}
+
+/** From the pointer's event to the last stroke. */
+function measureHover() {
+  if (hoverStarts === null) return;
+  performance.measure("headscope:hover", { start: hoverStarts });
+  hoverStarts = null;
+}

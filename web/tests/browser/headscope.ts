@@ -1,0 +1,139 @@
+/** Starts the binary named by HEADSCOPE_BIN and a Chromium to look at what it makes. */
+
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Browser, chromium, type Page } from "playwright-core";
+
+const PAIR = ["The cat sat on the mat", "The dog played in the park"];
+
+function binary(): string {
+  const path = process.env.HEADSCOPE_BIN;
+  if (!path || !existsSync(path)) throw new Error(`HEADSCOPE_BIN names no file: ${path}`);
+  return path;
+}
+
+function chrome(): string {
+  const places = [
+    process.env.CHROMIUM,
+    "/usr/bin/chromium",
+    "/usr/bin/chromium-browser",
+    "/usr/bin/google-chrome",
+  ];
+  const found = places.find((path) => path && existsSync(path));
+  if (!found)
+    throw new Error(`no Chromium at ${places.slice(1).join(", ")}: install one, or name it in CHROMIUM`);
+  return found;
+}
+
+export function launch(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: chrome(),
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
+  });
+}
+
+export interface App {
+  url: string;
+  stop(): void;
+}
+
+/** Serves the workbench for some texts. */
+export async function serve(...texts: string[]): Promise<App> {
+  const args = ["--no-browser", "--port", "0", "--", ...(texts.length ? texts : PAIR)];
+  const process = spawn(binary(), args, { stdio: ["ignore", "pipe", "pipe"] });
+  return { url: await printedUrl(process), stop: () => void process.kill("SIGINT") };
+}
+
+function printedUrl(process: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let said = "";
+    const listen = (chunk: Buffer) => {
+      said += chunk;
+      const url = /http:\/\/127\.0\.0\.1:\d+\/\S*/.exec(said)?.[0];
+      if (url) resolve(url);
+    };
+    process.stdout!.on("data", listen);
+    process.stderr!.on("data", listen);
+    process.on("exit", (code) => reject(new Error(`headscope left with ${code}: ${said}`)));
+  });
+}
+
+/** Writes a self-contained page for some texts; returns its address. */
+export function exportPage(...texts: string[]): string {
+  const file = join(mkdtempSync(join(tmpdir(), "headscope-")), "view.html");
+  execFileSync(binary(), ["-o", file, "--", ...(texts.length ? texts : PAIR)], { stdio: "pipe" });
+  return `file://${file}`;
+}
+
+/** A page with a record of all that it asks for and complains about. */
+export interface Watched {
+  page: Page;
+  requests: string[];
+  complaints: string[];
+}
+
+export interface Opened {
+  width?: number;
+  height?: number;
+  offline?: boolean;
+  hash?: string;
+}
+
+/** Opens an address and waits for the first picture. */
+export async function open(browser: Browser, url: string, options: Opened = {}): Promise<Watched> {
+  const { width = 1440, height = 900, offline = false, hash = "" } = options;
+  const context = await browser.newContext({ viewport: { width, height }, offline });
+  const page = await context.newPage();
+  const watched: Watched = { page, requests: [], complaints: [] };
+  page.on("request", (request) => watched.requests.push(request.url()));
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) watched.complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => watched.complaints.push(String(error)));
+  if (url.startsWith("http")) await page.goto(url); // the token becomes a cookie
+  await page.goto("about:blank");
+  await page.goto(url.startsWith("http") ? new URL(`/${hash}`, url).href : url + hash);
+  await drawn(page);
+  return watched;
+}
+
+/** Waits until the head view is drawn. */
+export function drawn(page: Page) {
+  return page.waitForFunction(() => performance.getEntriesByName("headscope:first-picture").length > 0);
+}
+
+/** The pieces of one side, in order. */
+export function pieces(page: Page, side: "query" | "key"): Promise<string[]> {
+  return page.getByTestId(`${side}-token`).allInnerTexts();
+}
+
+/** The weights shown beside the tokens: by token index, as printed. */
+export async function weights(page: Page): Promise<Record<string, string>> {
+  const shown = await page
+    .getByTestId("weight")
+    .evaluateAll((all) => all.map((each) => [(each as HTMLElement).dataset.index, each.textContent]));
+  return Object.fromEntries(shown);
+}
+
+/** Points at the thumbnail of a head. */
+export async function thumbnail(page: Page, layer: number, head: number) {
+  const box = (await page.getByTestId("atlas-canvas").boundingBox())!;
+  const cell = box.width / 12;
+  return { x: box.x + (head + 0.5) * cell, y: box.y + (layer + 0.5) * cell };
+}
+
+/** The link's fields. */
+export async function link(page: Page): Promise<Record<string, string>> {
+  const hash = await page.evaluate(() => location.hash);
+  return Object.fromEntries(new URLSearchParams(hash.slice(1)));
+}

@@ -1,0 +1,81 @@
+import { describe, expect, test } from "vitest";
+import { layOut, sentences, tokenAt } from "../../src/views/layout";
+import { strengthOf, visibleEdges } from "../../src/views/paint";
+import { pair, randomPattern } from "./tensors";
+
+const tokens = pair("the cat sat on the mat", "the dog played in the park");
+const n = tokens.length;
+const shown = tokens.map((_, i) => i);
+const layout = layOut(tokens, shown, { width: 700, height: 660 }, () => 4);
+const ink = { colour: "#000000", dashed: false };
+
+describe("rows", () => {
+  test("fill the height and leave a gap between sentences", () => {
+    expect(layout.height).toBeLessThanOrEqual(660);
+    expect(layout.middle[8] - layout.middle[7]).toBeGreaterThan(layout.rowHeight);
+    expect(layout.middle[2] - layout.middle[1]).toBe(layout.rowHeight);
+  });
+
+  test("are found by their place", () => {
+    for (const i of shown) expect(tokenAt(layout, layout.middle[i])).toBe(i);
+    expect(tokenAt(layout, -50)).toBeNull();
+    expect(tokenAt(layout, layout.middle[n - 1] + 500)).toBeNull();
+  });
+
+  test("belong to two sentences", () =>
+    expect(sentences(layout, tokens).map(({ segment }) => segment)).toEqual([0, 1]));
+
+  test.each([320, 390, 520, 700, 1400])("fit into %i px", (width) => {
+    const { curves, column, numbers, bracket } = layOut(tokens, shown, { width, height: 660 }, () => 4);
+    expect(curves[0] - column - bracket - numbers).toBeGreaterThanOrEqual(0);
+    expect(curves[1] + column + numbers).toBeLessThanOrEqual(width);
+    expect(curves[1] - curves[0]).toBeGreaterThan(40);
+  });
+});
+
+describe("edges", () => {
+  const layers = [{ weights: randomPattern(n), ink }];
+  const all = () => true;
+
+  test("are sorted, weakest first", () => {
+    const { strength, count } = visibleEdges(layers, layout, n, { top: 1, sqrt: true }, all);
+    expect(count).toBeGreaterThan(n * n * 0.98);
+    for (let i = 1; i < count; i++) expect(strength[i]).toBeGreaterThan(strength[i - 1] - 1 / 256);
+  });
+
+  test("leave out what cannot be seen, and say from where", () => {
+    const weights = new Float32Array(n * n);
+    weights[1] = 0.0001;
+    weights[2] = 0.5;
+    const edges = visibleEdges([{ weights, ink }], layout, n, { top: 1, sqrt: true }, all);
+    expect(edges.count).toBe(1);
+    expect(edges.least).toBeGreaterThan(0.0001);
+    expect([...edges.key]).toEqual([2]);
+  });
+
+  test("are never more than can be drawn in time", () => {
+    const many = Array.from({ length: 200 }, (_, i) => ({ ...tokens[1], id: i }));
+    const tall = layOut(
+      many,
+      many.map((_, i) => i),
+      { width: 700, height: 660 },
+      () => 4,
+    );
+    const { count } = visibleEdges(
+      [{ weights: randomPattern(200), ink }],
+      tall,
+      200,
+      { top: 1, sqrt: true },
+      all,
+    );
+    expect(count).toBeLessThanOrEqual(5000);
+    expect(count).toBeGreaterThan(500);
+  });
+});
+
+test("the square-root scale lifts small weights, and both end at 1", () => {
+  expect(strengthOf(0.25, { top: 1, sqrt: true })).toBeCloseTo(0.5);
+  expect(strengthOf(0.25, { top: 1, sqrt: false })).toBeCloseTo(0.25);
+  expect(strengthOf(0.3, { top: 0.3, sqrt: true })).toBe(1);
+  expect(strengthOf(2, { top: 1, sqrt: false })).toBe(1);
+});

@@ -1,0 +1,151 @@
+import { describe, expect, test } from "vitest";
+import {
+  bringForward,
+  fit,
+  follow,
+  fromHash,
+  INITIAL,
+  isolate,
+  MOST_HEADS,
+  pin,
+  type State,
+  step,
+  stepToken,
+  toggle,
+  toHash,
+  unpin,
+} from "../../src/state";
+import { pair, trace } from "./tensors";
+
+const tokens = pair("the cat sat", "a dog");
+const tiny = trace(tokens);
+const at = (layer: number, head: number) => isolate(INITIAL, { layer, head });
+
+describe("the link", () => {
+  const states: [string, State][] = [
+    ["the first state", INITIAL],
+    ["a head", at(1, 11)],
+    ["several heads", toggle(toggle(at(1, 2), { layer: 0, head: 0 }), { layer: 1, head: 1 })],
+    ["a pinned query", pin(at(1, 2), "query", 4)],
+    ["a pinned key", pin(at(1, 2), "key", 0)],
+    [
+      "everything",
+      {
+        ...pin(at(3, 4), "key", 2),
+        view: "tokens",
+        flow: "ba",
+        special: "hidden",
+        scale: "linear",
+        top: "fit",
+        order: "same_word",
+        theme: "dark",
+      },
+    ],
+  ];
+  test.each(states)("round trip of %s", (_, state) => {
+    expect(fromHash(toHash(state, null), INITIAL)).toEqual({ state, texts: null });
+  });
+
+  test.each([
+    [["one text"]],
+    [["The cat & the dog = 100 % #1", "naïve 東京 😀\n\ttab </script>"]],
+    [["", ""]],
+  ])("round trip of %j", (texts) => {
+    expect(fromHash(toHash(INITIAL, texts), INITIAL).texts).toEqual(texts);
+  });
+
+  test.each(["", "#", "#head=x.y", "#head=-1.2&query=abc&flow=zz", "#heads=1.1.1 9&view=none&theme=<b>"])(
+    "what makes no sense in %j is left out",
+    (hash) => expect(fromHash(hash, INITIAL)).toEqual({ state: INITIAL, texts: null }),
+  );
+
+  test("what it does not say is as the host wants it", () => {
+    const base = { ...at(1, 2), view: "tokens" as const };
+    expect(fromHash("#theme=dark", base).state).toEqual({ ...base, theme: "dark" });
+  });
+});
+
+describe("heads", () => {
+  test("toggle adds, brings forward, and removes", () => {
+    const two = toggle(at(0, 0), { layer: 1, head: 2 });
+    expect(two.heads).toHaveLength(2);
+    expect(two.focus).toMatchObject({ layer: 1, head: 2 });
+    const back = toggle(two, { layer: 1, head: 2 });
+    expect(back.heads).toEqual([{ layer: 0, head: 0 }]);
+    expect(back.focus).toMatchObject({ layer: 0, head: 0 });
+    expect(toggle(back, { layer: 0, head: 0 })).toBe(back);
+  });
+
+  test("no more than can be told apart", () => {
+    let state = at(0, 0);
+    for (let head = 1; head < 40; head++) state = toggle(state, { layer: 0, head });
+    expect(state.heads).toHaveLength(MOST_HEADS);
+  });
+
+  test("bringing one forward keeps the colours' order", () => {
+    const two = toggle(at(0, 0), { layer: 1, head: 2 });
+    expect(bringForward(two, { layer: 0, head: 0 }).heads).toEqual(two.heads);
+  });
+
+  test("steps stop at the edges", () => {
+    expect(step(at(0, 0), -1, 0, tiny).focus).toMatchObject({ layer: 0, head: 0 });
+    expect(step(at(1, 2), 1, 1, tiny).focus).toMatchObject({ layer: 1, head: 2 });
+    expect(step(at(0, 1), 1, 1, tiny).focus).toMatchObject({ layer: 1, head: 2 });
+  });
+});
+
+describe("tokens", () => {
+  test("pinning again frees, and Escape frees", () => {
+    const pinned = pin(INITIAL, "query", 2);
+    expect(pinned.focus.query).toBe(2);
+    expect(pin(pinned, "query", 2).focus.query).toBeNull();
+    expect(pin(pinned, "key", 1).focus).toMatchObject({ query: null, key: 1 });
+    expect(unpin(pinned).focus).toMatchObject({ query: null, key: null });
+  });
+
+  test("steps skip hidden tokens", () => {
+    const hidden: State = { ...INITIAL, special: "hidden" };
+    const first = stepToken(hidden, 1, tokens);
+    expect(first.focus.query).toBe(1);
+    expect(stepToken(pin(hidden, "query", 3), 1, tokens).focus.query).toBe(5);
+    expect(stepToken(pin(hidden, "query", 6), 1, tokens).focus.query).toBe(6);
+    expect(stepToken(hidden, -1, tokens).focus.query).toBe(6);
+  });
+
+  test("a pinned token is found again in a changed text", () => {
+    const changed = pair("the big cat sat", "a dog");
+    expect(follow(2, tokens, changed)).toBe(3);
+    expect(follow(6, tokens, changed)).toBe(7);
+    expect(follow(2, tokens, pair("the mouse sat", "a dog"))).toBeNull();
+    expect(follow(null, tokens, changed)).toBeNull();
+  });
+});
+
+describe("fit", () => {
+  test("keeps what the trace has", () => {
+    const state = pin(toggle(at(0, 0), { layer: 1, head: 2 }), "query", 3);
+    expect(fit(state, tiny)).toEqual(state);
+  });
+
+  test("puts right what it does not have", () => {
+    const state: State = { ...pin(at(7, 7), "query", 99), flow: "ab", order: "none" };
+    const one = trace(tokens.filter(({ segment }) => segment === 0));
+    expect(fit(state, one)).toMatchObject({
+      focus: { layer: 0, head: 0, query: null },
+      flow: "all",
+      order: "layer",
+    });
+  });
+
+  test("frees a pinned token that is hidden", () => {
+    expect(fit({ ...pin(INITIAL, "query", 0), special: "hidden" }, tiny).focus.query).toBeNull();
+  });
+
+  test("draws no head twice", () => {
+    const { state } = fromHash("#head=1.1&heads=1.1 1.1 0.2 1.1", INITIAL);
+    expect(fit(state, tiny).heads).toEqual([
+      { layer: 1, head: 1 },
+      { layer: 0, head: 2 },
+    ]);
+  });
+});
