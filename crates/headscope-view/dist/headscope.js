@@ -53,7 +53,7 @@ function T() {
 }
 function ee(e, t, n, r, i, a, o, s, c, l, u) {
 	var p, m, h, g, _, v, y = r.__k || f, b = t.length;
-	for (c = E(n, t, y, c, b), p = 0; p < b; p++) (h = n.__k[p]) != null && (m = ~h.__i && y[h.__i] || d, h.__i = p, v = j(e, h, m, i, a, o, s, c, l, u), g = h.__e, (m.ref != h.ref || 8 & m.__u) && (m.ref && ae(m.ref, null, h, m), h.ref && u.push(h.ref, h.__c || g, h)), _ ||= g, 4 & h.__u ? (c = D(h, c, e, !m.__v), m.__e && (m.__e = null)) : typeof h.type == "function" && v !== void 0 ? c = v : g && (c = g.nextSibling), h.__u &= -21);
+	for (c = E(n, t, y, c, b), p = 0; p < b; p++) (h = n.__k[p]) != null && (m = ~h.__i && y[h.__i] || d, h.__i = p, v = j(e, h, m, i, a, o, s, c, l, u), g = h.__e, (m.ref != h.ref || 8 & m.__u) && (m.ref && N(m.ref, null, h, m), h.ref && u.push(h.ref, h.__c || g, h)), _ ||= g, 4 & h.__u ? (c = D(h, c, e, !m.__v), m.__e && (m.__e = null)) : typeof h.type == "function" && v !== void 0 ? c = v : g && (c = g.nextSibling), h.__u &= -21);
 	return n.__e = _, c;
 }
 function E(e, t, n, r, i) {
@@ -66,7 +66,7 @@ function E(e, t, n, r, i) {
 		}
 		for (b = d.length; a--;) f[a] && (f[a] == b ? b-- : C[a].__u |= 4);
 	}
-	if (_) for (a = 0; a < g; a++) !(s = n[a]) || 2 & s.__u || (s.__e == r && (r = x(s)), oe(s, s));
+	if (_) for (a = 0; a < g; a++) !(s = n[a]) || 2 & s.__u || (s.__e == r && (r = x(s)), ae(s, s));
 	return r;
 }
 function D(e, t, n, r) {
@@ -122,14 +122,14 @@ function te(t) {
 	};
 }
 function j(t, n, r, i, a, o, s, c, l, d) {
-	var p, h, v, S, C, w, T, E, D, O, k, A, te, j, M, ae, N, P, F = n.type;
+	var p, h, v, S, C, w, T, E, D, O, k, A, te, j, M, N, P, F, I = n.type;
 	if (n.constructor !== u) return null;
 	128 & r.__u && (l = 32 & r.__u, p = r.__c.__z) && (n.__u |= l, h = o = [], p.nodeType == 8 ? c = ne(p, o) : o.push(p), c = o[0] || c), (p = e.__b) && p(n);
-	n: if (typeof F == "function") {
+	n: if (typeof I == "function") {
 		v = s.length;
 		try {
-			if (E = n.props, D = (p = F.prototype) && p.render, O = (p = F.contextType) && i[p.__c], k = p ? O ? O.props.value : p.__ : i, (S = r.__c) ? (n.__c = S, 2 & S.__g && (S.__g |= 1)) : (D ? n.__c = S = new F(E, k) : (n.__c = S = new b(E, k), S.constructor = F, S.render = se), O && O.sub(S), S.state || (S.state = {}), S.__n = i, S.__g |= 8, S.__h = [], S.__k = []), D && (S.__s || (S.__s = S.state), F.getDerivedStateFromProps && (S.__s == S.state && (S.__s = g({}, S.__s)), g(S.__s, F.getDerivedStateFromProps(E, S.__s)))), C = S.props, w = S.state, S.__v = n, r.__c) {
-				if (E !== C && D && !F.getDerivedStateFromProps && S.componentWillReceiveProps && S.componentWillReceiveProps(E, k), n.__v == r.__v && !(8 & S.__g) || !(4 & S.__g) && S.shouldComponentUpdate && !1 === S.shouldComponentUpdate(E, S.__s, k)) {
+			if (E = n.props, D = (p = I.prototype) && p.render, O = (p = I.contextType) && i[p.__c], k = p ? O ? O.props.value : p.__ : i, (S = r.__c) ? (n.__c = S, 2 & S.__g && (S.__g |= 1)) : (D ? n.__c = S = new I(E, k) : (n.__c = S = new b(E, k), S.constructor = I, S.render = oe), O && O.sub(S), S.state || (S.state = {}), S.__n = i, S.__g |= 8, S.__h = [], S.__k = []), D && (S.__s || (S.__s = S.state), I.getDerivedStateFromProps && (S.__s == S.state && (S.__s = g({}, S.__s)), g(S.__s, I.getDerivedStateFromProps(E, S.__s)))), C = S.props, w = S.state, S.__v = n, r.__c) {
+				if (E !== C && D && !I.getDerivedStateFromProps && S.componentWillReceiveProps && S.componentWillReceiveProps(E, k), n.__v == r.__v && !(8 & S.__g) || !(4 & S.__g) && S.shouldComponentUpdate && !1 === S.shouldComponentUpdate(E, S.__s, k)) {
 					n.__v != r.__v && (S.props = E, S.state = S.__s, S.__g &= -9), n.__e = r.__e, n.__k = r.__k, n.__k.some(function(e) {
 						e && (e.__ = n);
 					}), f.push.apply(S.__h, S.__k), S.__k = [], S.__h.length && s.push(S), c = x(r);
@@ -138,25 +138,25 @@ function j(t, n, r, i, a, o, s, c, l, d) {
 				S.componentWillUpdate && S.componentWillUpdate(E, S.__s, k), D && S.componentDidUpdate && S.__h.push(function() {
 					S.componentDidUpdate(C, w, T);
 				});
-			} else D && !F.getDerivedStateFromProps && S.componentWillMount && S.componentWillMount(), D && S.componentDidMount && S.__h.push(S.componentDidMount);
+			} else D && !I.getDerivedStateFromProps && S.componentWillMount && S.componentWillMount(), D && S.componentDidMount && S.__h.push(S.componentDidMount);
 			S.context = k, S.props = E, S.__P = t, S.__g &= -5, A = e.__r, te = D ? 25 : 0;
 			do
 				S.__g &= -9, A && A(n), p = S.render(S.props, S.state = S.__s, S.context);
 			while (8 & S.__g && ++te < 25);
 			D && (f.push.apply(S.__h, S.__k), S.__k = []), S.state = S.__s, S.getChildContext && (i = g({}, i, S.getChildContext())), D && r.__c && S.getSnapshotBeforeUpdate && (T = S.getSnapshotBeforeUpdate(C, w)), j = p && p.type === y && p.key == null ? p.props.children : p, E.__P && (p = c, a = (t = E.__P).namespaceURI, l = o = null, r.props && r.props.__P != t && (r.__k.some(function(e) {
-				e && oe(e, e);
+				e && ae(e, e);
 			}), r.__k = null), c = r.__k ? x(r, 0) : null), c = ee(t, m(j) ? j : [j], n, r, i, a, o, s, c, l, d), E.__P && (n.__e = null, c = p), n.__u &= -161, h && h.some(_), S.__h.length && s.push(S), 1 & S.__g && (S.__g &= -4);
 		} catch (t) {
 			if (s.length = v, n.__v = null, l || o) {
 				if (t && t.then) {
 					if (n.__u |= 128 | l, o) {
-						for (~(N = o.indexOf(c || void 0)) || (N = o.length); (P = o[N - 1]) && P.nodeType == 8;) N--;
-						for (; N < o.length; N++) if (P = o[N]) {
-							if (o[N] = null, M) {
-								if (P == ae) break;
+						for (~(P = o.indexOf(c || void 0)) || (P = o.length); (F = o[P - 1]) && F.nodeType == 8;) P--;
+						for (; P < o.length; P++) if (F = o[P]) {
+							if (o[P] = null, M) {
+								if (F == N) break;
 							} else {
-								if (P.nodeType != 8) break;
-								P.data.startsWith("$s") && (ae = ne(M = P));
+								if (F.nodeType != 8) break;
+								F.data.startsWith("$s") && (N = ne(M = F));
 							}
 						}
 					}
@@ -185,7 +185,7 @@ function re(e) {
 	e && (e.__c && (e.__c.__g |= 4), e.__k && e.__k.some(re));
 }
 function M(t, n, r) {
-	for (var i = 0; i < r.length;) ae(r[i++], r[i++], r[i++]);
+	for (var i = 0; i < r.length;) N(r[i++], r[i++], r[i++]);
 	e.__c && e.__c(n, t), t.some(function(n) {
 		try {
 			t = n.__h, n.__h = [], t.some(function(e) {
@@ -216,16 +216,16 @@ function ie(t, n, r, i, a, o, s, c, l, u) {
 	} else T === E || c && t.data == E || (t.data = E);
 	return t;
 }
-function ae(t, n, r, i) {
+function N(t, n, r, i) {
 	try {
 		typeof t == "function" ? n ? n.__x = t(n) || 1 : (i &&= i.__c || i.__e) && (n = i.__x) && (i.__x = null, typeof n == "function" ? n() : t(null)) : t.current = n;
 	} catch (t) {
 		e.__e(t, r);
 	}
 }
-function oe(t, n, r) {
+function ae(t, n, r) {
 	var i, a, o, s;
-	if (e.unmount && e.unmount(t), !(i = t.ref) || i.current && i.current != t.__e || ae(i, null, n, t), i = t.__c) {
+	if (e.unmount && e.unmount(t), !(i = t.ref) || i.current && i.current != t.__e || N(i, null, n, t), i = t.__c) {
 		if (i.componentWillUnmount) try {
 			i.componentWillUnmount();
 		} catch (t) {
@@ -233,13 +233,13 @@ function oe(t, n, r) {
 		}
 		i.__P = i.__n = null;
 	}
-	if (i = t.__k) for (s = 0; s < i.length; s++) i[s] && oe(i[s], n, typeof t.type != "function" || r && !t.props.__P);
+	if (i = t.__k) for (s = 0; s < i.length; s++) i[s] && ae(i[s], n, typeof t.type != "function" || r && !t.props.__P);
 	!r && (i = t.__c) && (i = i.__z) && (a = ne(i, o = [])) && (i == t.__e && o.some(_), _(a), _(i)), r || _(t.__e), t.__e = t.__c = t.__ = null;
 }
-function se(e, t, n) {
+function oe(e, t, n) {
 	return this.constructor(e, n);
 }
-function N(t, n) {
+function P(t, n) {
 	var r, i, a, o;
 	e.__ && e.__(t, n), n.nodeType == 9 && (n = n.documentElement), i = (r = t && 32 & t.__u) ? null : n.__k, n.__k = v(y, { children: [t] }), a = [], o = [], j(n, n.__k, i || d, d, n.namespaceURI, i ? null : n.firstChild ? h.call(n.childNodes) : null, a, i ? i.__e : n.firstChild, r, o), M(a, n.__k, o), n.__k.props.children = null;
 }
@@ -262,32 +262,32 @@ e = { __e: function(e, t, n, r) {
 	return e.__v.__b - t.__v.__b;
 }, o = Symbol(), s = /(PointerCapture)$|Capture$/i, c = 0, l = {};
 // node_modules/preact/hooks/dist/hooks.mjs
-var P, F, ce, le, ue = Object.is, de = 0, fe = [], pe = [], I = e, me = I.__b, he = I.__r, ge = I.diffed, _e = I.__c, ve = I.unmount, ye = I.__;
-function be(e, t) {
-	I.__h && I.__h(F, e, de || t), de = 0;
-	var n = F.__H || (F.__H = {
+var F, I, se, ce, le = Object.is, ue = 0, de = [], fe = [], L = e, pe = L.__b, me = L.__r, he = L.diffed, ge = L.__c, _e = L.unmount, ve = L.__;
+function ye(e, t) {
+	L.__h && L.__h(I, e, ue || t), ue = 0;
+	var n = I.__H || (I.__H = {
 		__: [],
 		__h: []
 	});
 	return e >= n.__.length && n.__.push({}), n.__[e];
 }
-function L(e) {
-	return de = 1, xe(Ae, e);
+function R(e) {
+	return ue = 1, be(ke, e);
 }
-function xe(e, t, n) {
-	var r = be(P++, 2);
-	if (r.t = e, !r.__c && (r.__ = [n ? n(t) : Ae(void 0, t), function(e) {
+function be(e, t, n) {
+	var r = ye(F++, 2);
+	if (r.t = e, !r.__c && (r.__ = [n ? n(t) : ke(void 0, t), function(e) {
 		var t = (r.__N || r.__)[0], n = r.t(t, e);
-		ue(t, n) || (r.__N = [n, r.__[1]], r.__c.setState({}));
-	}], r.__c = F, !F.__f)) {
-		F.__f = !0;
-		var i = F.shouldComponentUpdate;
-		F.shouldComponentUpdate = function(e, t, n) {
+		le(t, n) || (r.__N = [n, r.__[1]], r.__c.setState({}));
+	}], r.__c = I, !I.__f)) {
+		I.__f = !0;
+		var i = I.shouldComponentUpdate;
+		I.shouldComponentUpdate = function(e, t, n) {
 			var r = this.__H;
 			if (!r) return !0;
 			var a = !1, o = this.props != e;
 			if (r.__.some(function(e) {
-				e.__N && (a = !0, ue(e.__[0], e.__N[0]) || (o = !0));
+				e.__N && (a = !0, le(e.__[0], e.__N[0]) || (o = !0));
 			}), i) {
 				var s = i.call(this, e, t, n);
 				return a ? s || o : s;
@@ -297,71 +297,71 @@ function xe(e, t, n) {
 	}
 	return r.__;
 }
-function Se(e, t) {
-	var n = be(P++, 3);
-	!I.__s && ke(n.__H, t) && (n.__P = !0, n.__ = e, n.u = t, F.__H.__h.push(n));
+function xe(e, t) {
+	var n = ye(F++, 3);
+	!L.__s && Oe(n.__H, t) && (n.__P = !0, n.__ = e, n.u = t, I.__H.__h.push(n));
 }
-function R(e, t) {
-	var n = be(P++, 4);
-	!I.__s && ke(n.__H, t) && (n.__P = !1, n.__ = e, n.u = t, F.__h.push(n));
+function z(e, t) {
+	var n = ye(F++, 4);
+	!L.__s && Oe(n.__H, t) && (n.__P = !1, n.__ = e, n.u = t, I.__h.push(n));
 }
-function z(e) {
-	return de = 5, B(function() {
+function B(e) {
+	return ue = 5, V(function() {
 		return { current: e };
 	}, []);
 }
-function B(e, t) {
-	var n = be(P++, 7);
-	return ke(n.__H, t) && (n.__ = e(), n.__H = t), n.__;
+function V(e, t) {
+	var n = ye(F++, 7);
+	return Oe(n.__H, t) && (n.__ = e(), n.__H = t), n.__;
 }
-function Ce() {
+function Se() {
 	var e;
 	do {
-		for (; e = pe.shift();) try {
-			De(e);
+		for (; e = fe.shift();) try {
+			Ee(e);
 		} catch (t) {
-			I.__e(t, { __: (e = e.__P) && e.__v });
+			L.__e(t, { __: (e = e.__P) && e.__v });
 		}
-		for (; e = fe.shift();) {
+		for (; e = de.shift();) {
 			var t = e.__H;
 			if (e.__P && t) try {
-				t.__h.some(De), t.__h.some(Oe), t.__h = [];
+				t.__h.some(Ee), t.__h.some(De), t.__h = [];
 			} catch (n) {
-				t.__h = [], I.__e(n, e.__v);
+				t.__h = [], L.__e(n, e.__v);
 			}
 		}
-	} while (pe.length);
+	} while (fe.length);
 }
-I.__b = function(e) {
-	F = null, me && me(e);
-}, I.__ = function(e, t) {
-	e && t.__k && t.__k.__m && (e.__m = t.__k.__m), ye && ye(e, t);
-}, I.__r = function(e) {
-	he && he(e), P = 0;
-	var t = (F = e.__c).__H;
-	t && (ce == F ? F.__h = [] : (t.__h.some(De), t.__h.some(Oe), P = 0), t.__h = [], t.__.some(function(e) {
+L.__b = function(e) {
+	I = null, pe && pe(e);
+}, L.__ = function(e, t) {
+	e && t.__k && t.__k.__m && (e.__m = t.__k.__m), ve && ve(e, t);
+}, L.__r = function(e) {
+	me && me(e), F = 0;
+	var t = (I = e.__c).__H;
+	t && (se == I ? I.__h = [] : (t.__h.some(Ee), t.__h.some(De), F = 0), t.__h = [], t.__.some(function(e) {
 		e.__N && (e.__ = e.__N), e.u = e.__N = void 0;
-	})), ce = F;
-}, I.diffed = function(e) {
-	ge && ge(e);
+	})), se = I;
+}, L.diffed = function(e) {
+	he && he(e);
 	var t = e.__c;
-	t && t.__H && (t.__H.__h.length && Ee(fe.push(t)), t.__H.__.some(function(e) {
+	t && t.__H && (t.__H.__h.length && Te(de.push(t)), t.__H.__.some(function(e) {
 		e.u && (e.__H = e.u);
-	})), ce = F = null;
-}, I.__c = function(e, t) {
+	})), se = I = null;
+}, L.__c = function(e, t) {
 	t.some(function(e) {
 		try {
-			e.__h.some(De), e.__h = e.__h.filter(function(e) {
-				return !e.__ || Oe(e);
+			e.__h.some(Ee), e.__h = e.__h.filter(function(e) {
+				return !e.__ || De(e);
 			});
 		} catch (t) {
 			e.__h = [function() {
 				throw t;
 			}];
 		}
-	}), _e && _e(e, t);
-}, I.unmount = function(e) {
-	ve && ve(e);
+	}), ge && ge(e, t);
+}, L.unmount = function(e) {
+	_e && _e(e);
 	var t, n, r = e.__c;
 	r && r.__H && (r.__H.__.some(function(r) {
 		try {
@@ -370,41 +370,41 @@ I.__b = function(e) {
 					for (n = e.__; n && (!n.__c || !n.__c.__P);) n = n.__;
 					n &&= n.__c;
 				}
-				r.__P = n, Ee(pe.push(r));
-			} else De(r);
+				r.__P = n, Te(fe.push(r));
+			} else Ee(r);
 		} catch (e) {
 			t = e;
 		}
-	}), r.__H = void 0, t && I.__e(t, r.__v));
+	}), r.__H = void 0, t && L.__e(t, r.__v));
 };
-var we = typeof requestAnimationFrame == "function";
-function Te(e) {
+var Ce = typeof requestAnimationFrame == "function";
+function we(e) {
 	var t, n = function() {
-		clearTimeout(r), we && cancelAnimationFrame(t), setTimeout(e);
+		clearTimeout(r), Ce && cancelAnimationFrame(t), setTimeout(e);
 	}, r = setTimeout(n, 35);
-	we && (t = requestAnimationFrame(n));
+	Ce && (t = requestAnimationFrame(n));
+}
+function Te(e) {
+	e != 1 && ce == L.requestAnimationFrame || ((ce = L.requestAnimationFrame) || we)(Se);
 }
 function Ee(e) {
-	e != 1 && le == I.requestAnimationFrame || ((le = I.requestAnimationFrame) || Te)(Ce);
+	var t = I, n = e.__c;
+	typeof n == "function" && (e.__c = void 0, n()), I = t;
 }
 function De(e) {
-	var t = F, n = e.__c;
-	typeof n == "function" && (e.__c = void 0, n()), F = t;
+	var t = I;
+	e.__c = e.__(), I = t;
 }
-function Oe(e) {
-	var t = F;
-	e.__c = e.__(), F = t;
-}
-function ke(e, t) {
+function Oe(e, t) {
 	return !e || e.length != t.length || t.some(function(t, n) {
-		return !ue(t, e[n]);
+		return !le(t, e[n]);
 	});
 }
-function Ae(e, t) {
+function ke(e, t) {
 	return typeof t == "function" ? t(e) : t;
 }
 // src/cell.ts
-var V = class {
+var H = class {
 	current;
 	listeners = /* @__PURE__ */ new Set();
 	constructor(e) {
@@ -423,12 +423,12 @@ var V = class {
 		return this.listeners.add(e), () => this.listeners.delete(e);
 	}
 };
-function H(e) {
-	let [, t] = xe((e) => e + 1, 0);
-	return R(() => e.subscribe(t), [e]), e.value;
+function U(e) {
+	let [, t] = be((e) => e + 1, 0);
+	return z(() => e.subscribe(t), [e]), e.value;
 }
 // src/colours.ts
-function je(e, t) {
+function Ae(e, t) {
 	let n = getComputedStyle(e), r = (e) => n.getPropertyValue(`--${e}`).trim();
 	return {
 		dark: t,
@@ -437,7 +437,7 @@ function je(e, t) {
 		looked: r("looked")
 	};
 }
-var Me = [
+var je = [
 	"#2b63d9",
 	"#d05a00",
 	"#00795b",
@@ -446,7 +446,7 @@ var Me = [
 	"#c3274f",
 	"#0e7fa8",
 	"#4d4f57"
-], Ne = [
+], Me = [
 	"#6f9bf5",
 	"#f09a52",
 	"#3db391",
@@ -455,7 +455,7 @@ var Me = [
 	"#ec7f98",
 	"#57b6d8",
 	"#8f929c"
-], Pe = [
+], Ne = [
 	"#7aa5ff",
 	"#ffac5e",
 	"#4fd0a8",
@@ -464,7 +464,7 @@ var Me = [
 	"#ff8fa6",
 	"#63c7ec",
 	"#c6c8d0"
-], Fe = [
+], Pe = [
 	"#4f78d1",
 	"#cc7f38",
 	"#2f977a",
@@ -474,19 +474,19 @@ var Me = [
 	"#3893b5",
 	"#8d9099"
 ];
-function Ie(e, t, { dark: n, accent: r }) {
+function Fe(e, t, { dark: n, accent: r }) {
 	if (t === 1) return {
 		colour: r,
 		dashed: !1
 	};
-	let i = n ? [...Pe, ...Fe] : [...Me, ...Ne];
+	let i = n ? [...Ne, ...Pe] : [...je, ...Me];
 	return {
 		colour: i[e % i.length],
 		dashed: e % 16 >= 8
 	};
 }
 // src/model/measure.ts
-var Le = [
+var Ie = [
 	{
 		key: "first",
 		label: "first token"
@@ -516,23 +516,23 @@ var Le = [
 		label: "other sentence"
 	}
 ];
-function Re(e, t, n) {
+function Le(e, t, n) {
 	return n === 0 ? 0 : e[n].special ? 1 : n === t ? 2 : n === t + 1 ? 3 : n === t - 1 ? 4 : e[n].segment === e[t].segment ? 5 : 6;
 }
-function ze(e, { query: t, key: n }, r) {
+function Re(e, { query: t, key: n }, r) {
 	let [i, a] = t === null ? [0, e - 1] : [t, t], [o, s] = n === null ? [0, e - 1] : [n, n];
 	for (let e = i; e <= a; e++) for (let t = o; t <= s; t++) r(e, t);
 }
-function Be(e, t, n) {
-	let r = Le.map(() => 0), i = n.query === null && n.key !== null;
-	return ze(t.length, n, (n, a) => {
-		r[i ? Re(t, a, n) : Re(t, n, a)] += e[n * t.length + a];
+function ze(e, t, n) {
+	let r = Ie.map(() => 0), i = n.query === null && n.key !== null;
+	return Re(t.length, n, (n, a) => {
+		r[i ? Le(t, a, n) : Le(t, n, a)] += e[n * t.length + a];
 	}), r;
 }
-function Ve(e, t, n, r, i) {
+function Be(e, t, n, r, i) {
 	let a = [];
 	return e.forEach((e, o) => {
-		ze(t, n, (n, s) => {
+		Re(t, n, (n, s) => {
 			let c = e[n * t + s];
 			if (a.length === r && c <= a[r - 1].weight || !i(n, s)) return;
 			let l = a.length;
@@ -546,7 +546,7 @@ function Ve(e, t, n, r, i) {
 		});
 	}), a;
 }
-function He(e, t) {
+function Ve(e, t) {
 	let n = t.length, r = new Float32Array(n * n), [i, a] = [0, 0];
 	for (let o = 0; o < n; o++) {
 		if (t[o].special) continue;
@@ -562,7 +562,7 @@ function He(e, t) {
 		removed: a === 0 ? 0 : 1 - i / a
 	};
 }
-var U = [
+var W = [
 	{
 		key: "all",
 		label: "All",
@@ -594,34 +594,34 @@ var U = [
 		to: 1
 	}
 ];
-function Ue(e, t) {
-	let { from: n, to: r } = U.find((t) => t.key === e);
+function He(e, t) {
+	let { from: n, to: r } = W.find((t) => t.key === e);
 	return n === null ? () => !0 : (e, i) => t[e].segment === n && t[i].segment === r;
 }
-function We(e, t, n) {
-	let r = n.length, i = Ue(t, n), { from: a } = U.find((e) => e.key === t), [o, s] = [0, 0];
-	return ze(r, {
+function Ue(e, t, n) {
+	let r = n.length, i = He(t, n), { from: a } = W.find((e) => e.key === t), [o, s] = [0, 0];
+	return Re(r, {
 		query: null,
 		key: null
 	}, (t, c) => {
 		(a === null || n[t].segment === a) && (s += e[t * r + c], i(t, c) && (o += e[t * r + c]));
 	}), s === 0 ? 0 : o / s;
 }
-function Ge(e) {
+function We(e) {
 	let t = e.reduce((e, t) => e + t, 0);
 	if (t === 0) return e.map(() => 0);
 	let n = e.map((e) => e / t * 1e3), r = n.map(Math.floor), i = 1e3 - r.reduce((e, t) => e + t, 0), a = n.map((e, t) => t).sort((e, t) => n[t] - r[t] - (n[e] - r[e]));
 	for (let e of a.slice(0, i)) r[e] += 1;
 	return r.map((e) => e / 10);
 }
-function Ke(e) {
+function Ge(e) {
 	return e.some((e) => e.segment === 1);
 }
 // src/model/safetensors.ts
-var qe = {
+var Ke = {
 	F32: 4,
 	U8: 1
-}, Je = class e {
+}, qe = class e {
 	metadata;
 	entries;
 	body;
@@ -633,7 +633,7 @@ var qe = {
 		let n = new DataView(t.buffer, t.byteOffset, t.byteLength), r = 8 + Number(n.getBigUint64(0, !0));
 		if (r > t.length) throw Error("view data: the header is longer than the file");
 		let { __metadata__: i = {}, ...a } = JSON.parse(new TextDecoder().decode(t.subarray(8, r))), o = t.subarray(r), s = new Map(Object.entries(a));
-		for (let [e, t] of s) Xe(e, t, o.length);
+		for (let [e, t] of s) Ye(e, t, o.length);
 		return new e(i, s, o);
 	}
 	has(e) {
@@ -648,7 +648,7 @@ var qe = {
 	}
 	f32(e) {
 		let [t, n] = this.entry(e, "F32").data_offsets;
-		return Ye(this.body.subarray(t, n));
+		return Je(this.body.subarray(t, n));
 	}
 	entry(e, t) {
 		let n = this.entries.get(e);
@@ -657,68 +657,68 @@ var qe = {
 		return n;
 	}
 };
-function Ye(e) {
+function Je(e) {
 	let t = e.byteOffset % 4 == 0 ? e : e.slice();
 	return new Float32Array(t.buffer, t.byteOffset, t.byteLength / 4);
 }
-function Xe(e, { dtype: t, shape: n, data_offsets: [r, i] }, a) {
-	let o = n.reduce((e, t) => e * t, qe[t] ?? NaN);
-	if (!(0 <= r && r <= i && i <= a) || t in qe && o !== i - r) throw Error(`view data: ${e} is ${t} [${n}], but has bytes ${r} to ${i} of ${a}`);
+function Ye(e, { dtype: t, shape: n, data_offsets: [r, i] }, a) {
+	let o = n.reduce((e, t) => e * t, Ke[t] ?? NaN);
+	if (!(0 <= r && r <= i && i <= a) || t in Ke && o !== i - r) throw Error(`view data: ${e} is ${t} [${n}], but has bytes ${r} to ${i} of ${a}`);
 }
 // src/model/trace.ts
-function Ze(e) {
-	let { metadata: t } = e, [n, r, i] = e.shape("atlas"), a = K(t, "encoding"), o = K(t, "blocks"), s = K(t, "rules"), c = new TextEncoder().encode(a.text);
+function Xe(e) {
+	let { metadata: t } = e, [n, r, i] = e.shape("atlas"), a = it(t, "encoding"), o = it(t, "blocks"), s = it(t, "rules"), c = new TextEncoder().encode(a.text);
 	return {
-		card: K(t, "card"),
-		texts: a.parts.map(([e, t]) => it(c, e, t)),
+		card: it(t, "card"),
+		texts: a.parts.map(([e, t]) => rt(c, e, t)),
 		tokens: a.tokens,
 		bytes: c,
 		rules: o.map((e) => s.find((t) => t.site === e)),
 		blocks: o,
 		layers: n,
 		heads: r,
-		metrics: K(t, "metrics"),
+		metrics: it(t, "metrics"),
 		metricValues: e.f32("metrics"),
 		atlas: e.u8("atlas"),
 		side: i,
 		tracedMs: t.traced_ms ? Number(t.traced_ms) : null
 	};
 }
-function Qe(e, t, { layer: n, head: r }) {
+function Ze(e, t, { layer: n, head: r }) {
 	return e.metricValues[(t * e.layers + n) * e.heads + r];
 }
-function $e({ layers: e, heads: t }) {
+function Qe({ layers: e, heads: t }) {
 	return Array.from({ length: e * t }, (e, n) => ({
 		layer: Math.floor(n / t),
 		head: n % t
 	}));
 }
-function et(e, t) {
+function $e(e, t) {
 	let n = (n) => {
-		let r = Qe(e, t, n);
+		let r = Ze(e, t, n);
 		return Number.isNaN(r) ? -Infinity : r;
 	};
-	return $e(e).sort((e, t) => n(t) - n(e) || 0);
+	return Qe(e).sort((e, t) => n(t) - n(e) || 0);
 }
-function W(e, t) {
+function G(e, t) {
 	return e.layer === t.layer && e.head === t.head;
 }
-function tt({ blocks: e }, t) {
+function et({ blocks: e }, t) {
 	return /^blocks\.(\d+)\.attn$/.exec(e[t])?.[1] ?? e[t];
 }
-function G(e, { layer: t, head: n }) {
-	return `${tt(e, t)}·${n}`;
+function K(e, { layer: t, head: n }) {
+	return `${et(e, t)}·${n}`;
 }
-function nt(e, { layer: t, head: n }) {
-	return `Layer ${tt(e, t)}, head ${n}`;
+function tt(e, { layer: t, head: n }) {
+	return `Layer ${et(e, t)}, head ${n}`;
 }
-function rt({ bytes: e }, { span: t }) {
-	return t && it(e, t[0], t[1]);
+function nt({ bytes: e }, { span: t }) {
+	return t && rt(e, t[0], t[1]);
 }
-function it(e, t, n) {
+function rt(e, t, n) {
 	return new TextDecoder().decode(e.subarray(t, n));
 }
-function K(e, t) {
+function it(e, t) {
 	if (!(t in e)) throw Error(`view data: no ${t} in the metadata`);
 	return JSON.parse(e[t]);
 }
@@ -777,7 +777,7 @@ function ut(e, { layer: t, head: n }) {
 	};
 }
 function dt(e, t) {
-	let n = e.heads.filter((e) => !W(e, t));
+	let n = e.heads.filter((e) => !G(e, t));
 	if (n.length === e.heads.length) return n.length >= 16 ? e : ut({
 		...e,
 		heads: [...n, {
@@ -790,11 +790,11 @@ function dt(e, t) {
 		...e,
 		heads: n
 	};
-	return W(e.focus, t) ? ut(r, n[n.length - 1]) : r;
+	return G(e.focus, t) ? ut(r, n[n.length - 1]) : r;
 }
 function ft(e, t, n, r) {
 	let i = Ct(e.focus.layer + t, r.layers), a = Ct(e.focus.head + n, r.heads);
-	return W(e.focus, {
+	return G(e.focus, {
 		layer: i,
 		head: a
 	}) ? e : J(e, {
@@ -841,7 +841,7 @@ function _t(e, t) {
 	} : {
 		layer: 0,
 		head: 0
-	}, c = e.heads.filter((e, t, r) => n(e) && r.findIndex((t) => W(t, e)) === t), l = new Set(gt(e, t.tokens)), u = (e) => e !== null && l.has(e) ? e : null;
+	}, c = e.heads.filter((e, t, r) => n(e) && r.findIndex((t) => G(t, e)) === t), l = new Set(gt(e, t.tokens)), u = (e) => e !== null && l.has(e) ? e : null;
 	return {
 		...e,
 		focus: {
@@ -849,8 +849,8 @@ function _t(e, t) {
 			query: u(a),
 			key: u(o)
 		},
-		heads: c.some((e) => W(e, s)) ? c : [s],
-		flow: Ke(t.tokens) ? e.flow : "all",
+		heads: c.some((e) => G(e, s)) ? c : [s],
+		flow: Ge(t.tokens) ? e.flow : "all",
 		order: t.metrics.some((t) => t.key === e.order) ? e.order : "layer"
 	};
 }
@@ -882,11 +882,11 @@ function bt(e, t) {
 			query: St(n.get("query")),
 			key: St(n.get("key"))
 		},
-		heads: a.some((e) => W(e, i)) ? a.slice(0, 16) : [{
+		heads: a.some((e) => G(e, i)) ? a.slice(0, 16) : [{
 			layer: i.layer,
 			head: i.head
 		}],
-		flow: r("flow", U.map(({ key: e }) => e)) ?? q.flow,
+		flow: r("flow", W.map(({ key: e }) => e)) ?? q.flow,
 		special: r("special", ot) ?? q.special,
 		scale: r("scale", st) ?? q.scale,
 		top: r("top", ct) ?? q.top,
@@ -915,15 +915,15 @@ function Ct(e, t) {
 function wt(e, t) {
 	let { trace: n } = e, r = t.heads.map((t) => e.pattern(t));
 	if (!r.every((e) => e !== void 0)) return null;
-	let i = t.special === "hidden" ? r.map((e) => Dt(e, n)) : null, a = i?.map((e) => e.weights) ?? r, o = Ue(t.flow, n.tokens);
+	let i = t.special === "hidden" ? r.map((e) => Dt(e, n)) : null, a = i?.map((e) => e.weights) ?? r, o = He(t.flow, n.tokens);
 	return {
 		trace: n,
 		heads: t.heads,
-		focused: Math.max(0, t.heads.findIndex((e) => W(e, t.focus))),
+		focused: Math.max(0, t.heads.findIndex((e) => G(e, t.focus))),
 		raw: r,
 		weights: a,
 		removed: kt(i?.map(({ removed: e }) => e) ?? [0]),
-		kept: t.flow === "all" ? 1 : kt(a.map((e) => We(e, t.flow, n.tokens))),
+		kept: t.flow === "all" ? 1 : kt(a.map((e) => Ue(e, t.flow, n.tokens))),
 		shown: gt(t, n.tokens),
 		flow: t.flow,
 		shows: o,
@@ -942,7 +942,7 @@ function Tt(e, { query: t, key: n }) {
 var Et = /* @__PURE__ */ new WeakMap();
 function Dt(e, { tokens: t }) {
 	let n = Et.get(e);
-	return n || Et.set(e, n = He(e, t)), n;
+	return n || Et.set(e, n = Ve(e, t)), n;
 }
 function Ot(e, t, n) {
 	let r = 0;
@@ -1032,7 +1032,7 @@ function X(e) {
 function Ht(e, t) {
 	let n = e.layers * e.heads;
 	return e.metrics.flatMap((r, i) => {
-		let a = e.metricValues.subarray(i * n, (i + 1) * n), o = Qe(e, i, t);
+		let a = e.metricValues.subarray(i * n, (i + 1) * n), o = Ze(e, i, t);
 		return Number.isNaN(o) || !a.some((e) => e > 0) ? [] : [{
 			metric: r,
 			index: i,
@@ -1055,11 +1055,11 @@ function Wt(e) {
 }
 // src/parts/size.ts
 function Gt(e) {
-	let [t, n] = L({
+	let [t, n] = R({
 		width: 0,
 		height: 0
 	});
-	return R(() => {
+	return z(() => {
 		let t = e.current;
 		if (!t) return;
 		let r = () => {
@@ -1108,12 +1108,12 @@ var Q = {
 	height: 330
 };
 function Zt({ session: e, trace: t, palette: n }) {
-	let r = H(e.state), i = z(null), a = z(null), { width: o } = Gt(i), [s, c] = L(null), l = t.metrics.findIndex(({ key: e }) => e === r.order), u = B(() => l < 0 ? $e(t) : et(t, l), [t, l]), d = B(() => $t(t, o), [
+	let r = U(e.state), i = B(null), a = B(null), { width: o } = Gt(i), [s, c] = R(null), l = t.metrics.findIndex(({ key: e }) => e === r.order), u = V(() => l < 0 ? Qe(t) : $e(t, l), [t, l]), d = V(() => $t(t, o), [
 		t.layers,
 		t.heads,
 		o
-	]), f = B(() => on(t, n), [t, n]);
-	R(() => {
+	]), f = V(() => on(t, n), [t, n]);
+	z(() => {
 		a.current && o && ln(a.current, f, u, d, t.side);
 	}, [
 		f,
@@ -1131,8 +1131,8 @@ function Zt({ session: e, trace: t, palette: n }) {
 		n && e.update((e) => J(e, n));
 	}, g = (e) => {
 		let t = e.pointerType === "touch" ? null : p(e);
-		s && t && W(s, t) || c(t);
-	}, _ = (e) => en(u.findIndex((t) => W(t, e)), d), { focus: v } = r;
+		s && t && G(s, t) || c(t);
+	}, _ = (e) => en(u.findIndex((t) => G(t, e)), d), { focus: v } = r;
 	return /* @__PURE__ */ Z("section", {
 		class: "atlas",
 		"aria-label": "All heads",
@@ -1168,7 +1168,7 @@ function Zt({ session: e, trace: t, palette: n }) {
 							id: "atlas-focus",
 							"aria-colindex": v.head + 1,
 							"aria-selected": "true",
-							children: nt(t, v)
+							children: tt(t, v)
 						})
 					}),
 					o > 0 && /* @__PURE__ */ Z(nn, {
@@ -1198,9 +1198,9 @@ function Zt({ session: e, trace: t, palette: n }) {
 							o > 0 && r.heads.map((e, i) => /* @__PURE__ */ Z(an, {
 								place: _(e),
 								grid: d,
-								kind: W(e, v) ? "focused" : "drawn",
-								colour: r.heads.length > 1 ? Ie(i, r.heads.length, n).colour : void 0
-							}, G(t, e))),
+								kind: G(e, v) ? "focused" : "drawn",
+								colour: r.heads.length > 1 ? Fe(i, r.heads.length, n).colour : void 0
+							}, K(t, e))),
 							s && /* @__PURE__ */ Z(an, {
 								place: _(s),
 								grid: d,
@@ -1279,7 +1279,7 @@ function nn({ grid: e, trace: t, order: n, metric: r, focus: i }) {
 				height: e.cell,
 				width: Q.left - 7
 			}),
-			children: r < 0 ? tt(t, n) : rn(Qe(t, r, c(n)))
+			children: r < 0 ? et(t, n) : rn(Ze(t, r, c(n)))
 		}, `r${n}`))]
 	});
 }
@@ -1346,8 +1346,8 @@ function un(e, t, n) {
 	};
 }
 function dn({ trace: e, id: t, sheet: n, corner: r }) {
-	let i = z(null);
-	R(() => {
+	let i = B(null);
+	z(() => {
 		let { picture: r } = Xt, a = Vt(i.current, r, r);
 		a.imageSmoothingEnabled = !1, a.drawImage(n, t.head * e.side, t.layer * e.side, e.side, e.side, 0, 0, r, r);
 	}, [n, t]);
@@ -1357,7 +1357,7 @@ function dn({ trace: e, id: t, sheet: n, corner: r }) {
 		style: X(r),
 		"data-testid": "card",
 		children: [
-			/* @__PURE__ */ Z("strong", { children: nt(e, t) }),
+			/* @__PURE__ */ Z("strong", { children: tt(e, t) }),
 			/* @__PURE__ */ Z("canvas", { ref: i }),
 			/* @__PURE__ */ Z("p", {
 				class: "axes",
@@ -1383,7 +1383,7 @@ function dn({ trace: e, id: t, sheet: n, corner: r }) {
 // src/parts/finder.tsx
 var fn = 3;
 function pn({ session: e, trace: t }) {
-	let { heads: n } = H(e.state), r = B(() => Ht(t, {
+	let { heads: n } = U(e.state), r = V(() => Ht(t, {
 		layer: 0,
 		head: 0
 	}), [t]);
@@ -1393,20 +1393,20 @@ function pn({ session: e, trace: t }) {
 		children: [/* @__PURE__ */ Z("h2", { children: "Find a head" }), /* @__PURE__ */ Z("dl", { children: r.map(({ metric: r, index: i }) => /* @__PURE__ */ Z("div", {
 			title: r.about,
 			"data-testid": `find-${r.key}`,
-			children: [/* @__PURE__ */ Z("dt", { children: r.label }), /* @__PURE__ */ Z("dd", { children: et(t, i).slice(0, fn).map((r) => /* @__PURE__ */ Z("button", {
+			children: [/* @__PURE__ */ Z("dt", { children: r.label }), /* @__PURE__ */ Z("dd", { children: $e(t, i).slice(0, fn).map((r) => /* @__PURE__ */ Z("button", {
 				class: "chip",
-				"aria-pressed": n.some((e) => W(e, r)),
-				title: nt(t, r),
+				"aria-pressed": n.some((e) => G(e, r)),
+				title: tt(t, r),
 				onClick: (t) => e.update((e) => t.shiftKey ? dt(e, r) : J(e, r)),
 				children: [
-					G(t, r),
+					K(t, r),
 					" ",
 					/* @__PURE__ */ Z("span", {
 						class: "figure",
-						children: Qe(t, i, r).toFixed(2)
+						children: Ze(t, i, r).toFixed(2)
 					})
 				]
-			}, G(t, r))) })]
+			}, K(t, r))) })]
 		}, r.key)) })]
 	});
 }
@@ -1475,8 +1475,8 @@ var gn = [
 	["?", "this page"]
 ];
 function _n({ open: e, onClose: t }) {
-	let n = z(null);
-	return R(() => {
+	let n = B(null);
+	return z(() => {
 		e && !n.current.open && n.current.showModal(), !e && n.current.open && n.current.close();
 	}, [e]), /* @__PURE__ */ Z("dialog", {
 		ref: n,
@@ -1596,7 +1596,7 @@ var wn = 6, Tn = {
 	key: null
 };
 function En({ session: e, picture: t, palette: n }) {
-	let r = H(e.hover), { focus: i } = H(e.state), a = Tt(r, i), o = t.heads[t.focused], s = !r && a !== null;
+	let r = U(e.hover), { focus: i } = U(e.state), a = Tt(r, i), o = t.heads[t.focused], s = !r && a !== null;
 	return /* @__PURE__ */ Z("section", {
 		class: "inspector",
 		"aria-label": "Inspector",
@@ -1604,7 +1604,7 @@ function En({ session: e, picture: t, palette: n }) {
 		children: [
 			/* @__PURE__ */ Z("h2", {
 				class: "title",
-				children: nt(t.trace, o)
+				children: tt(t.trace, o)
 			}),
 			/* @__PURE__ */ Z("p", {
 				class: "subject",
@@ -1664,9 +1664,9 @@ function On({ trace: e, index: t }) {
 	});
 }
 function kn({ slice: e, picture: t, palette: n }) {
-	let { trace: r, weights: i, heads: a, shows: o, shown: s } = t, c = B(() => {
+	let { trace: r, weights: i, heads: a, shows: o, shown: s } = t, c = V(() => {
 		let t = new Set(s);
-		return Ve(i, r.tokens.length, e, wn, (e, n) => t.has(e) && t.has(n) && o(e, n));
+		return Be(i, r.tokens.length, e, wn, (e, n) => t.has(e) && t.has(n) && o(e, n));
 	}, [
 		e.query,
 		e.key,
@@ -1681,8 +1681,8 @@ function kn({ slice: e, picture: t, palette: n }) {
 				class: "ends",
 				children: [
 					l && /* @__PURE__ */ Z(An, {
-						name: G(r, a[o]),
-						colour: Ie(o, a.length, n).colour
+						name: K(r, a[o]),
+						colour: Fe(o, a.length, n).colour
 					}),
 					e.query === null && /* @__PURE__ */ Z($, { of: r.tokens[t].piece }),
 					e.query === null && e.key === null && /* @__PURE__ */ Z("span", {
@@ -1697,7 +1697,7 @@ function kn({ slice: e, picture: t, palette: n }) {
 				class: "bar",
 				children: /* @__PURE__ */ Z("i", { style: {
 					width: `${s * 100}%`,
-					background: l ? Ie(o, a.length, n).colour : void 0
+					background: l ? Fe(o, a.length, n).colour : void 0
 				} })
 			}),
 			/* @__PURE__ */ Z("span", {
@@ -1717,15 +1717,15 @@ function An({ name: e, colour: t }) {
 	});
 }
 function jn({ slice: e, picture: t }) {
-	let { trace: n, raw: r, focused: i } = t, { tokens: a } = n, o = B(() => Be(r[i], a, e), [
+	let { trace: n, raw: r, focused: i } = t, { tokens: a } = n, o = V(() => ze(r[i], a, e), [
 		r,
 		i,
 		e.query,
 		e.key
-	]), s = o.reduce((e, t) => e + t, 0), c = Ge(o), l = Le.map((e, t) => ({
+	]), s = o.reduce((e, t) => e + t, 0), c = We(o), l = Ie.map((e, t) => ({
 		...e,
 		share: c[t]
-	})).filter(({ key: e }) => e !== "other" || Ke(a));
+	})).filter(({ key: e }) => e !== "other" || Ge(a));
 	return /* @__PURE__ */ Z(Ln, {
 		title: /* @__PURE__ */ Z(Mn, {
 			slice: e,
@@ -1801,7 +1801,7 @@ function Fn(e) {
 	return e.toFixed(e < 100 ? 2 : 0);
 }
 function In({ trace: e, standing: { index: t, value: n } }) {
-	let r = e.layers * e.heads, { path: i, at: a } = B(() => {
+	let r = e.layers * e.heads, { path: i, at: a } = V(() => {
 		let i = e.metricValues.subarray(t * r, (t + 1) * r), a = i.reduce((e, t) => t > e ? t : e, 0) || 1, o = (e) => (1 + e / a * 38).toFixed(1);
 		return {
 			path: [...i].filter((e) => e >= 0).map((e) => `M${o(e)} 3V9`).join(""),
@@ -1899,16 +1899,16 @@ function qn({ shown: e, middle: t, rowHeight: n }, r) {
 // src/views/head.tsx
 var Jn = 5e-4, Yn = .05;
 function Xn({ session: e, picture: t, palette: n }) {
-	let r = z(null), i = z(null), a = z(null), o = Gt(r), { tokens: s } = t.trace, { focus: c } = H(e.state), l = B(() => Hn(s, t.shown, mr(r.current, o), hr(r.current)), [
+	let r = B(null), i = B(null), a = B(null), o = Gt(r), { tokens: s } = t.trace, { focus: c } = U(e.state), l = V(() => Hn(s, t.shown, mr(r.current, o), hr(r.current)), [
 		s,
 		t.shown.length,
 		o
-	]), u = B(() => Qn(t, n), [t, n]), d = B(() => It(u, l, s.length, t.scale, t.shows), [
+	]), u = V(() => Qn(t, n), [t, n]), d = V(() => It(u, l, s.length, t.scale, t.shows), [
 		u,
 		l,
 		t
 	]), [f, p] = dr(r, l, o.height);
-	R(() => {
+	z(() => {
 		if (!o.width || !a.current) return;
 		let e = Vt(a.current, l.width, f.height);
 		e.translate(0, -f.top), Lt(e, d, u, l, f.top, f.top + f.height), gr();
@@ -1917,7 +1917,7 @@ function Xn({ session: e, picture: t, palette: n }) {
 		u,
 		l,
 		f
-	]), R(() => {
+	]), z(() => {
 		let e = c.query ?? c.key;
 		e !== null && r.current && pr(r.current, l, e);
 	}, [
@@ -1925,7 +1925,7 @@ function Xn({ session: e, picture: t, palette: n }) {
 		c.key,
 		l
 	]);
-	let m = B(() => ["query", "key"].map((t) => /* @__PURE__ */ Z($n, {
+	let m = V(() => ["query", "key"].map((t) => /* @__PURE__ */ Z($n, {
 		side: t,
 		session: e,
 		tokens: s,
@@ -2011,7 +2011,7 @@ function Zn({ scale: e, least: t, layout: n, colour: r }) {
 function Qn({ weights: e }, t) {
 	return e.map((n, r) => ({
 		weights: n,
-		ink: Ie(r, e.length, t)
+		ink: Fe(r, e.length, t)
 	}));
 }
 function $n({ side: e, session: t, tokens: n, layout: r, pinned: i }) {
@@ -2081,8 +2081,8 @@ function tr({ layout: e, tokens: t }) {
 }
 var nr = null;
 function rr({ session: e, picture: t, palette: n, layout: r, layers: i, band: a, frame: o, scroller: s }) {
-	let c = z(null), l = H(e.hover), { focus: u } = H(e.state), d = Tt(l, u);
-	R(() => {
+	let c = B(null), l = U(e.hover), { focus: u } = U(e.state), d = Tt(l, u);
+	z(() => {
 		if (o.current?.toggleAttribute("data-active", d !== null), !c.current) return;
 		let e = Vt(c.current, r.width, a.height);
 		e.translate(0, -a.top), d && ir(e, d, t, i, r, n.looked), _r();
@@ -2093,7 +2093,7 @@ function rr({ session: e, picture: t, palette: n, layout: r, layers: i, band: a,
 		r,
 		i,
 		a
-	]), R(() => {
+	]), z(() => {
 		if (d && o.current) return ur(o.current, d, or(d, t, r));
 	}, [
 		d?.query,
@@ -2238,7 +2238,7 @@ function ur(e, t, n) {
 	};
 }
 function dr(e, t, n) {
-	let r = Math.max(1, Math.min(t.height, Math.ceil(n * 2))), [i, a] = L(0), o = Math.max(0, Math.min(i, t.height - r)), s = B(() => ({
+	let r = Math.max(1, Math.min(t.height, Math.ceil(n * 2))), [i, a] = R(0), o = Math.max(0, Math.min(i, t.height - r)), s = V(() => ({
 		top: o,
 		height: r
 	}), [o, r]);
@@ -2251,8 +2251,8 @@ function fr(e) {
 	let t = () => ({
 		top: e.current?.scrollTop ?? 0,
 		height: e.current?.clientHeight ?? 0
-	}), [n, r] = L(t);
-	return R(() => {
+	}), [n, r] = R(t);
+	return z(() => {
 		let n = e.current, i = () => r(t());
 		return i(), n?.addEventListener("scroll", i, { passive: !0 }), () => n?.removeEventListener("scroll", i);
 	}, [e]), n;
@@ -2279,8 +2279,8 @@ function _r() {
 }
 // src/views/tokens.tsx
 function vr({ session: e, picture: t }) {
-	let { trace: n } = t, { focus: r } = H(e.state), i = r.query ?? r.key, a = z(null);
-	return R(() => a.current?.scrollIntoView({ block: "nearest" }), [i]), /* @__PURE__ */ Z("div", {
+	let { trace: n } = t, { focus: r } = U(e.state), i = r.query ?? r.key, a = B(null);
+	return z(() => a.current?.scrollIntoView({ block: "nearest" }), [i]), /* @__PURE__ */ Z("div", {
 		class: "scroller table",
 		tabIndex: 0,
 		role: "region",
@@ -2323,7 +2323,7 @@ function vr({ session: e, picture: t }) {
 				children: "special"
 			})
 		] }) }), /* @__PURE__ */ Z("tbody", { children: n.tokens.map((t, r) => {
-			let o = rt(n, t);
+			let o = nt(n, t);
 			return /* @__PURE__ */ Z("tr", {
 				ref: r === i ? a : void 0,
 				class: t.special ? "special" : void 0,
@@ -2360,7 +2360,7 @@ function vr({ session: e, picture: t }) {
 }
 // src/parts/stage.tsx
 function yr(e) {
-	let { session: t } = e, n = H(t.state);
+	let { session: t } = e, n = U(t.state);
 	return /* @__PURE__ */ Z("section", {
 		class: "stage",
 		"aria-label": "Stage",
@@ -2395,11 +2395,11 @@ function br({ session: e, picture: t, state: n }) {
 	return /* @__PURE__ */ Z("div", {
 		class: "switches",
 		children: [
-			Ke(t.trace.tokens) && /* @__PURE__ */ Z("div", {
+			Ge(t.trace.tokens) && /* @__PURE__ */ Z("div", {
 				class: "choices",
 				role: "group",
 				"aria-label": "Edges between sentences",
-				children: U.map(({ key: e, label: t }) => /* @__PURE__ */ Z("button", {
+				children: W.map(({ key: e, label: t }) => /* @__PURE__ */ Z("button", {
 					"aria-pressed": n.flow === e,
 					"data-testid": `flow-${e}`,
 					onClick: () => r({ flow: e }),
@@ -2466,7 +2466,7 @@ function Sr({ session: e, picture: t, palette: n }) {
 		role: "group",
 		"aria-label": "Heads drawn",
 		children: [t.heads.map((r, i) => {
-			let { colour: a, dashed: o } = Ie(i, t.heads.length, n), s = nt(t.trace, r);
+			let { colour: a, dashed: o } = Fe(i, t.heads.length, n), s = tt(t.trace, r);
 			return /* @__PURE__ */ Z("span", {
 				class: "drawn",
 				"data-testid": "drawn-head",
@@ -2487,14 +2487,14 @@ function Sr({ session: e, picture: t, palette: n }) {
 							"stroke-linecap": "round",
 							"stroke-dasharray": o ? "5 4" : void 0
 						})
-					}), G(t.trace, r)]
+					}), K(t.trace, r)]
 				}), /* @__PURE__ */ Z("button", {
 					class: "remove",
 					"aria-label": `Remove ${s}`,
 					onClick: () => e.update((e) => dt(e, r)),
 					children: "×"
 				})]
-			}, G(t.trace, r));
+			}, K(t.trace, r));
 		}), /* @__PURE__ */ Z("span", {
 			class: "label",
 			children: "numbers are means over these heads"
@@ -2502,20 +2502,20 @@ function Sr({ session: e, picture: t, palette: n }) {
 	});
 }
 function Cr(e) {
-	return U.find(({ key: t }) => t === e).label;
+	return W.find(({ key: t }) => t === e).label;
 }
 function wr(e) {
 	return `${Math.round(e * 100)} %`;
 }
 // src/parts/stepper.tsx
 function Tr({ session: e, trace: t, folded: n, onFold: r }) {
-	let { focus: i } = H(e.state), a = (n, r) => () => e.update((e) => ft(e, n, r, t));
+	let { focus: i } = U(e.state), a = (n, r) => () => e.update((e) => ft(e, n, r, t));
 	return /* @__PURE__ */ Z("div", {
 		class: "stepper",
 		children: [
 			/* @__PURE__ */ Z(Er, {
 				name: "layer",
-				value: tt(t, i.layer),
+				value: et(t, i.layer),
 				down: a(-1, 0),
 				up: a(1, 0)
 			}),
@@ -2612,7 +2612,7 @@ function Or({ texts: e }) {
 	});
 }
 function kr({ session: e }) {
-	let t = H(e.draft), n = H(e.busy), r = z(!1), i = (n, r) => e.edit(t.with(n, r));
+	let t = U(e.draft), n = U(e.busy), r = B(!1), i = (n, r) => e.edit(t.with(n, r));
 	return /* @__PURE__ */ Z("div", {
 		class: "texts",
 		"data-busy": n,
@@ -2647,11 +2647,11 @@ function kr({ session: e }) {
 }
 var Ar = 168;
 function jr({ name: e, text: t, autoFocus: n, onInput: r, onEnter: i, onRemove: a }) {
-	let o = z(null), [s, c] = L(!1);
-	return R(() => {
+	let o = B(null), [s, c] = R(!1);
+	return z(() => {
 		let e = o.current;
 		e.style.height = "", s && (e.style.height = `${Math.min(e.scrollHeight, Ar)}px`);
-	}, [s, t]), Se(() => {
+	}, [s, t]), xe(() => {
 		n && o.current.focus();
 	}, [n]), /* @__PURE__ */ Z("div", {
 		class: "sentence",
@@ -2693,8 +2693,8 @@ function jr({ name: e, text: t, autoFocus: n, onInput: r, onEnter: i, onRemove: 
 	});
 }
 function Mr() {
-	let [e, t] = L("");
-	return Se(() => {
+	let [e, t] = R("");
+	return xe(() => {
 		if (!e) return;
 		let n = setTimeout(() => t(""), 1600);
 		return () => clearTimeout(n);
@@ -2720,7 +2720,7 @@ var Nr = {
 	dark: "●"
 };
 function Pr({ session: e }) {
-	let { theme: t } = H(e.state), n = Y(lt, t);
+	let { theme: t } = U(e.state), n = Y(lt, t);
 	return /* @__PURE__ */ Z("button", {
 		class: "icon",
 		"data-testid": "theme",
@@ -2735,7 +2735,7 @@ function Pr({ session: e }) {
 }
 // src/parts/app.tsx
 function Fr({ session: e, host: t }) {
-	let n = H(e.shown), r = H(e.problem), { theme: i } = H(e.state), [a, o] = L(!1), [s, c] = L(!0), l = zr(t, i), u = Rr(e);
+	let n = U(e.shown), r = U(e.problem), { theme: i } = U(e.state), [a, o] = R(!1), [s, c] = R(!0), l = zr(t, i), u = Rr(e);
 	return Vr(e, t, () => o((e) => !e)), /* @__PURE__ */ Z("div", {
 		class: "app",
 		children: [
@@ -2826,8 +2826,8 @@ function Lr(e) {
 	return e.charAt(0).toUpperCase() + e.slice(1) + (/[.!?…]$/.test(e) ? "" : ".");
 }
 function Rr(e) {
-	let t = H(e.shown), n = H(e.arrivals), r = H(e.state), i = z(null), { heads: a, focus: o, flow: s, special: c, scale: l, top: u } = r;
-	return B(() => t ? (i.current = wt(t, r) ?? i.current, i.current) : null, [
+	let t = U(e.shown), n = U(e.arrivals), r = U(e.state), i = B(null), { heads: a, focus: o, flow: s, special: c, scale: l, top: u } = r;
+	return V(() => t ? (i.current = wt(t, r) ?? i.current, i.current) : null, [
 		t,
 		n,
 		a,
@@ -2840,13 +2840,13 @@ function Rr(e) {
 	]);
 }
 function zr(e, t) {
-	let [n, r] = L(() => matchMedia("(prefers-color-scheme: dark)").matches);
-	Se(() => {
+	let [n, r] = R(() => matchMedia("(prefers-color-scheme: dark)").matches);
+	xe(() => {
 		let e = matchMedia("(prefers-color-scheme: dark)"), t = () => r(e.matches);
 		return e.addEventListener("change", t), () => e.removeEventListener("change", t);
 	}, []);
 	let i = t === "auto" ? n : t === "dark";
-	return B(() => (e.dataset.theme = i ? "dark" : "light", je(e, i)), [e, i]);
+	return V(() => (e.dataset.theme = i ? "dark" : "light", Ae(e, i)), [e, i]);
 }
 var Br = {
 	ArrowLeft: [0, -1],
@@ -2855,7 +2855,7 @@ var Br = {
 	ArrowDown: [1, 0]
 };
 function Vr(e, t, n) {
-	R(() => {
+	z(() => {
 		let r = t.dataset.headscope ? document : t, i = (t) => {
 			let { key: r, shiftKey: i, ctrlKey: a, altKey: o, metaKey: s } = t;
 			if (a || o || s || Wr(t) || !e.shown.value) return;
@@ -2876,9 +2876,9 @@ function Hr(e, t, n) {
 	return i ? (e) => ({
 		...e,
 		view: i
-	}) : e === "j" ? (e) => ht(e, 1, r.tokens) : e === "k" ? (e) => ht(e, -1, r.tokens) : e === "f" && Ke(r.tokens) ? (e) => ({
+	}) : e === "j" ? (e) => ht(e, 1, r.tokens) : e === "k" ? (e) => ht(e, -1, r.tokens) : e === "f" && Ge(r.tokens) ? (e) => ({
 		...e,
-		flow: Y(U.map((e) => e.key), e.flow)
+		flow: Y(W.map((e) => e.key), e.flow)
 	}) : e === "s" ? (e) => ({
 		...e,
 		special: Y(ot, e.special)
@@ -3040,37 +3040,32 @@ function ei(e) {
 function ti(e, { blocks: t, rules: n, tokens: r }, { layer: i, head: a }) {
 	let o = t[i], s = r.length;
 	if (e.has(`${o}.pattern`)) return e.f32(`${o}.pattern`).subarray(a * s * s, (a + 1) * s * s);
-	let c = n[i], l = e.shape(`${o}.q`)[2], u = (t, n, r) => e.f32(`${o}.${t}`).subarray(n * r, (n + 1) * r), d = Math.floor(a * c.key_heads / c.query_heads);
-	return ni(u("q", a, s * l), u("k", d, s * l), e.has(`${o}.lse`) ? u("lse", a, s) : null, c, r.map((e) => e.mask), c.sink?.[a] ?? -Infinity);
+	let c = n[i], l = s * e.shape(`${o}.q`)[2], u = (t, n) => e.f32(`${o}.${t}`).subarray(n * l, (n + 1) * l);
+	return ni(u("q", a), u("k", Math.floor(a * c.key_heads / c.query_heads)), c, r.map((e) => e.mask), c.sink?.[a]);
 }
-function ni(e, t, n, r, i, a = -Infinity) {
-	let o = i.length, s = e.length / o, c = new Float32Array(o * o);
-	for (let l = 0; l < o; l++) {
-		let u = c.subarray(l * o, (l + 1) * o).fill(-Infinity), [d, f] = ii(r.mask, l, o);
-		for (let n = d; n < f; n++) {
-			if (!i[n]) continue;
-			let a = r.scale * ai(e, l * s, t, n * s, s);
-			u[n] = r.soft_cap === null ? a : r.soft_cap * Math.tanh(a / r.soft_cap);
-		}
-		let p = n ? n[l] : ri(u, a);
-		for (let e = 0; e < o; e++) u[e] = Math.exp(u[e] - p);
+function ni(e, t, n, r, i = -Infinity) {
+	let a = r.length, o = e.length / a, s = new Float32Array(a * a), c = new Float64Array(a);
+	for (let l = 0; l < a; l++) {
+		let [u, d] = ri(n.mask, l, a), f = i;
+		for (let i = u; i < d; i++) c[i] = r[i] ? ii(e, l * o, t, i * o, o, n) : -Infinity, f = Math.max(f, c[i]);
+		if (f === -Infinity) continue;
+		let p = Math.exp(i - f);
+		for (let e = u; e < d; e++) p += c[e] = Math.exp(c[e] - f);
+		for (let e = u; e < d; e++) s[l * a + e] = c[e] / p;
 	}
-	return c;
+	return s;
 }
-function ri(e, t) {
-	let n = e.reduce((e, t) => Math.max(e, t), t);
-	return n === -Infinity ? 0 : n + Math.log(e.reduce((e, t) => e + Math.exp(t - n), Math.exp(t - n)));
-}
-function ii(e, t, n) {
+function ri(e, t, n) {
 	return e === "full" ? [0, n] : e === "causal" ? [0, Math.min(t + 1, n)] : "window" in e ? [Math.max(0, t - e.window), Math.min(t + e.window + 1, n)] : [Math.max(0, t + 1 - e.causal_window), Math.min(t + 1, n)];
 }
-function ai(e, t, n, r, i) {
-	let a = 0;
-	for (let o = 0; o < i; o++) a += e[t + o] * n[r + o];
-	return a;
+function ii(e, t, n, r, i, { scale: a, soft_cap: o }) {
+	let s = 0;
+	for (let a = 0; a < i; a++) s += e[t + a] * n[r + a];
+	let c = s * a;
+	return o === null ? c : o * Math.tanh(c / o);
 }
 // src/model/page.ts
-var oi = "The file is damaged or cut short: export it again.", si = "This browser cannot unpack the page's data: use one from 2023 or later.", ci = class extends qr {
+var ai = "The file is damaged or cut short: export it again.", oi = "This browser cannot unpack the page's data: use one from 2023 or later.", si = class extends qr {
 	file;
 	trace;
 	constructor(e, t) {
@@ -3083,10 +3078,10 @@ var oi = "The file is damaged or cut short: export it again.", si = "This browse
 	}
 	async begin(e) {
 		try {
-			let t = await li(e);
-			this.file = Je.read(t), this.trace = Ze(this.file), this.set("overview", t);
+			let t = await ci(e);
+			this.file = qe.read(t), this.trace = Xe(this.file), this.set("overview", t);
 		} catch (e) {
-			let t = "DecompressionStream" in globalThis ? oi : si;
+			let t = "DecompressionStream" in globalThis ? ai : oi;
 			this.reply({
 				kind: "error",
 				request: 0,
@@ -3095,14 +3090,14 @@ var oi = "The file is damaged or cut short: export it again.", si = "This browse
 		}
 	}
 };
-async function li(e) {
+async function ci(e) {
 	let t = atob(e.trim()), n = new Uint8Array(t.length);
 	for (let e = 0; e < t.length; e++) n[e] = t.charCodeAt(e);
 	let r = new Blob([n]).stream().pipeThrough(new DecompressionStream("gzip"));
 	return new Uint8Array(await new Response(r).arrayBuffer());
 }
 // src/session.ts
-var ui = 90, di = 40, fi = 96 << 20, pi = class {
+var li = 90, ui = 40, di = 96 << 20, fi = class {
 	trace;
 	patterns = /* @__PURE__ */ new Map();
 	asked = /* @__PURE__ */ new Set();
@@ -3110,31 +3105,31 @@ var ui = 90, di = 40, fi = 96 << 20, pi = class {
 		this.trace = e;
 	}
 	pattern(e) {
-		return this.patterns.get(bi(e));
+		return this.patterns.get(yi(e));
 	}
 	wants(e) {
-		return !this.asked.has(bi(e));
+		return !this.asked.has(yi(e));
 	}
 	ask(e) {
-		this.asked.add(bi(e));
+		this.asked.add(yi(e));
 	}
 	keep(e, t) {
-		this.patterns.set(bi(e), t);
+		this.patterns.set(yi(e), t);
 		let [n] = this.patterns.keys();
-		this.patterns.size * t.byteLength > fi && (this.patterns.delete(n), this.asked.delete(n));
+		this.patterns.size * t.byteLength > di && (this.patterns.delete(n), this.asked.delete(n));
 	}
 	lost(e) {
-		this.asked.delete(bi(e));
+		this.asked.delete(yi(e));
 	}
-}, mi = class {
+}, pi = class {
 	host;
 	state;
-	hover = new V(null);
-	shown = new V(null);
-	arrivals = new V(0);
-	draft = new V([]);
-	problem = new V(null);
-	busy = new V(!1);
+	hover = new H(null);
+	shown = new H(null);
+	arrivals = new H(0);
+	draft = new H([]);
+	problem = new H(null);
+	busy = new H(!1);
 	editable;
 	fresh;
 	target = null;
@@ -3146,8 +3141,8 @@ var ui = 90, di = 40, fi = 96 << 20, pi = class {
 	ahead;
 	constructor(e, t) {
 		this.host = e;
-		let { view: n, id: r } = vi(e.get("focus"));
-		this.fresh = !r && !/[#&]head=/.test(t), this.state = new V(bt(t, J({
+		let { view: n, id: r } = _i(e.get("focus"));
+		this.fresh = !r && !/[#&]head=/.test(t), this.state = new H(bt(t, J({
 			...q,
 			view: n
 		}, r ?? q.focus)).state), this.editable = e.get("editable") === !0, e.on("change:overview", this.onOverview), e.on("msg:custom", this.onMessage), this.state.subscribe(() => this.onState()), this.onOverview();
@@ -3161,9 +3156,9 @@ var ui = 90, di = 40, fi = 96 << 20, pi = class {
 	open(e, t) {
 		this.fresh = !1;
 		let n = this.shown.value?.trace;
-		t !== null && this.editable && n && !yi(t, n.texts) ? (this.target = e, this.edit(t, 0)) : this.state.set(n ? _t(e, n) : e);
+		t !== null && this.editable && n && !vi(t, n.texts) ? (this.target = e, this.edit(t, 0)) : this.state.set(n ? _t(e, n) : e);
 	}
-	edit(e, t = ui) {
+	edit(e, t = li) {
 		this.draft.set(e), clearTimeout(this.typing), this.typing = setTimeout(() => this.runTexts(e), t);
 	}
 	runTexts(e) {
@@ -3181,7 +3176,7 @@ var ui = 90, di = 40, fi = 96 << 20, pi = class {
 		let e = Jr(this.host.get("overview"));
 		if (e) {
 			try {
-				this.coming = new pi(Ze(Je.read(e)));
+				this.coming = new fi(Xe(qe.read(e)));
 			} catch (e) {
 				this.problem.set(Yr(e, "The data do not fit this page: write the file again with this version."));
 				return;
@@ -3194,7 +3189,7 @@ var ui = 90, di = 40, fi = 96 << 20, pi = class {
 	};
 	onPattern(e, t) {
 		let n = this.waiting.get(e);
-		this.waiting.delete(e), n && t && (n.of.keep(n.id, Ye(t)), n.of === this.coming ? this.showComing() : n.of === this.shown.value && this.arrivals.set(this.arrivals.value + 1));
+		this.waiting.delete(e), n && t && (n.of.keep(n.id, Je(t)), n.of === this.coming ? this.showComing() : n.of === this.shown.value && this.arrivals.set(this.arrivals.value + 1));
 	}
 	onError({ request: e, message: t, help: n, gone: r }) {
 		let i = this.waiting.get(e);
@@ -3216,14 +3211,14 @@ var ui = 90, di = 40, fi = 96 << 20, pi = class {
 		}), this.host.save_changes();
 	}
 	headsFor({ trace: e }) {
-		return this.fresh && !this.shown.value ? [gi(e)] : _t(this.target ?? this.state.value, e).heads;
+		return this.fresh && !this.shown.value ? [hi(e)] : _t(this.target ?? this.state.value, e).heads;
 	}
 	showComing() {
 		let { coming: e } = this;
 		if (!e) return;
 		let t = this.headsFor(e);
 		if (this.askFor(e, t), !t.every((t) => e.pattern(t))) return;
-		let n = this.shown.value?.trace, r = this.fresh && !n ? J(this.state.value, t[0]) : this.state.value, i = this.target ?? (n ? hi(r, n, e.trace) : r);
+		let n = this.shown.value?.trace, r = this.fresh && !n ? J(this.state.value, t[0]) : this.state.value, i = this.target ?? (n ? mi(r, n, e.trace) : r);
 		this.target = null, this.draft.value.length === 0 && this.draft.set(e.trace.texts), this.coming = null, this.hover.set(null), this.shown.set(e), this.state.set(_t(i, e.trace)), this.askForNeighbours();
 	}
 	askFor(e, t) {
@@ -3246,12 +3241,12 @@ var ui = 90, di = 40, fi = 96 << 20, pi = class {
 		clearTimeout(this.ahead), this.ahead = setTimeout(() => {
 			let e = this.shown.value;
 			if (!e) return;
-			let t = _i(this.state.value.focus, e.trace).find((t) => e.wants(t));
+			let t = gi(this.state.value.focus, e.trace).find((t) => e.wants(t));
 			t && (this.askFor(e, [t]), this.askForNeighbours());
-		}, di);
+		}, ui);
 	}
 };
-function hi(e, t, n) {
+function mi(e, t, n) {
 	let { focus: r } = e, i = vt(r.query, t.tokens, n.tokens), a = vt(r.key, t.tokens, n.tokens);
 	return {
 		...e,
@@ -3262,14 +3257,14 @@ function hi(e, t, n) {
 		}
 	};
 }
-function gi(e) {
+function hi(e) {
 	let t = (t, n) => {
 		let r = e.metrics.findIndex((e) => e.key === n);
-		return r < 0 ? 0 : Qe(e, r, t);
+		return r < 0 ? 0 : Ze(e, r, t);
 	}, n = (n) => t(n, "first") + t(n, "separators") + t(n, "entropy") / Math.log(e.tokens.length + 1);
-	return $e(e).reduce((e, t) => n(t) < n(e) ? t : e);
+	return Qe(e).reduce((e, t) => n(t) < n(e) ? t : e);
 }
-function _i({ layer: e, head: t }, n) {
+function gi({ layer: e, head: t }, n) {
 	return [
 		{
 			layer: e,
@@ -3289,7 +3284,7 @@ function _i({ layer: e, head: t }, n) {
 		}
 	].filter((e) => e.layer >= 0 && e.head >= 0 && e.layer < n.layers && e.head < n.heads);
 }
-function vi(e) {
+function _i(e) {
 	let { view: t, layer: n, head: r } = e ?? {}, i = (e) => Number.isInteger(e) && e >= 0 ? e : null, [a, o] = [i(n), i(r)];
 	return {
 		view: at.find(({ key: e }) => e === t)?.key ?? q.view,
@@ -3299,41 +3294,41 @@ function vi(e) {
 		}
 	};
 }
-function yi(e, t) {
+function vi(e, t) {
 	return e.length === t.length && e.every((e, n) => e === t[n]);
 }
-function bi({ layer: e, head: t }) {
+function yi({ layer: e, head: t }) {
 	return `${e}.${t}`;
 }
 // src/theme.css?inline
-var xi = ":host{--paper:#fbfbf9;--raised:#fff;--ink:#1c1d21;--soft:#4a4c54;--quiet:#686a72;--hair:#e3e3de;--chip:#f0f0ec;--chip-on:#e6e6e1;--accent:#2b63d9;--accent-soft:#dce6fa;--looked:#c8610a;--looked-soft:#fae6d3;--warn:#a3271f;--warn-soft:#fdf0ee;--kind-first:#83868f;--kind-separators:#b9bbc2;--kind-itself:#8060cf;--kind-next:var(--accent);--kind-previous:#3596b5;--kind-same:#4da567;--kind-other:var(--looked);--gap:26px;--lightningcss-light:initial;--lightningcss-dark: ;color-scheme:light;--height:680px;color:var(--ink);background:var(--paper);font-variant-numeric:tabular-nums;-webkit-font-smoothing:antialiased;text-align:start;font:14px/1.45 Inter,ui-sans-serif,system-ui,-apple-system,Segoe UI,Roboto,Helvetica Neue,Arial,Noto Sans,sans-serif;display:block;container-type:inline-size}:host([data-theme=dark]){--paper:#131417;--raised:#191a1e;--ink:#ececee;--soft:#b9bbc3;--quiet:#92959f;--hair:#292b31;--chip:#202227;--chip-on:#2d3037;--accent:#7aa5ff;--accent-soft:#22304d;--looked:#ffac5e;--looked-soft:#4a3016;--warn:#ff9c92;--warn-soft:#331b1a;--kind-first:#8a8d97;--kind-separators:#bfc1c8;--kind-itself:#a78bf0;--kind-previous:#4fb3d3;--kind-same:#66bf80;--lightningcss-light: ;--lightningcss-dark:initial;color-scheme:dark}:host([data-full]){--height:100dvh}*,:before,:after{box-sizing:border-box}h1,h2,h3,p,dl,dd,ol{font:inherit;margin:0;padding:0}ol{list-style:none}button,select,textarea{font:inherit;color:inherit;background:0 0;border:0;margin:0;padding:0}button,select{cursor:pointer}:focus-visible{outline:2px solid var(--accent);outline-offset:2px;border-radius:4px}.unseen{clip-path:inset(50%);white-space:nowrap;width:1px;height:1px;position:absolute;overflow:hidden}.figure{font-variant-numeric:tabular-nums;white-space:nowrap}.heading{justify-content:space-between;align-items:baseline;gap:12px;display:flex}h2,h3{color:var(--soft);font-size:12.5px;font-weight:550}.chip{background:var(--chip);white-space:nowrap;border-radius:7px;padding:2px 8px;font-size:12.5px}.chip:hover,.chip[aria-pressed=true]{background:var(--chip-on)}.label{color:var(--quiet)}.icon{text-align:center;border-radius:7px;width:28px;height:28px;line-height:1}.icon:hover{background:var(--chip)}.piece{white-space:pre;unicode-bidi:isolate}.sign{color:var(--quiet);border-bottom:1px dotted;margin:0 .1em;font-size:.8em}.join{border:solid var(--quiet);border-width:0 1px 1.4px;border-radius:0 0 50% 50%/0 0 100% 100%;width:.52em;height:.26em;margin-inline-end:.14em;display:inline-block;position:relative}.app{height:var(--height);background:var(--paper);flex-direction:column;display:flex;position:relative;overflow:hidden}.body{flex:1;grid-template-columns:clamp(288px,28vw,404px) minmax(0,1fr) clamp(264px,22vw,316px);min-height:0;display:grid}.side,.inspector{scrollbar-width:thin;scrollbar-color:var(--hair) transparent;padding:var(--gap) 28px;overflow-y:auto}.side{border-inline-end:1px solid var(--hair);gap:var(--gap);flex-direction:column;display:flex}.inspector{border-inline-start:1px solid var(--hair)}.stepper{display:none}.topbar{border-bottom:1px solid var(--hair);z-index:4;flex:none;align-items:center;gap:22px;height:60px;padding:0 28px;display:flex;position:relative}h1{letter-spacing:-.01em;font-size:16px;font-weight:700}.model{color:var(--quiet);white-space:nowrap;font-size:13.5px}.model strong{color:var(--ink);margin-inline-end:7px;font-weight:550}.texts{background:var(--raised);min-width:0;height:36px;box-shadow:inset 0 0 0 1px var(--hair);border-radius:9px;flex:0 640px;display:flex;position:relative}.sentence{flex:1 1 0;align-items:flex-start;min-width:0;display:flex;position:relative}.sentence+.sentence,.add{border-inline-start:1px solid var(--hair)}.letter{inset-inline-start:15px;color:var(--quiet);z-index:2;pointer-events:none;font-size:11.5px;position:absolute;top:9px}.sentence textarea,.sentence bdi{resize:none;white-space:pre;text-overflow:ellipsis;flex:1;min-width:0;height:36px;padding:0 12px 0 34px;font-size:14.5px;line-height:36px;display:block;overflow:hidden}.sentence textarea::placeholder{color:var(--quiet);opacity:1}.sentence textarea:focus{outline:2px solid var(--accent);outline-offset:-1px;border-radius:9px}.sentence[data-open=true] textarea{z-index:1;white-space:pre-wrap;background:var(--raised);scrollbar-width:thin;width:100%;min-height:36px;padding-block:7px;line-height:22px;position:absolute;inset:0 0 auto;overflow-y:auto}.sentence:has(.remove) textarea{padding-inline-end:34px}.remove{color:var(--quiet);border-radius:6px;width:22px;height:22px;line-height:1}.remove:hover{color:var(--ink);background:var(--chip)}.sentence .remove{inset-inline-end:8px;z-index:2;position:absolute;top:7px}.fixed{box-shadow:none;background:0 0}.sentence bdi{white-space:nowrap}.fixed .sentence{flex:0 auto}.fixed .sentence bdi{padding-inline-end:22px}.add{color:var(--quiet);white-space:nowrap;flex:none;padding:0 16px}.add:hover{color:var(--ink)}.running{pointer-events:none;height:2px;position:absolute;bottom:0;left:12px;right:12px;overflow:hidden}[data-busy=true] .running:before{content:\"\";background:var(--accent);opacity:0;border-radius:1px;width:30%;height:100%;animation:none;display:block}@keyframes running{0%{opacity:1;transform:translate(-100%)}to{opacity:1;transform:translate(340%)}}.actions{color:var(--soft);white-space:nowrap;align-items:center;gap:10px;margin-inline-start:auto;font-size:13.5px;display:flex}.actions button:hover{color:var(--ink)}.problem{z-index:5;background:var(--warn-soft);width:-moz-fit-content;width:fit-content;color:var(--soft);box-shadow:0 0 0 1px color-mix(in srgb, var(--warn) 30%, transparent), 0 6px 24px #0000001a;border-radius:9px;justify-content:space-between;align-items:center;gap:16px;margin:0 auto;padding:7px 8px 7px 16px;font-size:13.5px;display:flex;position:absolute;bottom:38px;left:28px;right:28px}.problem strong{color:var(--warn);margin-inline-end:6px;font-weight:600}.blank{text-align:center;color:var(--quiet);flex:1;place-content:center;gap:6px;padding:28px;display:grid}.blank h2{color:var(--ink);font-size:17px}.blank p{max-width:56ch}.blank .chip{color:var(--ink);justify-self:center;margin-top:12px;padding:5px 14px;font-size:14px}.loading p{opacity:0;animation:.2s .3s forwards appear}@keyframes appear{to{opacity:1}}.atlas .heading{margin-bottom:10px}.atlas select{appearance:none;color:var(--soft);field-sizing:content;text-align-last:right;background:linear-gradient(45deg, transparent 50%, var(--quiet) 50%) right 4px top 9px / 4.5px 4.5px no-repeat, linear-gradient(-45deg, transparent 50%, var(--quiet) 50%) right 0 top 9px / 4.5px 4.5px no-repeat;max-width:180px;padding-inline-end:15px;font-size:12.5px}.atlas option{color:var(--ink);background:var(--raised)}.thumbnails{position:relative}.cells{cursor:pointer;position:absolute}.cells canvas{display:block}.ruler{color:var(--quiet);align-items:center;font-size:10.5px;display:flex;position:absolute}.ruler.top{justify-content:center;height:15px;top:0}.ruler.left{justify-content:flex-end;left:0}.ruler[data-on=true]{color:var(--ink);font-weight:650}.outline{pointer-events:none;box-shadow:0 0 0 1px var(--paper), 0 0 0 2px var(--quiet);border-radius:2px;position:absolute}.outline.drawn,.outline.focused{color:var(--ink);box-shadow:0 0 0 1px var(--paper), 0 0 0 3px currentColor}.outline.focused{z-index:1;border-radius:3px}.card{z-index:6;background:var(--raised);width:236px;box-shadow:0 0 0 1px var(--hair), 0 10px 34px #0000002e;pointer-events:none;border-radius:10px;padding:12px 14px;font-size:12.5px;position:fixed}.card canvas{border-radius:3px;margin:8px 0 4px;display:block}.card .axes{color:var(--quiet);margin-bottom:6px;font-size:11.5px}.card .row{gap:10px;display:flex}.card .row span:first-child{color:var(--soft);flex:1}.rank{color:var(--quiet);text-align:end;flex:none;min-width:40px;padding-inline-start:6px}.finder dl{margin-top:8px}.finder dl>div{justify-content:space-between;align-items:center;gap:8px;padding:2.5px 0;font-size:12.5px;display:flex}.finder dt{color:var(--soft);text-overflow:ellipsis;white-space:nowrap;overflow:hidden}.finder dd{flex:none;gap:5px;display:flex}.finder .chip{padding:1.5px 7px;font-size:12px}.finder .chip .figure{color:var(--soft);margin-inline-start:3px}.finder .chip[aria-pressed=true]{box-shadow:inset 0 0 0 1.5px var(--ink)}.stage{flex-direction:column;min-width:0;min-height:0;padding:18px 28px 0;display:flex}.tabs{flex:none;gap:22px;display:flex}.tabs button{color:var(--quiet);padding:5px 0 6px;font-size:14.5px;box-shadow:inset 0 -2px #0000}.tabs button:hover{color:var(--ink)}.tabs button[aria-pressed=true]{color:var(--ink);box-shadow:inset 0 -2px 0 var(--ink);font-weight:600}.switches{flex-wrap:wrap;flex:none;align-items:center;gap:6px 24px;padding:12px 0 4px;font-size:13px;display:flex}.choices{align-items:center;gap:4px;display:flex}.choices button{color:var(--soft);border-radius:7px;padding:3px 9px;font-size:13px}.choices button:hover{color:var(--ink);background:var(--chip)}.choices button[aria-pressed=true],.choices .chip{background:var(--chip);color:var(--ink)}.choices .chip:hover{background:var(--chip-on)}.choices .label{margin-inline-end:3px}.scale{margin-inline-start:auto}.note{min-height:19px;color:var(--soft);flex-basis:100%;font-size:12.5px}.legend{flex-wrap:wrap;align-items:center;gap:6px 10px;padding-bottom:8px;font-size:12.5px;display:flex}.drawn{align-items:center;display:inline-flex}.drawn .chip{align-items:center;gap:7px;display:inline-flex}.drawn .chip[aria-pressed=true]{box-shadow:inset 0 0 0 1.5px var(--ink)}.scroller{scrollbar-width:thin;scrollbar-color:var(--hair) transparent;flex:1;min-height:0;margin:0 -28px;padding:0;overflow:hidden auto}.picture{position:relative;overflow:clip}.scale-key{height:34px;color:var(--quiet);flex:none;align-items:center;gap:14px;font-size:12px;display:flex}.scale-key span{align-items:center;gap:4px;display:inline-flex}.scale-key span:last-child{margin-inline-start:auto}.picture canvas{pointer-events:none;position:absolute;left:0}.base{transition:opacity 80ms}.picture[data-active] .base{opacity:.26}.column{cursor:pointer;z-index:1;position:absolute;top:0;bottom:0}.column:focus-visible{outline-offset:4px}.token{align-items:center;padding:0 8px;display:flex;position:absolute;left:0;right:0}.query .token{justify-content:flex-end}.token .piece{text-overflow:ellipsis;overflow:hidden}.key .token{color:var(--soft)}.column .special{color:var(--quiet);font-size:.86em}.token[data-lit]{color:var(--ink);font-weight:650}.pill{border-radius:8px;position:absolute}.pill.query{background:var(--accent-soft)}.pill.key{background:var(--looked-soft)}.weight{height:16px;color:var(--soft);pointer-events:none;align-items:center;gap:8px;margin-top:-8px;font-size:12.5px;display:flex;position:absolute}.weight.from-key{flex-direction:row-reverse}.weight .figure{width:36px}.weight.from-key .figure{text-align:end}.weight .bar{flex:none;width:56px;height:5px;display:flex}.weight.from-key .bar{flex-direction:row-reverse}.bar i{background:var(--accent);min-width:1.5px;display:block}.bar i:not(:only-child){min-width:0}.bar i:first-child{border-start-start-radius:3px;border-end-start-radius:3px}.bar i:last-child{border-start-end-radius:3px;border-end-end-radius:3px}.weight.from-key .bar i,[data-from=key] .bar i{background:var(--looked)}.beyond{z-index:2;height:0;position:sticky}.beyond.above{top:4px}.beyond button{white-space:nowrap;background:var(--raised);box-shadow:0 0 0 1px var(--hair), 0 2px 10px #0000001f;border-radius:7px;gap:6px;padding:1px 9px;font-size:12.5px;display:flex;position:absolute}.bracket{border:solid color-mix(in srgb, var(--quiet) 75%, transparent);border-width:1px 0 1px 1px;align-items:center;width:8px;display:flex;position:absolute}.bracket span{width:0;color:var(--soft);font-size:12.5px;line-height:1;position:sticky;top:24px;bottom:24px;transform:translate(-17px)}.table{margin:14px 0 0;overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:13.5px}thead th{background:var(--paper);box-shadow:inset 0 -1px 0 var(--hair);color:var(--quiet);font-size:12.5px;font-weight:500;position:sticky;top:0}th,td{text-align:start;white-space:nowrap;padding:5px 14px 5px 0;font-weight:400}th.number,td.number{text-align:end;padding-inline-end:22px}td.number{color:var(--soft)}tbody th{font-weight:550}tbody th .piece,tbody td .piece{text-overflow:ellipsis;vertical-align:bottom;max-width:20ch;display:inline-block;overflow:hidden}tbody tr{cursor:pointer}tbody tr:hover{background:var(--chip)}tbody tr[aria-selected=true]{background:var(--accent-soft)}tr.special,tr.special th,.none{color:var(--quiet)}.title{letter-spacing:-.01em;color:var(--ink);font-size:20px;font-weight:650;line-height:1.3}.subject{color:var(--soft);text-overflow:ellipsis;white-space:nowrap;font-size:13.5px;overflow:hidden}.pinned{color:var(--quiet)}.edges{min-height:144px;margin-top:16px}.edges li{grid-template-columns:minmax(0,1fr) 108px 44px;align-items:center;gap:12px;height:24px;font-size:13.5px;display:grid}.edges[data-from=text] li{grid-template-columns:minmax(0,1fr) 56px 44px}.edges li.none{display:block}.ends{align-items:center;gap:5px;min-width:0;display:flex}.ends .piece{text-overflow:ellipsis;overflow:hidden}.arrow{color:var(--quiet)}.headsign{color:var(--quiet);align-items:center;gap:4px;font-size:12px;display:inline-flex}.headsign i{border-radius:50%;width:8px;height:8px}.edges .bar{height:6px;display:flex}.edges .figure{text-align:end;color:var(--soft)}.group{margin-top:var(--gap)}.group .heading>.figure{color:var(--quiet);flex:none;font-size:12.5px}.group h3{text-overflow:ellipsis;white-space:nowrap;min-width:0;overflow:hidden}.mass{border-radius:2px;gap:1px;height:10px;margin:9px 0 8px;display:flex;overflow:hidden}.kind.first{background:var(--kind-first)}.kind.separators{background:var(--kind-separators)}.kind.itself{background:var(--kind-itself)}.kind.next{background:var(--kind-next)}.kind.previous{background:var(--kind-previous)}.kind.same{background:var(--kind-same)}.kind.other{background:var(--kind-other)}.kinds div,.metrics div{justify-content:space-between;align-items:center;min-height:23px;font-size:13.5px;display:flex}.kinds dt,.metrics dt{color:var(--soft)}.kinds i{border-radius:2.5px;width:9px;height:9px;margin-inline-end:4px;display:inline-block}.metrics{margin-top:6px}.metrics dt{text-overflow:ellipsis;white-space:nowrap;overflow:hidden}.metrics div,.metrics .rank{font-size:12.5px}.metrics dd{flex:none;align-items:center;display:flex}.metrics .figure{text-align:end;min-width:38px}.ticks{stroke:var(--quiet);stroke-opacity:.35}.tick{stroke:var(--accent);stroke-width:2px}.caution{color:var(--quiet);margin-top:10px;font-size:12.5px}.footer{border-top:1px solid var(--hair);height:32px;color:var(--quiet);white-space:nowrap;flex:none;justify-content:space-between;align-items:center;gap:24px;padding:0 28px;font-size:12.5px;display:flex;overflow:hidden}.footer p{gap:26px;display:flex}.keys{gap:16px!important}kbd{font:inherit;color:var(--soft)}.help{width:min(660px,100vw - 32px);color:var(--ink);background:var(--raised);box-shadow:0 0 0 1px var(--hair), 0 24px 80px #00000040;border:0;border-radius:14px;padding:0}.help::backdrop{background:#0000004d}.help-body{padding:22px 26px 26px}.help .heading{align-items:center}.help h2{color:var(--ink);font-size:18px;font-weight:650}.help p{color:var(--soft);margin-top:10px}.keytable{grid-template-columns:1fr 1fr;gap:5px 26px;margin-top:18px;font-size:13.5px;display:grid}.keytable div{gap:10px;display:flex}.keytable dt{min-width:7.4em}.keytable dt kbd{color:var(--ink);white-space:nowrap;font-weight:550}.keytable dd{color:var(--soft)}@container (width<=1340px){.switches{column-gap:12px}}@container (width<=1240px){.finder .chip:nth-child(n+3),.metrics .strip{display:none}.note{flex:180px;order:1}.scale{order:2}.keys{display:none!important}.side,.inspector,.stage{padding-inline:20px}.scroller{margin-inline:-20px}.edges li{grid-template-columns:minmax(0,1fr) 72px 42px}}@container (width<=1000px){.model span{display:none}}@container (width<=880px){.app{height:auto;min-height:var(--height);overflow:visible}.body{grid-template-columns:minmax(0,1fr)}.topbar{flex-wrap:wrap;gap:8px 14px;height:auto;padding:12px 16px}.actions{gap:4px}.texts{flex-direction:column;flex:1 0 100%;order:3;height:auto}.sentence{flex:none;height:38px}.sentence+.sentence,.add{border-inline-start:0;border-top:1px solid var(--hair)}.add{text-align:start;height:38px}.stepper{border-bottom:1px solid var(--hair);align-items:center;gap:14px;padding:10px 16px;display:flex}.step{white-space:nowrap;align-items:center;gap:7px;display:flex}.step .chip{width:30px;height:30px;padding:0;font-size:16px}.stepper>.chip{height:30px;margin-inline-start:auto}.side,.inspector{border:0;padding:20px 16px;overflow:visible}.side{border-bottom:1px solid var(--hair)}.side[data-folded=true]{display:none}.stage{padding:12px 16px 0}.note{min-height:0}.finder .chip:nth-child(n+3),.metrics .strip{display:revert}.scale-key{flex-wrap:wrap;gap:4px 14px;height:auto;padding:8px 0}.scroller{flex:none;height:auto;max-height:82dvh;margin-inline:-16px}.table{margin-inline:0}.inspector{border-top:1px solid var(--hair);margin-top:18px}.footer{white-space:normal;height:auto;padding:12px 16px}.footer p{flex-wrap:wrap;gap:2px 20px}.keytable{grid-template-columns:1fr}.problem{order:1;margin:8px 16px;position:sticky;bottom:8px;left:0;right:0}}@container (width>=580px) and (width<=880px){.inspector{grid-template-columns:1fr 1fr;align-content:start;column-gap:44px;display:grid}.inspector>.title,.inspector>.subject{grid-column:1/-1}.inspector>.group:last-child{grid-area:3/2/span 2;margin-top:16px}.side:not([data-folded=true]){flex-direction:row;gap:44px}.side>*{flex:1 1 0;min-width:0}}@media (prefers-reduced-motion:reduce){*,:before{transition:none!important;animation-duration:.01ms!important;animation-iteration-count:1!important}}@media (forced-colors:active){.token[data-lit]{text-decoration:underline}}";
+var bi = ":host{--paper:#fbfbf9;--raised:#fff;--ink:#1c1d21;--soft:#4a4c54;--quiet:#686a72;--hair:#e3e3de;--chip:#f0f0ec;--chip-on:#e6e6e1;--accent:#2b63d9;--accent-soft:#dce6fa;--looked:#c8610a;--looked-soft:#fae6d3;--warn:#a3271f;--warn-soft:#fdf0ee;--kind-first:#83868f;--kind-separators:#b9bbc2;--kind-itself:#8060cf;--kind-next:var(--accent);--kind-previous:#3596b5;--kind-same:#4da567;--kind-other:var(--looked);--gap:26px;--lightningcss-light:initial;--lightningcss-dark: ;color-scheme:light;--height:680px;color:var(--ink);background:var(--paper);font-variant-numeric:tabular-nums;-webkit-font-smoothing:antialiased;text-align:start;font:14px/1.45 Inter,ui-sans-serif,system-ui,-apple-system,Segoe UI,Roboto,Helvetica Neue,Arial,Noto Sans,sans-serif;display:block;container-type:inline-size}:host([data-theme=dark]){--paper:#131417;--raised:#191a1e;--ink:#ececee;--soft:#b9bbc3;--quiet:#92959f;--hair:#292b31;--chip:#202227;--chip-on:#2d3037;--accent:#7aa5ff;--accent-soft:#22304d;--looked:#ffac5e;--looked-soft:#4a3016;--warn:#ff9c92;--warn-soft:#331b1a;--kind-first:#8a8d97;--kind-separators:#bfc1c8;--kind-itself:#a78bf0;--kind-previous:#4fb3d3;--kind-same:#66bf80;--lightningcss-light: ;--lightningcss-dark:initial;color-scheme:dark}:host([data-full]){--height:100dvh}*,:before,:after{box-sizing:border-box}h1,h2,h3,p,dl,dd,ol{font:inherit;margin:0;padding:0}ol{list-style:none}button,select,textarea{font:inherit;color:inherit;background:0 0;border:0;margin:0;padding:0}button,select{cursor:pointer}:focus-visible{outline:2px solid var(--accent);outline-offset:2px;border-radius:4px}.unseen{clip-path:inset(50%);white-space:nowrap;width:1px;height:1px;position:absolute;overflow:hidden}.figure{font-variant-numeric:tabular-nums;white-space:nowrap}.heading{justify-content:space-between;align-items:baseline;gap:12px;display:flex}h2,h3{color:var(--soft);font-size:12.5px;font-weight:550}.chip{background:var(--chip);white-space:nowrap;border-radius:7px;padding:2px 8px;font-size:12.5px}.chip:hover,.chip[aria-pressed=true]{background:var(--chip-on)}.label{color:var(--quiet)}.icon{text-align:center;border-radius:7px;width:28px;height:28px;line-height:1}.icon:hover{background:var(--chip)}.piece{white-space:pre;unicode-bidi:isolate}.sign{color:var(--quiet);border-bottom:1px dotted;margin:0 .1em;font-size:.8em}.join{border:solid var(--quiet);border-width:0 1px 1.4px;border-radius:0 0 50% 50%/0 0 100% 100%;width:.52em;height:.26em;margin-inline-end:.14em;display:inline-block;position:relative}.app{height:var(--height);background:var(--paper);flex-direction:column;display:flex;position:relative;overflow:hidden}.body{flex:1;grid-template-columns:clamp(288px,28vw,404px) minmax(0,1fr) clamp(264px,22vw,316px);min-height:0;display:grid}.side,.inspector{scrollbar-width:thin;scrollbar-color:var(--hair) transparent;padding:var(--gap) 28px;overflow-y:auto}.side{border-inline-end:1px solid var(--hair);gap:var(--gap);flex-direction:column;display:flex}.inspector{border-inline-start:1px solid var(--hair)}.stepper{display:none}.topbar{border-bottom:1px solid var(--hair);z-index:4;flex:none;align-items:center;gap:22px;height:60px;padding:0 28px;display:flex;position:relative}h1{letter-spacing:-.01em;font-size:16px;font-weight:700}.model{color:var(--quiet);white-space:nowrap;font-size:13.5px}.model strong{color:var(--ink);margin-inline-end:7px;font-weight:550}.texts{background:var(--raised);min-width:0;height:36px;box-shadow:inset 0 0 0 1px var(--hair);border-radius:9px;flex:0 640px;display:flex;position:relative}.sentence{flex:1 1 0;align-items:flex-start;min-width:0;display:flex;position:relative}.sentence+.sentence,.add{border-inline-start:1px solid var(--hair)}.letter{inset-inline-start:15px;color:var(--quiet);z-index:2;pointer-events:none;font-size:11.5px;position:absolute;top:9px}.sentence textarea,.sentence bdi{resize:none;white-space:pre;text-overflow:ellipsis;flex:1;min-width:0;height:36px;padding:0 12px 0 34px;font-size:14.5px;line-height:36px;display:block;overflow:hidden}.sentence textarea::placeholder{color:var(--quiet);opacity:1}.sentence textarea:focus{outline:2px solid var(--accent);outline-offset:-1px;border-radius:9px}.sentence[data-open=true] textarea{z-index:1;white-space:pre-wrap;background:var(--raised);scrollbar-width:thin;width:100%;min-height:36px;padding-block:7px;line-height:22px;position:absolute;inset:0 0 auto;overflow-y:auto}.sentence:has(.remove) textarea{padding-inline-end:34px}.remove{color:var(--quiet);border-radius:6px;width:22px;height:22px;line-height:1}.remove:hover{color:var(--ink);background:var(--chip)}.sentence .remove{inset-inline-end:8px;z-index:2;position:absolute;top:7px}.fixed{box-shadow:none;background:0 0}.sentence bdi{white-space:nowrap}.fixed .sentence{flex:0 auto}.fixed .sentence bdi{padding-inline-end:22px}.add{color:var(--quiet);white-space:nowrap;flex:none;padding:0 16px}.add:hover{color:var(--ink)}.running{pointer-events:none;height:2px;position:absolute;bottom:0;left:12px;right:12px;overflow:hidden}[data-busy=true] .running:before{content:\"\";background:var(--accent);opacity:0;border-radius:1px;width:30%;height:100%;animation:none;display:block}@keyframes running{0%{opacity:1;transform:translate(-100%)}to{opacity:1;transform:translate(340%)}}.actions{color:var(--soft);white-space:nowrap;align-items:center;gap:10px;margin-inline-start:auto;font-size:13.5px;display:flex}.actions button:hover{color:var(--ink)}.problem{z-index:5;background:var(--warn-soft);width:-moz-fit-content;width:fit-content;color:var(--soft);box-shadow:0 0 0 1px color-mix(in srgb, var(--warn) 30%, transparent), 0 6px 24px #0000001a;border-radius:9px;justify-content:space-between;align-items:center;gap:16px;margin:0 auto;padding:7px 8px 7px 16px;font-size:13.5px;display:flex;position:absolute;bottom:38px;left:28px;right:28px}.problem strong{color:var(--warn);margin-inline-end:6px;font-weight:600}.blank{text-align:center;color:var(--quiet);flex:1;place-content:center;gap:6px;padding:28px;display:grid}.blank h2{color:var(--ink);font-size:17px}.blank p{max-width:56ch}.blank .chip{color:var(--ink);justify-self:center;margin-top:12px;padding:5px 14px;font-size:14px}.loading p{opacity:0;animation:.2s .3s forwards appear}@keyframes appear{to{opacity:1}}.atlas .heading{margin-bottom:10px}.atlas select{appearance:none;color:var(--soft);field-sizing:content;text-align-last:right;background:linear-gradient(45deg, transparent 50%, var(--quiet) 50%) right 4px top 9px / 4.5px 4.5px no-repeat, linear-gradient(-45deg, transparent 50%, var(--quiet) 50%) right 0 top 9px / 4.5px 4.5px no-repeat;max-width:180px;padding-inline-end:15px;font-size:12.5px}.atlas option{color:var(--ink);background:var(--raised)}.thumbnails{position:relative}.cells{cursor:pointer;position:absolute}.cells canvas{display:block}.ruler{color:var(--quiet);align-items:center;font-size:10.5px;display:flex;position:absolute}.ruler.top{justify-content:center;height:15px;top:0}.ruler.left{justify-content:flex-end;left:0}.ruler[data-on=true]{color:var(--ink);font-weight:650}.outline{pointer-events:none;box-shadow:0 0 0 1px var(--paper), 0 0 0 2px var(--quiet);border-radius:2px;position:absolute}.outline.drawn,.outline.focused{color:var(--ink);box-shadow:0 0 0 1px var(--paper), 0 0 0 3px currentColor}.outline.focused{z-index:1;border-radius:3px}.card{z-index:6;background:var(--raised);width:236px;box-shadow:0 0 0 1px var(--hair), 0 10px 34px #0000002e;pointer-events:none;border-radius:10px;padding:12px 14px;font-size:12.5px;position:fixed}.card canvas{border-radius:3px;margin:8px 0 4px;display:block}.card .axes{color:var(--quiet);margin-bottom:6px;font-size:11.5px}.card .row{gap:10px;display:flex}.card .row span:first-child{color:var(--soft);flex:1}.rank{color:var(--quiet);text-align:end;flex:none;min-width:40px;padding-inline-start:6px}.finder dl{margin-top:8px}.finder dl>div{justify-content:space-between;align-items:center;gap:8px;padding:2.5px 0;font-size:12.5px;display:flex}.finder dt{color:var(--soft);text-overflow:ellipsis;white-space:nowrap;overflow:hidden}.finder dd{flex:none;gap:5px;display:flex}.finder .chip{padding:1.5px 7px;font-size:12px}.finder .chip .figure{color:var(--soft);margin-inline-start:3px}.finder .chip[aria-pressed=true]{box-shadow:inset 0 0 0 1.5px var(--ink)}.stage{flex-direction:column;min-width:0;min-height:0;padding:18px 28px 0;display:flex}.tabs{flex:none;gap:22px;display:flex}.tabs button{color:var(--quiet);padding:5px 0 6px;font-size:14.5px;box-shadow:inset 0 -2px #0000}.tabs button:hover{color:var(--ink)}.tabs button[aria-pressed=true]{color:var(--ink);box-shadow:inset 0 -2px 0 var(--ink);font-weight:600}.switches{flex-wrap:wrap;flex:none;align-items:center;gap:6px 24px;padding:12px 0 4px;font-size:13px;display:flex}.choices{align-items:center;gap:4px;display:flex}.choices button{color:var(--soft);border-radius:7px;padding:3px 9px;font-size:13px}.choices button:hover{color:var(--ink);background:var(--chip)}.choices button[aria-pressed=true],.choices .chip{background:var(--chip);color:var(--ink)}.choices .chip:hover{background:var(--chip-on)}.choices .label{margin-inline-end:3px}.scale{margin-inline-start:auto}.note{min-height:19px;color:var(--soft);flex-basis:100%;font-size:12.5px}.legend{flex-wrap:wrap;align-items:center;gap:6px 10px;padding-bottom:8px;font-size:12.5px;display:flex}.drawn{align-items:center;display:inline-flex}.drawn .chip{align-items:center;gap:7px;display:inline-flex}.drawn .chip[aria-pressed=true]{box-shadow:inset 0 0 0 1.5px var(--ink)}.scroller{scrollbar-width:thin;scrollbar-color:var(--hair) transparent;flex:1;min-height:0;margin:0 -28px;padding:0;overflow:hidden auto}.picture{position:relative;overflow:clip}.scale-key{height:34px;color:var(--quiet);flex:none;align-items:center;gap:14px;font-size:12px;display:flex}.scale-key span{align-items:center;gap:4px;display:inline-flex}.scale-key span:last-child{margin-inline-start:auto}.picture canvas{pointer-events:none;position:absolute;left:0}.base{transition:opacity 80ms}.picture[data-active] .base{opacity:.26}.column{cursor:pointer;z-index:1;position:absolute;top:0;bottom:0}.column:focus-visible{outline-offset:4px}.token{align-items:center;padding:0 8px;display:flex;position:absolute;left:0;right:0}.query .token{justify-content:flex-end}.token .piece{text-overflow:ellipsis;overflow:hidden}.key .token{color:var(--soft)}.column .special{color:var(--quiet);font-size:.86em}.token[data-lit]{color:var(--ink);font-weight:650}.pill{border-radius:8px;position:absolute}.pill.query{background:var(--accent-soft)}.pill.key{background:var(--looked-soft)}.weight{height:16px;color:var(--soft);pointer-events:none;align-items:center;gap:8px;margin-top:-8px;font-size:12.5px;display:flex;position:absolute}.weight.from-key{flex-direction:row-reverse}.weight .figure{width:36px}.weight.from-key .figure{text-align:end}.weight .bar{flex:none;width:56px;height:5px;display:flex}.weight.from-key .bar{flex-direction:row-reverse}.bar i{background:var(--accent);min-width:1.5px;display:block}.bar i:not(:only-child){min-width:0}.bar i:first-child{border-start-start-radius:3px;border-end-start-radius:3px}.bar i:last-child{border-start-end-radius:3px;border-end-end-radius:3px}.weight.from-key .bar i,[data-from=key] .bar i{background:var(--looked)}.beyond{z-index:2;height:0;position:sticky}.beyond.above{top:4px}.beyond button{white-space:nowrap;background:var(--raised);box-shadow:0 0 0 1px var(--hair), 0 2px 10px #0000001f;border-radius:7px;gap:6px;padding:1px 9px;font-size:12.5px;display:flex;position:absolute}.bracket{border:solid color-mix(in srgb, var(--quiet) 75%, transparent);border-width:1px 0 1px 1px;align-items:center;width:8px;display:flex;position:absolute}.bracket span{width:0;color:var(--soft);font-size:12.5px;line-height:1;position:sticky;top:24px;bottom:24px;transform:translate(-17px)}.table{margin:14px 0 0;overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:13.5px}thead th{background:var(--paper);box-shadow:inset 0 -1px 0 var(--hair);color:var(--quiet);font-size:12.5px;font-weight:500;position:sticky;top:0}th,td{text-align:start;white-space:nowrap;padding:5px 14px 5px 0;font-weight:400}th.number,td.number{text-align:end;padding-inline-end:22px}td.number{color:var(--soft)}tbody th{font-weight:550}tbody th .piece,tbody td .piece{text-overflow:ellipsis;vertical-align:bottom;max-width:20ch;display:inline-block;overflow:hidden}tbody tr{cursor:pointer}tbody tr:hover{background:var(--chip)}tbody tr[aria-selected=true]{background:var(--accent-soft)}tr.special,tr.special th,.none{color:var(--quiet)}.title{letter-spacing:-.01em;color:var(--ink);font-size:20px;font-weight:650;line-height:1.3}.subject{color:var(--soft);text-overflow:ellipsis;white-space:nowrap;font-size:13.5px;overflow:hidden}.pinned{color:var(--quiet)}.edges{min-height:144px;margin-top:16px}.edges li{grid-template-columns:minmax(0,1fr) 108px 44px;align-items:center;gap:12px;height:24px;font-size:13.5px;display:grid}.edges[data-from=text] li{grid-template-columns:minmax(0,1fr) 56px 44px}.edges li.none{display:block}.ends{align-items:center;gap:5px;min-width:0;display:flex}.ends .piece{text-overflow:ellipsis;overflow:hidden}.arrow{color:var(--quiet)}.headsign{color:var(--quiet);align-items:center;gap:4px;font-size:12px;display:inline-flex}.headsign i{border-radius:50%;width:8px;height:8px}.edges .bar{height:6px;display:flex}.edges .figure{text-align:end;color:var(--soft)}.group{margin-top:var(--gap)}.group .heading>.figure{color:var(--quiet);flex:none;font-size:12.5px}.group h3{text-overflow:ellipsis;white-space:nowrap;min-width:0;overflow:hidden}.mass{border-radius:2px;gap:1px;height:10px;margin:9px 0 8px;display:flex;overflow:hidden}.kind.first{background:var(--kind-first)}.kind.separators{background:var(--kind-separators)}.kind.itself{background:var(--kind-itself)}.kind.next{background:var(--kind-next)}.kind.previous{background:var(--kind-previous)}.kind.same{background:var(--kind-same)}.kind.other{background:var(--kind-other)}.kinds div,.metrics div{justify-content:space-between;align-items:center;min-height:23px;font-size:13.5px;display:flex}.kinds dt,.metrics dt{color:var(--soft)}.kinds i{border-radius:2.5px;width:9px;height:9px;margin-inline-end:4px;display:inline-block}.metrics{margin-top:6px}.metrics dt{text-overflow:ellipsis;white-space:nowrap;overflow:hidden}.metrics div,.metrics .rank{font-size:12.5px}.metrics dd{flex:none;align-items:center;display:flex}.metrics .figure{text-align:end;min-width:38px}.ticks{stroke:var(--quiet);stroke-opacity:.35}.tick{stroke:var(--accent);stroke-width:2px}.caution{color:var(--quiet);margin-top:10px;font-size:12.5px}.footer{border-top:1px solid var(--hair);height:32px;color:var(--quiet);white-space:nowrap;flex:none;justify-content:space-between;align-items:center;gap:24px;padding:0 28px;font-size:12.5px;display:flex;overflow:hidden}.footer p{gap:26px;display:flex}.keys{gap:16px!important}kbd{font:inherit;color:var(--soft)}.help{width:min(660px,100vw - 32px);color:var(--ink);background:var(--raised);box-shadow:0 0 0 1px var(--hair), 0 24px 80px #00000040;border:0;border-radius:14px;padding:0}.help::backdrop{background:#0000004d}.help-body{padding:22px 26px 26px}.help .heading{align-items:center}.help h2{color:var(--ink);font-size:18px;font-weight:650}.help p{color:var(--soft);margin-top:10px}.keytable{grid-template-columns:1fr 1fr;gap:5px 26px;margin-top:18px;font-size:13.5px;display:grid}.keytable div{gap:10px;display:flex}.keytable dt{min-width:7.4em}.keytable dt kbd{color:var(--ink);white-space:nowrap;font-weight:550}.keytable dd{color:var(--soft)}@container (width<=1340px){.switches{column-gap:12px}}@container (width<=1240px){.finder .chip:nth-child(n+3),.metrics .strip{display:none}.note{flex:180px;order:1}.scale{order:2}.keys{display:none!important}.side,.inspector,.stage{padding-inline:20px}.scroller{margin-inline:-20px}.edges li{grid-template-columns:minmax(0,1fr) 72px 42px}}@container (width<=1000px){.model span{display:none}}@container (width<=880px){.app{height:auto;min-height:var(--height);overflow:visible}.body{grid-template-columns:minmax(0,1fr)}.topbar{flex-wrap:wrap;gap:8px 14px;height:auto;padding:12px 16px}.actions{gap:4px}.texts{flex-direction:column;flex:1 0 100%;order:3;height:auto}.sentence{flex:none;height:38px}.sentence+.sentence,.add{border-inline-start:0;border-top:1px solid var(--hair)}.add{text-align:start;height:38px}.stepper{border-bottom:1px solid var(--hair);align-items:center;gap:14px;padding:10px 16px;display:flex}.step{white-space:nowrap;align-items:center;gap:7px;display:flex}.step .chip{width:30px;height:30px;padding:0;font-size:16px}.stepper>.chip{height:30px;margin-inline-start:auto}.side,.inspector{border:0;padding:20px 16px;overflow:visible}.side{border-bottom:1px solid var(--hair)}.side[data-folded=true]{display:none}.stage{padding:12px 16px 0}.note{min-height:0}.finder .chip:nth-child(n+3),.metrics .strip{display:revert}.scale-key{flex-wrap:wrap;gap:4px 14px;height:auto;padding:8px 0}.scroller{flex:none;height:auto;max-height:82dvh;margin-inline:-16px}.table{margin-inline:0}.inspector{border-top:1px solid var(--hair);margin-top:18px}.footer{white-space:normal;height:auto;padding:12px 16px}.footer p{flex-wrap:wrap;gap:2px 20px}.keytable{grid-template-columns:1fr}.problem{order:1;margin:8px 16px;position:sticky;bottom:8px;left:0;right:0}}@container (width>=580px) and (width<=880px){.inspector{grid-template-columns:1fr 1fr;align-content:start;column-gap:44px;display:grid}.inspector>.title,.inspector>.subject{grid-column:1/-1}.inspector>.group:last-child{grid-area:3/2/span 2;margin-top:16px}.side:not([data-folded=true]){flex-direction:row;gap:44px}.side>*{flex:1 1 0;min-width:0}}@media (prefers-reduced-motion:reduce){*,:before{transition:none!important;animation-duration:.01ms!important;animation-iteration-count:1!important}}@media (forced-colors:active){.token[data-lit]{text-decoration:underline}}";
 // src/index.tsx
-function Si({ model: e, el: t }) {
-	return Ci(new mi(e, ""), t);
+function xi({ model: e, el: t }) {
+	return Si(new pi(e, ""), t);
 }
-function Ci(e, t) {
+function Si(e, t) {
 	let n = t.shadowRoot ?? t.attachShadow({ mode: "open" }), r = new CSSStyleSheet();
-	return r.replaceSync(xi), n.adoptedStyleSheets = [r], N(/* @__PURE__ */ Z(Fr, {
+	return r.replaceSync(bi), n.adoptedStyleSheets = [r], P(/* @__PURE__ */ Z(Fr, {
 		session: e,
 		host: t
 	}), n), () => {
-		e.close(), N(null, n);
+		e.close(), P(null, n);
 	};
 }
-function wi(e) {
-	let { editable: t, focus: n } = e.dataset, r = Ti(e, {
+function Ci(e) {
+	let { editable: t, focus: n } = e.dataset, r = wi(e, {
 		editable: t === "true",
 		focus: n ? JSON.parse(n) : null
 	});
 	e.toggleAttribute("data-full", !0);
 	let i = new CSSStyleSheet();
 	i.replaceSync("html,body{margin:0;height:100%}"), document.adoptedStyleSheets = [...document.adoptedStyleSheets, i];
-	let a = new mi(r, location.hash);
-	Kr(a), Ci(a, e);
+	let a = new pi(r, location.hash);
+	Kr(a), Si(a, e);
 }
-function Ti(e, t) {
-	return e.dataset.headscope === "app" ? new Zr(t, t.editable ? bt(location.hash, q).texts : null) : new ci(t, document.getElementById("headscope-data")?.textContent ?? "");
+function wi(e, t) {
+	return e.dataset.headscope === "app" ? new Zr(t, t.editable ? bt(location.hash, q).texts : null) : new si(t, document.getElementById("headscope-data")?.textContent ?? "");
 }
-for (let e of document.querySelectorAll("main[data-headscope]")) wi(e);
-var Ei = { render: Si };
-export { Ei as default };
+for (let e of document.querySelectorAll("main[data-headscope]")) Ci(e);
+var Ti = { render: xi };
+export { Ti as default };

@@ -3,40 +3,33 @@
 import type { Safetensors } from "./safetensors";
 import type { HeadId, Mask, Rule, Trace } from "./trace";
 
-/** The weights of one head, [queries, keys]: read from the file, or recomputed from q, k and lse. */
-export function patternOf(
-  file: Safetensors,
-  { blocks, rules, tokens }: Trace,
-  { layer, head }: HeadId,
-): Float32Array {
+/** The weights of one head, [queries, keys]: read from the file, or recomputed from queries and keys. */
+export function patternOf(file: Safetensors, { blocks, rules, tokens }: Trace, { layer, head }: HeadId): Float32Array {
   const site = blocks[layer];
   const n = tokens.length;
   if (file.has(`${site}.pattern`)) {
     return file.f32(`${site}.pattern`).subarray(head * n * n, (head + 1) * n * n);
   }
   const rule = rules[layer];
-  const width = file.shape(`${site}.q`)[2];
-  const part = (name: string, index: number, size: number) =>
+  const size = n * file.shape(`${site}.q`)[2];
+  const part = (name: string, index: number) =>
     file.f32(`${site}.${name}`).subarray(index * size, (index + 1) * size);
-  const keyHead = Math.floor((head * rule.key_heads) / rule.query_heads);
   return recompute(
-    part("q", head, n * width),
-    part("k", keyHead, n * width),
-    file.has(`${site}.lse`) ? part("lse", head, n) : null,
+    part("q", head),
+    part("k", Math.floor((head * rule.key_heads) / rule.query_heads)),
     rule,
     tokens.map((token) => token.mask),
-    rule.sink?.[head] ?? Number.NEGATIVE_INFINITY,
+    rule.sink?.[head],
   );
 }
 
 /**
- * exp(score − lse) for every key that the rule and the padding leave, [queries, keys]. Without `lse` the
- * log-sum-exp of each row is computed, the learned `sink` included.
+ * Softmax over the keys that the rule and the padding leave, [queries, keys]. A learned `sink` takes part and is
+ * dropped. Scores stay in double precision: near 200, where some heads have them, a float is off by 8e-6.
  */
 export function recompute(
   q: Float32Array,
   k: Float32Array,
-  lse: Float32Array | null,
   rule: Pick<Rule, "scale" | "mask" | "soft_cap">,
   padding: boolean[],
   sink = Number.NEGATIVE_INFINITY,
@@ -44,24 +37,20 @@ export function recompute(
   const n = padding.length;
   const width = q.length / n;
   const weights = new Float32Array(n * n);
+  const scores = new Float64Array(n);
   for (let query = 0; query < n; query++) {
-    const row = weights.subarray(query * n, (query + 1) * n).fill(Number.NEGATIVE_INFINITY);
     const [start, end] = visibleKeys(rule.mask, query, n);
+    let most = sink;
     for (let key = start; key < end; key++) {
-      if (!padding[key]) continue;
-      const score = rule.scale * dot(q, query * width, k, key * width, width);
-      row[key] = rule.soft_cap === null ? score : rule.soft_cap * Math.tanh(score / rule.soft_cap);
+      scores[key] = padding[key] ? score(q, query * width, k, key * width, width, rule) : Number.NEGATIVE_INFINITY;
+      most = Math.max(most, scores[key]);
     }
-    const total = lse ? lse[query] : logSumExp(row, sink);
-    for (let key = 0; key < n; key++) row[key] = Math.exp(row[key] - total);
+    if (most === Number.NEGATIVE_INFINITY) continue; // nothing is visible: all weights are 0
+    let sum = Math.exp(sink - most);
+    for (let key = start; key < end; key++) sum += scores[key] = Math.exp(scores[key] - most);
+    for (let key = start; key < end; key++) weights[query * n + key] = scores[key] / sum;
   }
   return weights;
-}
-
-function logSumExp(scores: Float32Array, sink: number): number {
-  const most = scores.reduce((max, score) => Math.max(max, score), sink);
-  if (most === Number.NEGATIVE_INFINITY) return 0; // nothing is visible: all weights are 0
-  return most + Math.log(scores.reduce((sum, score) => sum + Math.exp(score - most), Math.exp(sink - most)));
 }
 
 /** The keys from the first to the second number that a query may see. */
@@ -72,8 +61,16 @@ export function visibleKeys(mask: Mask, query: number, keys: number): [number, n
   return [Math.max(0, query + 1 - mask.causal_window), Math.min(query + 1, keys)];
 }
 
-function dot(a: Float32Array, aStart: number, b: Float32Array, bStart: number, length: number): number {
+function score(
+  q: Float32Array,
+  qStart: number,
+  k: Float32Array,
+  kStart: number,
+  width: number,
+  { scale, soft_cap }: Pick<Rule, "scale" | "soft_cap">,
+): number {
   let sum = 0;
-  for (let i = 0; i < length; i++) sum += a[aStart + i] * b[bStart + i];
-  return sum;
+  for (let i = 0; i < width; i++) sum += q[qStart + i] * k[kStart + i];
+  const scaled = sum * scale;
+  return soft_cap === null ? scaled : soft_cap * Math.tanh(scaled / soft_cap);
 }
