@@ -2,7 +2,16 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+/// What a newcomer may try first.
+pub const EXAMPLES: &str = "\
+Examples:
+  headscope \"The cat sat on the mat\" \"The dog played in the park\"
+  headscope \"The cat sat on the mat\" -o view.html
+  headscope trace \"The cat sat on the mat\" -o cat.safetensors
+  headscope open cat.safetensors";
 
 /// See what every attention head attends to.
 #[derive(Debug, Parser)]
@@ -11,8 +20,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
     version,
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
-    arg_required_else_help = true,
-    after_help = "A text that is also the name of a command is given after `--`: headscope -- trace"
+    after_help = format!("{EXAMPLES}\n\nA text that is also the name of a command is given after `--`: headscope -- trace")
 )]
 pub struct Cli {
     /// What to do; without one, the texts are run and shown.
@@ -21,6 +29,33 @@ pub struct Cli {
     /// Running and showing.
     #[command(flatten)]
     pub view: ViewArgs,
+}
+
+impl Cli {
+    /// Reads the arguments of the program; prints help or what is wrong with them, and ends it.
+    pub fn read() -> Cli {
+        let parsed = Cli::try_parse().and_then(Cli::check);
+        parsed.unwrap_or_else(|e| e.exit())
+    }
+
+    /// Refuses a third text, which is most often a first one without quotes.
+    fn check(self) -> Result<Cli, clap::Error> {
+        let surplus = match &self.command {
+            None => &self.view.surplus,
+            Some(Command::Trace(args)) => &args.surplus,
+            Some(Command::Tokens(args)) => &args.surplus,
+            Some(Command::Open(_) | Command::Models(_)) => return Ok(self),
+        };
+        if surplus.more.is_empty() {
+            return Ok(self);
+        }
+        let message = format!(
+            "{} texts were given; expected one, or a pair\n\n  tip: a text of several words stands in quotes: \
+             headscope \"The cat sat\" \"The dog played\"",
+            2 + surplus.more.len()
+        );
+        Err(Cli::command().error(ErrorKind::TooManyValues, message))
+    }
 }
 
 /// What there is besides running and showing.
@@ -45,6 +80,9 @@ pub struct ViewArgs {
     /// The second text of a pair
     #[arg(value_name = "TEXT B")]
     pub pair: Option<String>,
+    /// Words too many.
+    #[command(flatten)]
+    pub surplus: Surplus,
     /// Which model.
     #[command(flatten)]
     pub model: ModelArgs,
@@ -54,6 +92,14 @@ pub struct ViewArgs {
     /// How to show.
     #[command(flatten)]
     pub page: PageArgs,
+}
+
+/// What comes of a text without quotes around it.
+#[derive(Debug, Args)]
+pub struct Surplus {
+    /// More texts than a pair
+    #[arg(hide = true, value_name = "MORE")]
+    pub more: Vec<String>,
 }
 
 /// Which model runs, and how.
@@ -122,6 +168,9 @@ pub struct TraceArgs {
     /// The second text of a pair
     #[arg(value_name = "TEXT B")]
     pub pair: Option<String>,
+    /// Words too many.
+    #[command(flatten)]
+    pub surplus: Surplus,
     /// Which model.
     #[command(flatten)]
     pub model: ModelArgs,
@@ -135,7 +184,7 @@ pub struct TraceArgs {
     #[arg(long, value_name = "GLOB,…", default_value = "*.attn.pattern")]
     pub sites: String,
     /// Token ids instead of a text: nothing is added, the tokenizer is not asked
-    #[arg(long, value_name = "1,2,3", conflicts_with = "text", value_delimiter = ',')]
+    #[arg(long, value_name = "1,2,3", conflicts_with_all = ["text", "truncate"], value_delimiter = ',')]
     pub ids: Option<Vec<u32>>,
 }
 
@@ -159,6 +208,9 @@ pub struct TokensArgs {
     /// The second text of a pair
     #[arg(value_name = "TEXT B")]
     pub pair: Option<String>,
+    /// Words too many.
+    #[command(flatten)]
+    pub surplus: Surplus,
     /// Which model.
     #[command(flatten)]
     pub model: ModelArgs,
@@ -178,7 +230,6 @@ pub struct ModelsArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -187,7 +238,7 @@ mod tests {
 
     #[test]
     fn texts_and_commands_are_told_apart() {
-        let parse = |args: &[&str]| Cli::try_parse_from([&["headscope"], args].concat());
+        let parse = |args: &[&str]| Cli::try_parse_from([&["headscope"], args].concat()).and_then(Cli::check);
         let view = parse(&["The cat", "The dog", "-m", "m", "--layer", "3"]).unwrap();
         assert!(view.command.is_none());
         assert_eq!(view.view.text.as_deref(), Some("The cat"));
@@ -198,9 +249,12 @@ mod tests {
 
         let usage = [
             &["a", "b", "c"][..],
-            &["trace", "a"],                          // nowhere to write
-            &["trace", "-o", "t"],                    // nothing to run
-            &["trace", "a", "--ids", "1", "-o", "t"], // both
+            &["trace", "a", "b", "c", "-o", "t"],
+            &["tokens", "a", "b", "c"],
+            &["trace", "--ids", "1", "--truncate", "-o", "t"], // ids are taken as they are
+            &["trace", "a"],                                   // nowhere to write
+            &["trace", "-o", "t"],                             // nothing to run
+            &["trace", "a", "--ids", "1", "-o", "t"],          // both
             &["trace", "--ids", "1,x", "-o", "t"],
             &["a", "--threads", "0"],
             &["a", "--view", "nothing"],

@@ -7,15 +7,22 @@ mod commands;
 mod server;
 mod source;
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use args::{Cli, Command};
+use commands::printable;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    if std::env::args_os().len() <= 1 {
+        commands::note(&format!(
+            "headscope: see what every attention head attends to\n\n{}\n",
+            args::EXAMPLES
+        ));
+        commands::note("`headscope --help` tells the rest.");
+        return ExitCode::from(2);
+    }
+    let cli = Cli::read();
     let outcome = match cli.command {
         None => commands::view::run(&cli.view),
         Some(Command::Trace(args)) => commands::trace::run(&args),
@@ -35,14 +42,13 @@ fn main() -> ExitCode {
 
 /// `error: what: why`, and on a line of its own how to go on.
 fn report(error: &anyhow::Error) {
-    let mut err = io::stderr().lock();
-    let _ = writeln!(err, "error: {error:#}");
+    commands::note(&printable(&format!("error: {error:#}")));
     if let Some(help) = commands::help_of(error) {
-        let _ = writeln!(err, "help: {help}");
+        commands::note(&printable(&format!("help: {help}")));
     }
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let io = error.downcast_ref::<io::Error>();
-    io.is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+    let mut io = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    io.any(|e| e.kind() == io::ErrorKind::BrokenPipe)
 }

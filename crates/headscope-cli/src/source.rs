@@ -7,6 +7,7 @@ use headscope::engine::Cache;
 use headscope::{Compute, Isa, ModelFiles};
 
 use crate::args::ModelArgs;
+use crate::commands::Hinted;
 
 /// The cache that Python's libraries use.
 pub fn cache() -> Cache {
@@ -15,22 +16,47 @@ pub fn cache() -> Cache {
 
 /// Finds a model: a folder by that name, else the embedded one, else the cache.
 pub fn find(args: &ModelArgs) -> Result<ModelFiles> {
-    let name = &args.model;
-    let files = if Path::new(name).join("config.json").exists() {
-        ModelFiles::open(name)?
-    } else if name == headscope_gte_small::ID && args.revision.is_none() {
+    let (name, path) = (args.model.as_str(), Path::new(&args.model));
+    let embedded = name == headscope_gte_small::ID && args.revision.is_none();
+    if path.join("config.json").exists() || (path.is_dir() && !embedded) {
+        return open_folder(name, args);
+    }
+    if embedded {
         use headscope_gte_small::{CONFIG, ID, TOKENIZER, WEIGHTS};
         return Ok(ModelFiles::embedded(ID, CONFIG, WEIGHTS, TOKENIZER));
-    } else if Path::new(name).is_dir() {
-        ModelFiles::open(name)? // says what is missing
-    } else {
-        let folder = cache().find(name, args.revision.as_deref()).map_err(headscope::Error::from)?;
-        ModelFiles::open(folder)?
-    };
-    let mut files = files;
-    files.checkpoint.id.clone_from(name);
+    }
+    if path.is_file() {
+        return Err(refuse_file(path).into());
+    }
+    let folder = cache().find(name, args.revision.as_deref()).map_err(headscope::Error::from)?;
+    let mut files = ModelFiles::open(folder)?;
+    files.checkpoint.id = name.to_owned();
     files.checkpoint.revision.clone_from(&args.revision);
     Ok(files)
+}
+
+fn open_folder(name: &str, args: &ModelArgs) -> Result<ModelFiles> {
+    if let Some(revision) = &args.revision {
+        let what = format!("{name} is a folder here, which has no revision {revision:?}");
+        let help = "leave --revision out; it is for models in the Hugging Face cache".to_owned();
+        return Err(Hinted { what, help }.into());
+    }
+    Ok(ModelFiles::open(name)?)
+}
+
+/// What to say of a file where a folder is expected.
+fn refuse_file(path: &Path) -> Hinted {
+    let file = path.display();
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) {
+        let what = format!("{file} is a GGUF file, which headscope does not read yet");
+        let help = "give a folder that holds the same model as config.json and model.safetensors".to_owned();
+        return Hinted { what, help };
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Hinted {
+        what: format!("{file} is a file; expected a model's folder"),
+        help: format!("give the folder, which holds config.json too: -m {}", folder.display()),
+    }
 }
 
 /// The threads asked for, or one per core, and the best instructions of this processor, or those
@@ -40,9 +66,9 @@ pub fn compute(args: &ModelArgs) -> Result<Compute> {
         Some(threads) => usize::from(threads),
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };
-    let isa = match std::env::var("HEADSCOPE_ISA") {
-        Ok(name) => name.parse().context("HEADSCOPE_ISA")?,
-        Err(_) => Isa::detect(),
+    let isa = match std::env::var_os("HEADSCOPE_ISA") {
+        Some(name) => name.to_string_lossy().parse().context("the environment variable HEADSCOPE_ISA")?,
+        None => Isa::detect(),
     };
     Ok(Compute::new(threads, isa))
 }

@@ -1,10 +1,50 @@
 //! `config.json`, read by key; what is not understood is refused by name.
 
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::EngineError;
 use crate::kernels::Activation;
+
+/// A type that configuration values have.
+pub trait Setting: Sized {
+    /// What is expected, for errors.
+    const EXPECTED: &'static str;
+
+    /// The value, if it is of this type.
+    fn read(value: &Value) -> Option<Self>;
+}
+
+impl Setting for usize {
+    const EXPECTED: &'static str = "a whole number from 0 up";
+
+    fn read(value: &Value) -> Option<usize> {
+        value.as_u64()?.try_into().ok()
+    }
+}
+
+impl Setting for f32 {
+    const EXPECTED: &'static str = "a number that f32 can hold";
+
+    fn read(value: &Value) -> Option<f32> {
+        value.as_f64().map(|number| number as f32).filter(|number| number.is_finite())
+    }
+}
+
+impl Setting for bool {
+    const EXPECTED: &'static str = "true or false";
+
+    fn read(value: &Value) -> Option<bool> {
+        value.as_bool()
+    }
+}
+
+impl Setting for String {
+    const EXPECTED: &'static str = "a name";
+
+    fn read(value: &Value) -> Option<String> {
+        value.as_str().map(str::to_owned)
+    }
+}
 
 /// A model's configuration.
 pub struct Config {
@@ -33,10 +73,12 @@ impl Config {
     ///
     /// # Errors
     /// If the value is of another type.
-    pub fn get<T: DeserializeOwned>(&self, key: &str, default: T) -> Result<T, EngineError> {
+    pub fn get<T: Setting>(&self, key: &str, default: T) -> Result<T, EngineError> {
         match self.values.get(key) {
             None | Some(Value::Null) => Ok(default),
-            Some(value) => T::deserialize(value).map_err(|e| self.fault(key, format!("is {value}: {e}"))),
+            Some(value) => {
+                T::read(value).ok_or_else(|| self.fault(key, format!("is {value}; expected {}", T::EXPECTED)))
+            }
         }
     }
 
@@ -45,7 +87,11 @@ impl Config {
     /// # Errors
     /// If there is none.
     pub fn text(&self, key: &str) -> Result<&str, EngineError> {
-        self.values.get(key).and_then(Value::as_str).ok_or_else(|| self.fault(key, "is missing".into()))
+        match self.values.get(key) {
+            Some(Value::String(text)) => Ok(text),
+            None | Some(Value::Null) => Err(self.fault(key, "is missing; expected a name".into())),
+            Some(other) => Err(self.fault(key, format!("is {other}; expected a name"))),
+        }
     }
 
     /// A size, which must be at least 1.
@@ -113,7 +159,8 @@ mod tests {
     #[test]
     fn values_are_read_or_refused_by_name() {
         let config = config(
-            r#"{"layers": 3, "eps": 1e-5, "act": "gelu_new", "kind": "absolute", "zero": 0, "none": null}"#,
+            r#"{"layers": 3, "eps": 1e-5, "act": "gelu_new", "kind": "absolute", "zero": 0, "none": null,
+                "huge": 1e99}"#,
         );
         assert_eq!(config.size("layers", 12).unwrap(), 3);
         assert_eq!(config.size("absent", 12).unwrap(), 12);
@@ -127,10 +174,16 @@ mod tests {
             message(config.only("kind", "relative_key")),
             r#"config.json: kind is "absolute"; supported is "relative_key""#
         );
-        assert!(
-            message(config.size("act", 1).map(drop))
-                .starts_with("config.json: act is \"gelu_new\": invalid type")
+        assert_eq!(
+            message(config.size("act", 1).map(drop)),
+            r#"config.json: act is "gelu_new"; expected a whole number from 0 up"#
         );
+        assert!(
+            message(config.get("huge", 0.0f32).map(drop)).ends_with("expected a number that f32 can hold")
+        );
+        assert!(message(config.get("eps", false).map(drop)).ends_with("expected true or false"));
+        assert!(message(config.text("zero").map(drop)).ends_with("is 0; expected a name"));
+        assert!(message(config.text("none").map(drop)).ends_with("is missing; expected a name"));
         assert!(message(config.activation("kind", "gelu").map(drop)).contains("supported are gelu,"));
     }
 

@@ -25,11 +25,25 @@ pub enum EngineError {
         /// What is missing.
         missing: &'static str,
     },
-    /// A model id that is neither a folder here nor in the Hugging Face cache.
-    #[error("no model {id:?}: it is no folder here and not in the cache at {}", cache.display())]
-    NotFound {
+    /// Weights in a form that is never read.
+    #[error("{} is a pickle, which can run any code when it is read; expected model.safetensors", path.display())]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What can be no Hub id, and is no folder either.
+    #[error("there is no folder {name:?}")]
+    NoFolder {
         /// What was asked for.
+        name: String,
+    },
+    /// A Hub id that is not in the Hugging Face cache.
+    #[error("no model {id:?}{}: the cache at {} does not hold it", at(revision.as_deref()), cache.display())]
+    NotFound {
+        /// The id.
         id: String,
+        /// The branch, tag or commit, if one was asked for.
+        revision: Option<String>,
         /// Where was looked.
         cache: PathBuf,
     },
@@ -85,6 +99,12 @@ pub enum EngineError {
         /// How many the model has.
         limit: usize,
     },
+    /// A pass whose numbers went past what f32 can hold.
+    #[error("{model} gave values that are not finite")]
+    NotFinite {
+        /// The model.
+        model: String,
+    },
     /// No token at all.
     #[error("there is no token to run")]
     Empty,
@@ -98,6 +118,10 @@ pub enum EngineError {
     },
 }
 
+fn at(revision: Option<&str>) -> String {
+    revision.map_or_else(String::new, |revision| format!(" at revision {revision:?}"))
+}
+
 impl EngineError {
     /// How to go on, where there is a way.
     pub fn help(&self) -> Option<String> {
@@ -105,10 +129,36 @@ impl EngineError {
             EngineError::Incomplete { .. } => {
                 Some("a model folder holds config.json, model.safetensors and tokenizer.json or vocab.txt".into())
             }
-            EngineError::NotFound { id, .. } => Some(format!(
-                "give the path of a folder that holds config.json, or put the model into the cache first: hf download {id}"
-            )),
+            EngineError::Pickle { .. } => Some(
+                "use a copy of the model that has safetensors, or make one in Python, where you trust the file: \
+                 AutoModel.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)"
+                    .into(),
+            ),
+            EngineError::NoFolder { .. } => Some(
+                "give the path of a folder that holds config.json, or a model in the Hugging Face cache, as ORG/NAME; \
+                 `headscope models` lists those"
+                    .into(),
+            ),
+            EngineError::NotFound { id, revision, .. } => {
+                let revision = revision.as_ref().map_or_else(String::new, |r| format!(" --revision {r}"));
+                Some(format!(
+                    "put it there with `hf download {id}{revision}`, or give the path of a folder that holds config.json"
+                ))
+            }
+            EngineError::NotFinite { .. } => {
+                Some("its weights are too large to compute with: the checkpoint is damaged, or was never trained".into())
+            }
             EngineError::Container { .. } => Some("the file may be cut short; download or copy it again".into()),
+            EngineError::Config { key, .. } if key == "model_type" => {
+                Some("`headscope models` lists the families that can be run".into())
+            }
+            EngineError::Tensor { .. } => Some(
+                "config.json and the weights may be of different models, or damaged; download both again".into(),
+            ),
+            EngineError::OutOfRange { what, limit, .. } => Some(format!(
+                "{what}s go from 0 to {}; if the tokenizer gave this one, it is another model's",
+                limit.saturating_sub(1)
+            )),
             EngineError::TooLong { .. } => {
                 Some("shorten the text, cut it with --truncate, or choose a model with more positions".into())
             }

@@ -48,7 +48,8 @@ impl Cache {
     /// If it is not in the cache.
     pub fn find(&self, id: &str, revision: Option<&str>) -> Result<PathBuf, EngineError> {
         let not_found = || EngineError::NotFound {
-            id: revision.map_or_else(|| id.to_owned(), |revision| format!("{id} at {revision}")),
+            id: id.to_owned(),
+            revision: revision.map(str::to_owned),
             cache: self.root.clone(),
         };
         let plain = |part: &str| {
@@ -56,9 +57,12 @@ impl Cache {
                 && !part.starts_with('.')
                 && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
         };
-        let revision = revision.unwrap_or("main");
         // An id is `name` or `org/name`; anything else could lead out of the cache.
-        if id.split('/').count() > 2 || !id.split('/').all(plain) || !revision.split('/').all(plain) {
+        if id.split('/').count() > 2 || !id.split('/').all(plain) {
+            return Err(EngineError::NoFolder { name: id.to_owned() });
+        }
+        let revision = revision.unwrap_or("main");
+        if !revision.split('/').all(plain) {
             return Err(not_found());
         }
         let repo = self.root.join(format!("models--{}", id.replace('/', "--")));
@@ -132,7 +136,10 @@ mod tests {
             ("a/b/c", "main"),
         ] {
             let error = cache.find(id, Some(revision)).unwrap_err();
-            assert!(matches!(error, EngineError::NotFound { .. }), "{id} {revision}");
+            assert!(
+                matches!(error, EngineError::NotFound { .. } | EngineError::NoFolder { .. }),
+                "{id} {revision}"
+            );
             assert!(error.help().unwrap().contains("config.json"));
         }
     }

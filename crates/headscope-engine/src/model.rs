@@ -112,7 +112,7 @@ impl Model {
     /// Runs a text and keeps the values at `sites`.
     ///
     /// # Errors
-    /// As [`run`](Model::run).
+    /// As [`run`](Model::run), and if the numbers went past what f32 can hold.
     pub fn trace(&self, text: Encoding, sites: &Sites) -> Result<Trace, EngineError> {
         self.trace_with(text, sites, &mut ())
     }
@@ -120,7 +120,7 @@ impl Model {
     /// The same under a probe, whose changes the trace shows.
     ///
     /// # Errors
-    /// As [`run`](Model::run).
+    /// As [`trace`](Model::trace).
     pub fn trace_with(
         &self,
         text: Encoding,
@@ -132,6 +132,10 @@ impl Model {
         self.run(&text, &mut both)?;
         let mut trace = Trace::new(self.card.clone(), text, self.rules());
         for (site, value) in both.1.values {
+            // A number too large anywhere before has become NaN by here.
+            if site.point == Point::LastHidden && !value.iter().all(|value| value.is_finite()) {
+                return Err(EngineError::NotFinite { model: self.card.id.clone() });
+            }
             trace.insert(site, value);
         }
         trace.card.row_sum_error = trace.row_sum_error();

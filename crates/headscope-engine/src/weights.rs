@@ -1,14 +1,15 @@
 //! A checkpoint's tensors: memory-mapped safetensors, addressed by path, kept in the file's dtype.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::fs::File;
+use std::io;
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use headscope_trace::{Described, Header};
 use memmap2::Mmap;
-use safetensors::SafeTensors;
 
 use crate::EngineError;
 use crate::kernels::{Compute, Dtype, Stored};
@@ -27,11 +28,18 @@ impl Bytes {
     /// Maps a file into memory.
     ///
     /// # Errors
-    /// If it cannot be opened or mapped.
+    /// If it cannot be opened or mapped, or is no regular file.
     #[expect(unsafe_code, reason = "mapping a file cannot be checked by the compiler")]
     pub fn map(path: &Path) -> Result<Bytes, EngineError> {
         let fault = |source| EngineError::Io { path: path.to_owned(), source };
         let file = File::open(path).map_err(fault)?;
+        let kind = file.metadata().map_err(fault)?.file_type();
+        if kind.is_dir() {
+            return Err(fault(io::ErrorKind::IsADirectory.into()));
+        }
+        if !kind.is_file() {
+            return Err(fault(io::Error::other("it is no regular file")));
+        }
         // SAFETY: the map is read-only and we never write the file. Should another process
         // shorten it meanwhile, reads end the program, as for any memory-mapped checkpoint.
         let map = unsafe { Mmap::map(&file) }.map_err(fault)?;
@@ -58,7 +66,7 @@ struct Source {
 
 struct Entry {
     source: usize,
-    dtype: safetensors::Dtype,
+    dtype: String,
     shape: Vec<usize>,
     range: Range<usize>,
 }
@@ -74,7 +82,7 @@ impl Weights {
     /// Reads the headers of one or several safetensors files.
     ///
     /// # Errors
-    /// If a file is cut short or its header contradicts it.
+    /// If a file is cut short, its header contradicts it, or a tensor is in two files.
     pub fn read(files: Vec<(String, Bytes)>, compute: &Compute) -> Result<Weights, EngineError> {
         let mut weights = Weights { sources: Vec::new(), entries: HashMap::new(), compute: compute.clone() };
         for (name, bytes) in files {
@@ -84,23 +92,14 @@ impl Weights {
     }
 
     fn add(&mut self, source: Source) -> Result<(), EngineError> {
-        let fault = |e: safetensors::SafeTensorError| EngineError::Container {
-            file: source.name.clone(),
-            detail: e.to_string(),
-        };
-        let (header_len, header) = SafeTensors::read_metadata(&source.bytes).map_err(fault)?;
-        let (start, expected) = (8 + header_len, header.data_len());
-        if source.bytes.len() - start != expected {
-            let detail = format!(
-                "its header promises {expected} bytes of tensors, it has {}",
-                source.bytes.len() - start
-            );
-            return Err(EngineError::Container { file: source.name, detail });
-        }
-        for (name, info) in header.tensors() {
-            let range = start + info.data_offsets.0..start + info.data_offsets.1;
-            let entry =
-                Entry { source: self.sources.len(), dtype: info.dtype, shape: info.shape.clone(), range };
+        let header = Header::read(&source.bytes)
+            .map_err(|detail| EngineError::Container { file: source.name.clone(), detail })?;
+        for Described { name, dtype, shape, bytes } in header.tensors {
+            if let Some(other) = self.entries.get(&name) {
+                let detail = format!("is in {} too; expected one", self.sources[other.source].name);
+                return Err(EngineError::Tensor { file: source.name, name, detail });
+            }
+            let entry = Entry { source: self.sources.len(), dtype, shape, range: bytes };
             self.entries.insert(name, entry);
         }
         self.sources.push(source);
@@ -123,7 +122,7 @@ impl Weights {
     pub fn dtype(&self) -> String {
         let mut bytes: HashMap<String, usize> = HashMap::new();
         for entry in self.entries.values() {
-            *bytes.entry(format!("{:?}", entry.dtype).to_lowercase()).or_default() += entry.range.len();
+            *bytes.entry(entry.dtype.to_lowercase()).or_default() += entry.range.len();
         }
         let most = bytes.into_iter().max_by_key(|(name, len)| (*len, name.clone()));
         most.map_or_else(|| "f32".into(), |(name, _)| name)
@@ -238,11 +237,11 @@ impl At<'_> {
         if entry.shape != shape {
             return Err(fault(format!("has shape {:?}; the configuration asks for {shape:?}", entry.shape)));
         }
-        let dtype = match entry.dtype {
-            safetensors::Dtype::F32 => Dtype::F32,
-            safetensors::Dtype::F16 => Dtype::F16,
-            safetensors::Dtype::BF16 => Dtype::Bf16,
-            other => return Err(fault(format!("is {other:?}; expected F32, F16 or BF16"))),
+        let dtype = match entry.dtype.as_str() {
+            "F32" => Dtype::F32,
+            "F16" => Dtype::F16,
+            "BF16" => Dtype::Bf16,
+            other => return Err(fault(format!("is {other}; expected F32, F16 or BF16"))),
         };
         let weight = Weight { bytes: source.bytes.clone(), range: entry.range.clone(), dtype };
         if !weight.stored().all_finite(&self.weights.compute) {
@@ -273,7 +272,7 @@ impl Weight {
 /// Where weights of a folder lie: one safetensors file, or the shards that its index names.
 ///
 /// # Errors
-/// If there is none, or the index names a file outside of the folder.
+/// If there is none, or the index does not parse or names a file outside of the folder.
 pub(crate) fn find_safetensors(folder: &Path) -> Result<Vec<PathBuf>, EngineError> {
     let single = folder.join("model.safetensors");
     if single.exists() {
@@ -281,24 +280,34 @@ pub(crate) fn find_safetensors(folder: &Path) -> Result<Vec<PathBuf>, EngineErro
     }
     let index = folder.join("model.safetensors.index.json");
     if !index.exists() {
-        return Err(EngineError::Incomplete { folder: folder.to_owned(), missing: "model.safetensors" });
+        return Err(missing_safetensors(folder));
     }
-    let fault = |detail: String| EngineError::Config {
+    let fault = |key: &str, detail: String| EngineError::Config {
         file: index.display().to_string(),
-        key: "weight_map".into(),
+        key: key.into(),
         detail,
     };
     let text = std::fs::read(&index).map_err(|source| EngineError::Io { path: index.clone(), source })?;
     let json: serde_json::Value =
-        serde_json::from_slice(&text).map_err(|e| fault(format!("does not parse: {e}")))?;
-    let map = json["weight_map"].as_object().ok_or_else(|| fault("is missing".into()))?;
-    let mut shards: Vec<&str> = map.values().filter_map(serde_json::Value::as_str).collect();
-    shards.sort_unstable();
-    shards.dedup();
-    if let Some(outside) =
-        shards.iter().find(|shard| Path::new(shard).file_name().is_none_or(|name| name != **shard))
-    {
-        return Err(fault(format!("names {outside:?}; expected files of the same folder")));
+        serde_json::from_slice(&text).map_err(|e| fault("the file", format!("does not parse: {e}")))?;
+    let map = json["weight_map"].as_object().filter(|map| !map.is_empty());
+    let map =
+        map.ok_or_else(|| fault("weight_map", "is missing; expected tensors and their files".into()))?;
+    let mut shards = BTreeSet::new();
+    for (tensor, shard) in map {
+        let here = shard.as_str().filter(|shard| Path::new(shard).file_name().is_some_and(|n| n == *shard));
+        shards.insert(here.ok_or_else(|| {
+            fault("weight_map", format!("puts {tensor} into {shard}; expected a file of the same folder"))
+        })?);
     }
     Ok(shards.into_iter().map(|shard| folder.join(shard)).collect())
+}
+
+/// What to say of a folder without safetensors: whether it has weights that are not read, and why.
+fn missing_safetensors(folder: &Path) -> EngineError {
+    let pickle = ["pytorch_model.bin", "pytorch_model.bin.index.json"].map(|name| folder.join(name));
+    match pickle.into_iter().find(|path| path.exists()) {
+        Some(path) => EngineError::Pickle { path },
+        None => EngineError::Incomplete { folder: folder.to_owned(), missing: "model.safetensors" },
+    }
 }

@@ -130,6 +130,9 @@ impl Header {
     /// # Errors
     /// Says what was expected and what was found, without the name of the file.
     pub fn read(file: &[u8]) -> Result<Header, String> {
+        if file.starts_with(b"version https://git-lfs") {
+            return Err("it is a Git LFS pointer; `git lfs pull` fetches the file itself".into());
+        }
         let (len, rest) = file
             .split_first_chunk()
             .ok_or_else(|| format!("it has {} bytes; the length of its header alone takes 8", file.len()))?;

@@ -1,6 +1,6 @@
 //! Writing a file whole or not at all.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -41,17 +41,13 @@ fn resolve(path: &Path) -> PathBuf {
     fs::canonicalize(path).ok().or_else(through_link).unwrap_or_else(|| path.to_owned())
 }
 
-/// A temporary file with the permissions that a new file would have.
+/// A temporary file with the permissions that a new file has. (`tempfile_in` would make it private,
+/// and put its name into errors.)
 fn create_beside(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".headscope-").suffix(".tmp");
-    #[cfg(unix)]
-    builder.permissions(<Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o666));
-    builder.tempfile_in(folder).map_err(|e| {
-        // The system's own words: whoever named a file need not hear of the temporary one.
-        let system = e.get_ref().and_then(|e| e.source()?.downcast_ref::<io::Error>()?.raw_os_error());
-        system.map_or(e, io::Error::from_raw_os_error)
-    })
+    tempfile::Builder::new()
+        .prefix(".headscope-")
+        .suffix(".tmp")
+        .make_in(folder, |path| File::create_new(path))
 }
 
 fn write_through(file: &File, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> io::Result<()> {
@@ -90,6 +86,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn links_stay_links_and_private_files_private() {
+        use std::fs::Permissions;
         use std::os::unix::fs::{PermissionsExt, symlink};
         let folder = tempfile::tempdir().unwrap();
         let (file, link) = (folder.path().join("file"), folder.path().join("link"));

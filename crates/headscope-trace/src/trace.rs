@@ -1,7 +1,7 @@
 //! The trace of one text, in memory and on disk.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
 use std::ops::Range;
@@ -244,12 +244,16 @@ impl Trace {
             return Err(not_a_trace(fault));
         }
 
-        let mut rules = Vec::with_capacity(entries.len());
+        let (mut rules, mut seen) = (Vec::with_capacity(entries.len()), BTreeSet::new());
         for RuleEntry { site, rule } in entries {
             if let Some(fault) = rule.fault() {
                 return Err(not_a_trace(format!("the rule of {site} is impossible: {fault}")));
             }
-            rules.push((site.parse()?, rule.into_owned()));
+            let attn: Attn = site.parse()?;
+            if !seen.insert(attn) {
+                return Err(not_a_trace(format!("it has two rules of {attn}; expected one")));
+            }
+            rules.push((attn, rule.into_owned()));
         }
 
         let mut trace = Trace::new(card, encoding, rules);
@@ -396,6 +400,7 @@ mod tests {
         check(&|t| t.insert("embed".parse().unwrap(), Tensor::zeros([4, 4])), "expected [3, any]");
         check(&|t| t.rules[0].1.key_heads = 0, "2 query heads over 0 key heads");
         check(&|t| t.rules[0].1.sink = Some(vec![1.0]), "1 sinks for 2 heads");
+        check(&|t| t.rules.push(t.rules[0].clone()), "two rules of blocks.0.attn; expected one");
         check(&|t| t.encoding.tokens[1].span = Some(4..9), "token 1 spans 4..9");
     }
 

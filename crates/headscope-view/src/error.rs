@@ -12,8 +12,26 @@ pub enum ViewError {
     /// It has no token.
     #[error("the trace has no token")]
     NoToken,
+    /// More than can be shown.
+    #[error("the trace has {found} {what}; at most {limit} can be shown")]
+    TooMany {
+        /// `tokens` or `heads`.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many can be shown.
+        limit: usize,
+    },
+    /// A layer that the trace has nothing of.
+    #[error("there is no layer {layer} to show; the trace has {shown}")]
+    NotShown {
+        /// The layer, as the model counts.
+        layer: usize,
+        /// The layers that can be shown.
+        shown: String,
+    },
     /// A layer or head that the trace does not have.
-    #[error("there is no {what} {found}; the trace has {n} of them, counted from 0")]
+    #[error("there is no {what} {found}; the trace has {what}s 0 to {}", n.saturating_sub(1))]
     OutOfRange {
         /// `layer` or `head`.
         what: &'static str,
@@ -31,7 +49,10 @@ impl ViewError {
             ViewError::NoAttention => {
                 Some("trace the text again without --sites, or with --sites 'blocks.*.attn.pattern'".into())
             }
-            ViewError::NoToken | ViewError::OutOfRange { .. } => None,
+            ViewError::NoToken
+            | ViewError::TooMany { .. }
+            | ViewError::NotShown { .. }
+            | ViewError::OutOfRange { .. } => None,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! metric without a single row is NaN. One text says little about a head: scan many before naming
 //! it.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use headscope_trace::{Encoding, Tensor};
@@ -37,8 +38,11 @@ struct Row<'a> {
 struct Text {
     special: Vec<bool>,
     segment: Vec<u32>,
-    /// For each token, the other tokens with the same piece.
-    twins: Vec<Vec<usize>>,
+    /// For each token, the place of its piece in `pieces`.
+    piece: Vec<usize>,
+    /// For each piece, the tokens that are it. (Listed once: a list for each token would grow with
+    /// the square of a text that repeats a word.)
+    pieces: Vec<Vec<usize>>,
     /// The runs of tokens of equal segment.
     runs: Vec<(u32, Range<usize>)>,
 }
@@ -100,8 +104,10 @@ pub const METRICS: &[Metric] = &[
         about: "weight on other occurrences of the query's piece, over the queries that have one",
         unit: "",
         row: |row| {
-            let twins = &row.text.twins[row.query];
-            (!twins.is_empty()).then(|| twins.iter().filter_map(|key| row.at(*key)).sum())
+            let same = &row.text.pieces[row.text.piece[row.query]];
+            let others = same.iter().filter(|key| **key != row.query);
+            (same.len() > 1 && !row.text.special[row.query])
+                .then(|| others.filter_map(|key| row.at(*key)).sum())
         },
     },
     Metric {
@@ -163,10 +169,15 @@ fn entropy(weights: &[f32]) -> f64 {
 impl Text {
     fn new(encoding: &Encoding) -> Text {
         let tokens = &encoding.tokens;
-        let twins_of = |i: usize| {
-            let twins = (0..tokens.len()).filter(|j| *j != i && tokens[*j].id == tokens[i].id);
-            if tokens[i].special { Vec::new() } else { twins.collect() }
-        };
+        let (mut piece, mut pieces, mut places) = (Vec::new(), Vec::new(), HashMap::new());
+        for (i, token) in tokens.iter().enumerate() {
+            let place = *places.entry(token.id).or_insert(pieces.len());
+            if place == pieces.len() {
+                pieces.push(Vec::new());
+            }
+            pieces[place].push(i);
+            piece.push(place);
+        }
         let mut runs: Vec<(u32, Range<usize>)> = Vec::new();
         for (i, token) in tokens.iter().enumerate() {
             match runs.last_mut() {
@@ -177,7 +188,8 @@ impl Text {
         Text {
             special: tokens.iter().map(|token| token.special).collect(),
             segment: tokens.iter().map(|token| token.segment).collect(),
-            twins: (0..tokens.len()).map(twins_of).collect(),
+            piece,
+            pieces,
             runs,
         }
     }

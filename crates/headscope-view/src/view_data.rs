@@ -24,6 +24,14 @@ pub struct Focus {
     pub head: Option<usize>,
 }
 
+/// The longest text shown: the weights of one head are held at once, 1 GiB at this length.
+const MAX_TOKENS: usize = 1 << 14;
+
+/// The most heads shown, several times those of any model. Every block is given a place for as many
+/// as the widest has, so a trace of one wide block and many narrow ones could ask for the square of
+/// its size.
+const MAX_HEADS: usize = 1 << 16;
+
 /// A trace made ready to be shown.
 pub struct ViewData {
     trace: Trace,
@@ -45,7 +53,7 @@ impl ViewData {
     /// queries and keys are left out.
     ///
     /// # Errors
-    /// If nothing is left, or the text is empty.
+    /// If nothing is left, the text is empty, or there is more than can be shown.
     pub fn new(mut trace: Trace) -> Result<ViewData, ViewError> {
         if trace.encoding.is_empty() {
             return Err(ViewError::NoToken);
@@ -55,6 +63,13 @@ impl ViewData {
         let heads_of = |attn: &Attn| trace.rule(*attn).map_or(0, |rule| rule.query_heads);
         let n_heads = blocks.iter().map(heads_of).max().ok_or(ViewError::NoAttention)?;
 
+        let too_many = |what, found, limit| ViewError::TooMany { what, found, limit };
+        if trace.encoding.len() > MAX_TOKENS {
+            return Err(too_many("tokens", trace.encoding.len(), MAX_TOKENS));
+        }
+        if blocks.len().saturating_mul(n_heads) > MAX_HEADS {
+            return Err(too_many("heads", blocks.len().saturating_mul(n_heads), MAX_HEADS));
+        }
         let meter = Meter::new(&trace.encoding);
         let places: Vec<(Attn, usize)> =
             blocks.iter().flat_map(|attn| (0..n_heads).map(|head| (*attn, head))).collect();
@@ -86,7 +101,21 @@ impl ViewData {
     pub fn pattern(&self, layer: usize, head: usize) -> Result<Tensor, ViewError> {
         let out_of = |what, found, n| ViewError::OutOfRange { what, found, n };
         let attn = *self.blocks.get(layer).ok_or(out_of("layer", layer, self.blocks.len()))?;
-        self.trace.pattern(attn, head).ok_or(out_of("head", head, self.n_heads))
+        let n_heads = self.trace.rule(attn).map_or(0, |rule| rule.query_heads);
+        self.trace.pattern(attn, head).ok_or(out_of("head", head, n_heads))
+    }
+
+    /// The place, among the blocks shown, of what the model counts as layer `layer`. They differ where
+    /// only some layers were recorded.
+    ///
+    /// # Errors
+    /// If that layer is not shown; names those that are.
+    pub fn place_of(&self, layer: usize) -> Result<usize, ViewError> {
+        let layers = || self.blocks.iter().map(|attn| attn.layer);
+        layers().position(|shown| shown == layer).ok_or_else(|| {
+            let shown: Vec<String> = layers().map(|layer| layer.to_string()).collect();
+            ViewError::NotShown { layer, shown: shown.join(", ") }
+        })
     }
 
     /// Whether a focus points into the trace.
@@ -94,13 +123,7 @@ impl ViewData {
     /// # Errors
     /// Names what does not exist.
     pub fn check(&self, focus: &Focus) -> Result<(), ViewError> {
-        self.pattern(focus.layer.unwrap_or(0), 0)?;
-        match focus.head {
-            Some(head) if head >= self.n_heads => {
-                Err(ViewError::OutOfRange { what: "head", found: head, n: self.n_heads })
-            }
-            _ => Ok(()),
-        }
+        self.pattern(focus.layer.unwrap_or(0), focus.head.unwrap_or(0)).map(drop)
     }
 
     /// Text, rules, atlas and metrics: what the first picture needs besides one pattern.
@@ -222,10 +245,12 @@ mod tests {
     fn what_cannot_be_shown_is_said() {
         assert!(matches!(ViewData::new(trace(3, &[AttnPoint::Q])), Err(ViewError::NoAttention)));
         assert!(matches!(ViewData::new(trace(0, &[])), Err(ViewError::NoToken)));
+        let long = ViewData::new(trace(MAX_TOKENS + 1, &[AttnPoint::Q, AttnPoint::K])).err().unwrap();
+        assert_eq!(long.to_string(), "the trace has 16385 tokens; at most 16384 can be shown");
         let data = ViewData::new(trace(3, &[AttnPoint::Pattern])).unwrap();
         assert_eq!(
             data.pattern(1, 0).unwrap_err().to_string(),
-            "there is no layer 1; the trace has 1 of them, counted from 0"
+            "there is no layer 1; the trace has layers 0 to 0"
         );
         assert!(data.pattern(0, 3).is_err());
         assert!(data.check(&Focus { head: Some(3), ..Focus::default() }).is_err());

@@ -14,10 +14,10 @@ use std::time::Instant;
 use anyhow::Result;
 use headscope::view::render::html;
 use headscope::view::{Focus, ViewData};
-use headscope::{Encoding, Error, Model, Sites, VIEW_POINTS};
+use headscope::{Encoding, Error, Model, Sites};
 
 use crate::args::{PageArgs, View};
-use crate::server::{self, Server};
+use crate::server::{self, Runner, Server};
 
 /// An error of the shell's own, with a way out.
 #[derive(Debug)]
@@ -51,10 +51,16 @@ pub fn print(text: &str) -> Result<()> {
     Ok(out.flush()?)
 }
 
+/// Writes a line to stderr. Where nobody can read it (a closed pipe, a full disk) it is lost, which
+/// `eprintln!` would panic over.
+pub fn note(line: &str) {
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}
+
 /// Runs an encoding and makes it ready to be shown.
 pub fn view_data(model: &Model, encoding: Encoding) -> Result<ViewData, Error> {
     let start = Instant::now();
-    let trace = model.trace_encoding(encoding, &Sites::of_attention(model.engine(), &VIEW_POINTS))?;
+    let trace = model.trace_encoding(encoding, &Sites::of_attention(model.engine(), &ViewData::POINTS))?;
     let elapsed = start.elapsed();
     let mut data = ViewData::new(trace)?;
     data.traced_ms = Some(elapsed.as_secs_f64() * 1e3);
@@ -62,22 +68,23 @@ pub fn view_data(model: &Model, encoding: Encoding) -> Result<ViewData, Error> {
 }
 
 /// Writes the page, or serves it until Ctrl-C. With a model the texts can be edited.
-pub fn show(data: ViewData, model: Option<Model>, page: &PageArgs) -> Result<()> {
+pub fn show(data: ViewData, runner: Option<Runner>, page: &PageArgs) -> Result<()> {
     let view = page.view.map(|view| match view {
         View::Head => "head".to_owned(),
         View::Tokens => "tokens".to_owned(),
     });
-    let focus = Focus { view, layer: page.layer, head: page.head };
+    let layer = page.layer.map(|layer| data.place_of(layer)).transpose().map_err(Error::from)?;
+    let focus = Focus { view, layer, head: page.head };
     data.check(&focus).map_err(Error::from)?;
     match &page.output {
         Some(path) => write_page(path, &html::standalone(&data, &focus)),
-        None => server::serve(Server::new(data, model, focus), page.port, !page.no_browser),
+        None => server::serve(Server::new(data, runner, focus), page.port, !page.no_browser),
     }
 }
 
 fn write_page(path: &Path, html: &str) -> Result<()> {
     headscope::trace::write_atomically(path, |out| out.write_all(html.as_bytes())).map_err(Error::from)?;
-    eprintln!("wrote {} ({})", path.display(), size(html.len()));
+    note(&printable(&format!("wrote {} ({})", path.display(), size(html.len()))));
     Ok(())
 }
 
@@ -90,12 +97,17 @@ pub fn size(bytes: usize) -> String {
     }
 }
 
-/// Text that a terminal shows rather than obeys: control and bidirectional characters escaped.
+/// Text that a terminal shows rather than obeys: control characters, those that turn the direction
+/// of writing, and invisible ones escaped. (Joiners stay: emoji and several scripts need them.)
 pub fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         let obeyed = c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            || matches!(
+                c,
+                '\u{ad}' | '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+            )
+            || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
         if obeyed {
             let _ = write!(out, "{}", c.escape_unicode());
         } else {
@@ -112,6 +124,10 @@ mod tests {
     #[test]
     fn a_terminal_is_not_obeyed() {
         assert_eq!(printable("a\u{1b}[31mb\u{202e}c\nd é 猫"), "a\\u{1b}[31mb\\u{202e}c\\u{a}d é 猫");
+        assert_eq!(
+            printable("\u{9b}2J\u{feff}\u{200b}👩\u{200d}🚀"),
+            "\\u{9b}2J\\u{feff}\\u{200b}👩\u{200d}🚀"
+        );
     }
 
     #[test]

@@ -78,7 +78,7 @@ fn table(listing: &Listing) -> String {
     }
     out.push_str("\nModels\n");
     for row in &listing.models {
-        let family = row.family.as_deref().unwrap_or("unknown");
+        let family = super::printable(row.family.as_deref().unwrap_or("unknown"));
         let state = match (&row.path, row.supported) {
             (None, _) => "embedded",
             (_, true) => "in the cache",
@@ -86,6 +86,6 @@ fn table(listing: &Listing) -> String {
         };
         let _ = writeln!(out, "  {:<40} {family:<12} {state}", super::printable(&row.id));
     }
-    let _ = writeln!(out, "\nCache: {}", listing.cache);
+    let _ = writeln!(out, "\nCache: {}", super::printable(&listing.cache));
     out
 }

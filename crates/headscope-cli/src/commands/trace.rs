@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::Result;
 use headscope::{Encoding, Error, Model, Trace};
 
-use super::size;
+use super::{note, printable, size};
 use crate::args::TraceArgs;
 use crate::source;
 
@@ -14,14 +14,14 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     let trace = trace(args)?;
     trace.save(&args.output).map_err(Error::from)?;
     let bytes: usize = trace.values().map(|(_, value)| value.len() * 4).sum();
-    eprintln!(
+    note(&printable(&format!(
         "wrote {}: {} tokens, {} sites, {} in {:.0} ms",
         args.output.display(),
         trace.encoding.len(),
         trace.values().count(),
         size(bytes),
         start.elapsed().as_secs_f64() * 1e3,
-    );
+    )));
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use headscope::Model;
 
 use super::{show, view_data};
 use crate::args::ViewArgs;
+use crate::server::Runner;
 use crate::source;
 
 pub fn run(args: &ViewArgs) -> Result<()> {
@@ -12,5 +13,5 @@ pub fn run(args: &ViewArgs) -> Result<()> {
     let model = Model::load(&source::find(&args.model)?, &source::compute(&args.model)?)?;
     let encoding = model.encode(text, args.pair.as_deref(), args.length.truncate)?;
     let data = view_data(&model, encoding)?;
-    show(data, Some(model), &args.page)
+    show(data, Some(Runner { model, truncate: args.length.truncate }), &args.page)
 }

@@ -18,11 +18,15 @@ use headscope::view::render::html;
 use serde::{Deserialize, Serialize};
 
 use super::guard::{self, Guard};
-use super::{Run, Server, lock};
+use super::{Run, Runner, Server, lock};
 use crate::commands::view_data;
 
-/// The most bytes a request may bring: several times what any model here can read.
-const MAX_BODY: usize = 1 << 20;
+/// The longest text that is run, in bytes: several times what any model here can read.
+const MAX_TEXT: usize = 1 << 20;
+
+/// The most bytes a request may bring. Somewhat more than is run: a body that is turned away unread
+/// breaks the connection, and the page would not hear why.
+const MAX_BODY: usize = 16 << 20;
 
 /// Tells a page which run its overview is of.
 const RUN: HeaderName = HeaderName::from_static("x-headscope-run");
@@ -40,6 +44,9 @@ pub fn router(server: Arc<Server>, guard: Guard) -> Router {
         .route("/api/pattern", get(pattern))
         .route("/api/run", post(run))
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing here") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this is asked for in another way")
+        })
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn_with_state(Arc::new(guard), guard::check))
         .layer(map_response(harden))
@@ -59,7 +66,7 @@ async fn harden(mut response: Response) -> Response {
 }
 
 async fn page(State(server): Shared) -> Html<String> {
-    Html(html::app(server.model.is_some(), &server.focus))
+    Html(html::app(server.runner.is_some(), &server.focus))
 }
 
 async fn script() -> impl IntoResponse {
@@ -104,8 +111,14 @@ struct Texts {
 
 /// Runs one text or a pair, and answers with its overview.
 async fn run(State(server): Shared, body: Result<Json<Texts>, JsonRejection>) -> Result<Response, Problem> {
-    let Json(Texts { texts }) = body.map_err(|e| Problem::new(e.status(), e.body_text()))?;
-    if server.model.is_none() {
+    let Json(Texts { texts }) = body.map_err(|e| match e.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+        status => Problem::new(status, e.body_text()).help(r#"expected {"texts": ["A", "B"]} as JSON"#),
+    })?;
+    if texts.iter().any(|text| text.len() > MAX_TEXT) {
+        return Err(too_large());
+    }
+    if server.runner.is_none() {
         return Err(Problem::new(
             StatusCode::CONFLICT,
             "a saved trace is shown here, without a model to run other texts",
@@ -122,10 +135,15 @@ async fn run(State(server): Shared, body: Result<Json<Texts>, JsonRejection>) ->
     Ok(overview_of(&run))
 }
 
+fn too_large() -> Problem {
+    let message = format!("a text is larger than {} KiB", MAX_TEXT >> 10);
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, message).help("shorten it")
+}
+
 fn pass(server: &Server, texts: &[String]) -> Result<Arc<Run>, Error> {
-    let model = server.model.as_ref().expect("checked by the caller");
+    let Runner { model, truncate } = server.runner.as_ref().expect("checked by the caller");
     let _one_at_a_time = lock(&server.passes);
-    let encoding = model.encode(&texts[0], texts.get(1).map(String::as_str), false)?;
+    let encoding = model.encode(&texts[0], texts.get(1).map(String::as_str), *truncate)?;
     Ok(server.keep(view_data(model, encoding)?))
 }
 

@@ -30,19 +30,27 @@ struct Run {
     overview: Bytes,
 }
 
+/// What runs the texts that a reader types.
+pub struct Runner {
+    /// The model.
+    pub model: Model,
+    /// Whether a text that is too long is cut rather than refused.
+    pub truncate: bool,
+}
+
 /// What the app serves.
 pub struct Server {
     focus: Focus,
-    model: Option<Model>,
+    runner: Option<Runner>,
     runs: Mutex<VecDeque<Arc<Run>>>,
     /// One pass at a time: each uses every core.
     passes: Mutex<()>,
 }
 
 impl Server {
-    /// A server of one trace; with a model, of all that its reader types.
-    pub fn new(data: ViewData, model: Option<Model>, focus: Focus) -> Server {
-        let server = Server { focus, model, runs: Mutex::default(), passes: Mutex::default() };
+    /// A server of one trace; with a runner, of all that its reader types.
+    pub fn new(data: ViewData, runner: Option<Runner>, focus: Focus) -> Server {
+        let server = Server { focus, runner, runs: Mutex::default(), passes: Mutex::default() };
         server.keep(data);
         server
     }
@@ -79,22 +87,24 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Serves until Ctrl-C; prints the address, and opens a browser there if asked.
 pub fn serve(server: Server, port: Option<u16>, open_browser: bool) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         let listener = listen(port.unwrap_or(0)).await?;
         let address = listener.local_addr()?;
         let guard = Guard::new(address.port()).context("no random numbers for the token")?;
         let url = guard.url();
         commands::print(&format!("{url}\n"))?;
-        eprintln!("Ctrl-C ends headscope.");
+        commands::note("Ctrl-C ends headscope.");
         if open_browser && let Err(e) = open::that_detached(&url) {
-            eprintln!("no browser could be opened ({e}); open the address above in one");
+            commands::note(&format!("no browser could be opened ({e}); open the address above in one"));
         }
         let app = api::router(Arc::new(server), guard);
         tokio::select! {
             served = axum::serve(listener, app).into_future() => Ok(served?),
             interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
         }
-    })
+    });
+    runtime.shutdown_background(); // a pass under way is nobody's any more
+    outcome
 }
 
 async fn listen(port: u16) -> Result<TcpListener> {

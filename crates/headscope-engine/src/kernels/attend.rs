@@ -6,13 +6,23 @@
 //! that still lie in the second-level cache, and the product with the values.
 //! Weights go straight into the recorded pattern when one is wanted; otherwise
 //! nothing of the size queries x keys exists at any time.
+//!
+//! # Centred keys
+//!
+//! Softmax does not change when all scores of a row move by the same amount, and
+//! in trained models they do lie far off together: those of gte-small's last layer
+//! are around 180, give or take 20, and an f32 near 180 is only good to 8e-6. That
+//! rounding is most of what PyTorch's patterns are off by. So keys are packed less
+//! a vector `c` near their mean: `q·(k - c)` is small, and so is its rounding error.
+//! What was taken off, `q·c`, is computed in f64 and put back where true scores are
+//! asked for: recorded scores, log-sum-exps, soft caps and sinks.
 
 use super::Compute;
 use super::buffer::with_scratch;
-use super::math::{exp, tanh};
+use super::math::{exp_of_sum, load, map, store, tanh};
 use super::share::{Shared, for_each_part};
 use super::simd::{Kernel, Simd};
-use super::tile::{GROUP, Numbers, PANEL, Product};
+use super::tile::{GROUP, Numbers, PANEL, Product, turn};
 use std::ops::Range;
 
 /// Heads in a buffer: element `(h, t, d)` is `data[h * head_stride + t * token_stride + d]`.
@@ -103,6 +113,7 @@ pub fn attend(compute: &Compute, q: Heads, k: Heads, v: Heads, rule: AttendRule,
         }
         let pass = Pass {
             q,
+            k,
             v,
             rule,
             keys,
@@ -136,40 +147,42 @@ fn packed_values_len(v: &Heads) -> usize {
     v.tokens * v.d_head.next_multiple_of(GROUP)
 }
 
-/// Keys of each head in panels, `[heads][panels][d_head][48]`, zero beyond the last key.
+/// Keys of each head less their centre, in panels: `[heads][panels][d_head][48]`,
+/// zero beyond the last key up to the end of its group.
 fn pack_keys(compute: &Compute, k: &Heads, packed: &mut [f32]) {
     let panels = k.tokens.div_ceil(PANEL);
     for_each_part(compute, packed, k.d_head * PANEL, |part, panel| {
         let (head, first) = (part / panels, part % panels * PANEL);
         let count = PANEL.min(k.tokens - first);
-        compute.isa().run(Transpose { k, head, first, count, panel });
+        let centre = centre(k, head);
+        for g in (0..count).step_by(GROUP) {
+            for (i, block) in panel.chunks_mut(GROUP * PANEL).enumerate() {
+                let mut square = [[0.0; GROUP]; GROUP];
+                let width = block.len() / PANEL;
+                for (j, numbers) in square.iter_mut().take(count - g).enumerate() {
+                    let key = &k.row(head, first + g + j)[i * GROUP..];
+                    let pairs = key.iter().zip(&centre[i * GROUP..]).take(width);
+                    for (number, (key, centre)) in numbers.iter_mut().zip(pairs) {
+                        *number = key - centre;
+                    }
+                }
+                turn(&square, &mut block[g..], PANEL);
+            }
+        }
     });
 }
 
-struct Transpose<'a> {
-    k: &'a Heads<'a>,
-    head: usize,
-    first: usize,
-    count: usize,
-    panel: &'a mut [f32],
-}
-
-impl Kernel for Transpose<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        for i in 0..PANEL {
-            if i < self.count {
-                let key = self.k.row(self.head, self.first + i);
-                for (row, &x) in self.panel.chunks_exact_mut(PANEL).zip(key) {
-                    row[i] = x;
-                }
-            } else {
-                self.panel.chunks_exact_mut(PANEL).for_each(|row| row[i] = 0.0);
-            }
-        }
+/// A vector near the mean of a head's keys: the mean of 16 to 31 of them, evenly
+/// spread. Any vector would be right, so that a few keys will do.
+fn centre(k: &Heads, head: usize) -> Vec<f32> {
+    let step = (k.tokens / 16).max(1);
+    let mut sum = vec![0.0; k.d_head];
+    for token in (0..k.tokens).step_by(step) {
+        sum.iter_mut().zip(k.row(head, token)).for_each(|(sum, key)| *sum += key);
     }
+    let count = k.tokens.div_ceil(step) as f32;
+    sum.iter_mut().for_each(|sum| *sum /= count);
+    sum
 }
 
 /// Columns of a head's values that stand together: whole panels, then the rest
@@ -198,6 +211,7 @@ fn pack_values(compute: &Compute, v: &Heads, packed: &mut [f32]) {
 /// What the tasks of one call share.
 struct Pass<'a> {
     q: Heads<'a>,
+    k: Heads<'a>,
     v: Heads<'a>,
     rule: AttendRule<'a>,
     keys: usize,
@@ -237,10 +251,15 @@ impl<'a> Pass<'a> {
         let stride = self.scores_stride();
         with_scratch(queries.len() * stride, |scores| {
             self.products(compute, head, &queries, start..end, scores);
-            for (i, seen) in seen.into_iter().enumerate() {
-                let row = &mut scores[i * stride..(i + 1) * stride];
-                self.softmax(compute, head, queries.start + i, seen, start..end, row);
-            }
+            compute.isa().run(SoftmaxBlock {
+                pass: self,
+                head,
+                first: queries.start,
+                offsets: self.offsets(head, queries.clone()),
+                seen: &seen,
+                block: start..end,
+                scores,
+            });
             if let Some(z) = self.z {
                 let rows = Weights { numbers: scores, stride, keys: start..end };
                 let head = (head, self.q.n_heads);
@@ -280,60 +299,28 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Turns one row of products into weights, and records what is wanted.
-    ///
-    /// `seen` are the keys that this query may see, `block` those that any
-    /// query of the block may see: weights between the two become zero.
-    fn softmax(
-        &self,
-        compute: &Compute,
-        head: usize,
-        query: usize,
-        seen: Range<usize>,
-        block: Range<usize>,
-        row: &mut [f32],
-    ) {
-        let index = head * self.q.tokens + query;
-        let recorded = |out: Option<Shared<'a, f32>>, width: usize| {
-            // SAFETY: this task alone has this head and this query.
-            #[allow(unsafe_code)]
-            out.map(|out| unsafe { out.part(index * width..(index + 1) * width) })
+    /// What the scores of some queries lack because keys are centred, if anybody asks.
+    fn offsets(&self, head: usize, queries: Range<usize>) -> Vec<f64> {
+        let rule = &self.rule;
+        let recorded = self.scores.is_some() || self.lse.is_some();
+        if !recorded && rule.soft_cap.is_none() && rule.sink.is_none() {
+            return vec![0.0; queries.len()];
+        }
+        let centre = centre(&self.k, self.key_head(head));
+        let offset = |query: usize| {
+            let pairs = self.q.row(head, query).iter().zip(&centre);
+            let dot: f64 = pairs.map(|(&q, &c)| f64::from(q) * f64::from(c)).sum();
+            dot * f64::from(rule.scale)
         };
-        // The row is worked on in whole groups: what is beyond the keys seen is
-        // -inf until it becomes zero.
-        let from = seen.start / GROUP * GROUP;
-        let to = seen.end.next_multiple_of(GROUP);
-        let weights = &mut row[from..to];
-        compute.isa().run(Rule {
-            scores: weights,
-            scale: self.rule.scale,
-            soft_cap: self.rule.soft_cap,
-        });
-        weights[..seen.start - from].fill(f32::NEG_INFINITY);
-        weights[seen.end - from..].fill(f32::NEG_INFINITY);
-        if let Some(padding) = self.rule.padding {
-            let padding = &padding[seen.clone()];
-            for (score, &attended) in weights[seen.start - from..].iter_mut().zip(padding) {
-                *score = if attended { *score } else { f32::NEG_INFINITY };
-            }
-        }
-        if let Some(out) = recorded(self.scores, self.keys) {
-            out[..seen.start].fill(f32::NEG_INFINITY);
-            out[seen.clone()].copy_from_slice(&weights[seen.start - from..seen.end - from]);
-            out[seen.end..].fill(f32::NEG_INFINITY);
-        }
-        let sink = self.rule.sink.map_or(f32::NEG_INFINITY, |sink| sink[head]);
-        let lse = compute.isa().run(Softmax { row: weights, sink });
-        if let Some(out) = recorded(self.lse, 1) {
-            out[0] = lse;
-        }
-        if let Some(out) = recorded(self.pattern, self.keys) {
-            out[..seen.start].fill(0.0);
-            out[seen.clone()].copy_from_slice(&row[seen.clone()]);
-            out[seen.end..].fill(0.0);
-        }
-        row[block.start.min(from)..from].fill(0.0);
-        row[to..block.end.max(to)].fill(0.0);
+        queries.map(offset).collect()
+    }
+
+    /// The row of a result that belongs to one query of one head.
+    fn row_of(&self, out: Option<Shared<'a, f32>>, index: usize, width: usize) -> Option<&'a mut [f32]> {
+        // SAFETY: each head and query has one task, which asks once for a row
+        // of each result.
+        #[allow(unsafe_code)]
+        out.map(|out| unsafe { out.part(index * width..(index + 1) * width) })
     }
 
     fn values(&self, head: usize) -> &[f32] {
@@ -342,67 +329,176 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// Scale and soft cap of products.
-struct Rule<'a> {
-    scores: &'a mut [f32],
-    scale: f32,
-    soft_cap: Option<f32>,
+/// Turns the products of a block of queries into weights, and records what is wanted.
+struct SoftmaxBlock<'a, 'b> {
+    pass: &'b Pass<'a>,
+    head: usize,
+    first: usize,
+    /// What the scores of each query lack.
+    offsets: Vec<f64>,
+    /// The keys that each query may see.
+    seen: &'b [Range<usize>],
+    /// The keys that any of them may see.
+    block: Range<usize>,
+    scores: &'b mut [f32],
 }
 
-impl Kernel for Rule<'_> {
+impl Kernel for SoftmaxBlock<'_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        self.scores.iter_mut().for_each(|score| *score *= self.scale);
-        if let Some(cap) = self.soft_cap {
-            self.scores.iter_mut().for_each(|score| *score = cap * tanh(simd, *score / cap));
+        let rows = self.scores.chunks_exact_mut(self.pass.scores_stride());
+        for (i, (seen, row)) in self.seen.iter().zip(rows).enumerate() {
+            let row = Row {
+                pass: self.pass,
+                head: self.head,
+                index: self.head * self.pass.q.tokens + self.first + i,
+                offset: self.offsets[i],
+                seen: seen.clone(),
+                block: self.block.clone(),
+                products: row,
+            };
+            row.softmax(simd);
         }
     }
 }
 
-/// Softmax of one row of a whole number of groups, in place; returns its log-sum-exp.
-struct Softmax<'a> {
-    row: &'a mut [f32],
-    sink: f32,
+/// One row of a [`SoftmaxBlock`].
+struct Row<'a, 'b> {
+    pass: &'b Pass<'a>,
+    head: usize,
+    /// Counts the rows of all heads.
+    index: usize,
+    offset: f64,
+    seen: Range<usize>,
+    block: Range<usize>,
+    products: &'b mut [f32],
 }
 
-impl Kernel for Softmax<'_> {
-    type Output = f32;
+impl Row<'_, '_> {
+    #[inline(always)]
+    fn softmax<S: Simd>(self, simd: S) {
+        let Row { pass, index, mut offset, seen, block, .. } = self;
+        let Pass { rule, keys, .. } = *pass;
+        // The row is worked on in whole groups: what is beyond the keys seen is
+        // -inf until it becomes zero.
+        let from = seen.start / GROUP * GROUP;
+        let to = seen.end.next_multiple_of(GROUP);
+        let weights = &mut self.products[from..to];
+        let inner = seen.start - from..seen.end - from;
+        let scale = simd.splat(rule.scale);
+        map(
+            simd,
+            weights,
+            #[inline(always)]
+            |score| simd.mul(score, scale),
+        );
+        if let Some(cap) = rule.soft_cap {
+            let (cap, lack) = (simd.splat(cap), simd.splat(offset as f32));
+            map(
+                simd,
+                weights,
+                #[inline(always)]
+                |score| simd.mul(cap, tanh(simd, simd.div(simd.add(score, lack), cap))),
+            );
+            offset = 0.0;
+        }
+        weights[..inner.start].fill(f32::NEG_INFINITY);
+        weights[inner.end..].fill(f32::NEG_INFINITY);
+        if let Some(padding) = rule.padding {
+            let attended = &padding[seen.clone()];
+            for (score, &attended) in weights[inner.clone()].iter_mut().zip(attended) {
+                *score = if attended { *score } else { f32::NEG_INFINITY };
+            }
+        }
+        if let Some(out) = pass.row_of(pass.scores, index, keys) {
+            out[..seen.start].fill(f32::NEG_INFINITY);
+            for (out, &score) in out[seen.clone()].iter_mut().zip(&weights[inner.clone()]) {
+                *out = (f64::from(score) + offset) as f32;
+            }
+            out[seen.end..].fill(f32::NEG_INFINITY);
+        }
+        let sink = rule.sink.map(|sink| (f64::from(sink[self.head]) - offset) as f32);
+        let total = softmax(simd, weights, sink);
+        if let Some(out) = pass.row_of(pass.lse, index, 1) {
+            out[0] = (total.log() + offset) as f32;
+        }
+        if let Some(out) = pass.row_of(pass.pattern, index, keys) {
+            out[..seen.start].fill(0.0);
+            out[seen.clone()].copy_from_slice(&weights[inner]);
+            out[seen.end..].fill(0.0);
+        }
+        self.products[block.start.min(from)..from].fill(0.0);
+        self.products[to..block.end.max(to)].fill(0.0);
+    }
+}
+
+/// The sum of exponentials of a row, as `exp(max) * sum`.
+struct Total {
+    max: f32,
+    sum: f64,
+}
+
+impl Total {
+    fn log(&self) -> f64 {
+        // A sum of nothing is zero, whose logarithm is -inf as it should be.
+        f64::from(self.max) + self.sum.ln()
+    }
+}
+
+/// Softmax of a row of whole groups, in place; zeros when all of it is -inf.
+#[inline(always)]
+fn softmax<S: Simd>(simd: S, row: &mut [f32], sink: Option<f32>) -> Total {
+    assert_eq!(row.len() % GROUP, 0, "a row of whole groups");
+    let sink = sink.unwrap_or(f32::NEG_INFINITY);
+    let mut largest = simd.splat(sink);
+    for scores in row.chunks_exact(S::LANES) {
+        largest = simd.max(load(simd, scores), largest);
+    }
+    let max = simd.largest(largest);
+    if max == f32::NEG_INFINITY {
+        row.fill(0.0);
+        return Total { max, sum: 0.0 };
+    }
+    // Sums in f64: the weights of a row of any length add up to one.
+    let shift = simd.splat(max);
+    let mut sums = simd.sums();
+    for scores in row.chunks_exact_mut(S::LANES) {
+        let e = exp_of_sum(simd, simd.sub(load(simd, scores), shift), simd.zero());
+        sums = simd.accumulate(sums, e);
+        store(simd, scores, e);
+    }
+    let mut sum = simd.total(sums);
+    if sink > f32::NEG_INFINITY {
+        sum += f64::from(sink - max).exp();
+    }
+    // The reciprocal in two parts makes the product as good as a division.
+    let inverse = 1.0 / sum;
+    let high = inverse as f32;
+    let low = simd.splat((inverse - f64::from(high)) as f32);
+    let high = simd.splat(high);
+    map(
+        simd,
+        row,
+        #[inline(always)]
+        |e| simd.fma(e, high, simd.mul(e, low)),
+    );
+    Total { max, sum }
+}
+
+/// [`softmax`] of one row.
+struct SoftmaxRow<'a> {
+    row: &'a mut [f32],
+    sink: Option<f32>,
+}
+
+impl Kernel for SoftmaxRow<'_> {
+    type Output = Total;
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> f32 {
-        let (groups, rest) = self.row.as_chunks_mut::<GROUP>();
-        assert!(rest.is_empty(), "a row of whole groups");
-        let mut largest = [self.sink; GROUP];
-        for group in groups.iter() {
-            for (largest, &score) in largest.iter_mut().zip(group) {
-                *largest = if score > *largest { score } else { *largest };
-            }
-        }
-        let max = largest.into_iter().fold(self.sink, f32::max);
-        if max == f32::NEG_INFINITY {
-            self.row.fill(0.0);
-            return f32::NEG_INFINITY;
-        }
-        // Sums in f64: the weights of a row of any length add up to one.
-        let mut sums = [0.0f64; GROUP];
-        for group in groups.iter_mut() {
-            for x in group.iter_mut() {
-                *x = exp(simd, *x - max);
-            }
-            for (sum, &x) in sums.iter_mut().zip(group.iter()) {
-                *sum += f64::from(x);
-            }
-        }
-        let sum = sums.iter().sum::<f64>() + f64::from(self.sink - max).exp();
-        // The reciprocal in two parts makes the product as good as a division.
-        let high = (1.0 / sum) as f32;
-        let low = (1.0 / sum - f64::from(high)) as f32;
-        for x in groups.as_flattened_mut() {
-            *x = simd.mul_add(*x, high, *x * low);
-        }
-        (f64::from(max) + sum.ln()) as f32
+    fn run<S: Simd>(self, simd: S) -> Total {
+        softmax(simd, self.row, self.sink)
     }
 }
 
@@ -433,17 +529,17 @@ pub fn softmax_rows(
     assert!(lse.as_ref().is_none_or(|lse| lse.len() == rows), "lse [heads, queries]");
     let lse = lse.map(Shared::new);
     for_each_part(compute, pattern, keys, |i, out| {
-        let sink = sink.map_or(f32::NEG_INFINITY, |sink| sink[i / (rows / n_heads)]);
+        let sink = sink.map(|sink| sink[i / (rows / n_heads)]);
         with_scratch(keys.next_multiple_of(GROUP), |row| {
             row[..keys].copy_from_slice(&scores[i * keys..][..keys]);
             row[keys..].fill(f32::NEG_INFINITY);
-            let sum = compute.isa().run(Softmax { row: &mut *row, sink });
+            let total = compute.isa().run(SoftmaxRow { row: &mut *row, sink });
             out.copy_from_slice(&row[..keys]);
             if let Some(lse) = lse {
                 // SAFETY: this task alone has this row.
                 #[allow(unsafe_code)]
                 let lse = unsafe { lse.part(i..i + 1) };
-                lse[0] = sum;
+                lse[0] = total.log() as f32;
             }
         });
     });

@@ -21,6 +21,7 @@ impl Simd for Avx512 {
     // registers for three columns of weights and one number of the input.
     const TILE_ROWS: usize = 8;
     const TILE_VECTORS: usize = 3;
+    const WIDEN: usize = 8;
 
     #[inline(always)]
     fn zero(self) -> __m512 {
@@ -47,8 +48,84 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
-    fn mul_add(self, a: f32, b: f32, c: f32) -> f32 {
-        a.mul_add(b, c)
+    fn sub(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn mul(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn div(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_div_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn max(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_max_ps(a, b) }
+    }
+
+    #[inline(always)]
+    fn select_less(self, a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), no, yes) }
+    }
+
+    #[inline(always)]
+    fn merge_bits(self, mask: u32, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe {
+            let mask = _mm512_set1_epi32(mask.cast_signed());
+            let (a, b) = (_mm512_castps_si512(a), _mm512_castps_si512(b));
+            // The truth table of `mask ? a : b`.
+            _mm512_castsi512_ps(_mm512_ternarylogic_epi32::<0xca>(mask, a, b))
+        }
+    }
+
+    #[inline(always)]
+    fn power_of_two(self, x: __m512) -> __m512 {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe {
+            let exponent = _mm512_slli_epi32::<23>(_mm512_castps_si512(x));
+            let one = _mm512_castps_si512(_mm512_set1_ps(1.0));
+            _mm512_castsi512_ps(_mm512_add_epi32(exponent, one))
+        }
+    }
+
+    type Sums = [__m512d; 2];
+
+    #[inline(always)]
+    fn sums(self) -> [__m512d; 2] {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { [_mm512_setzero_pd(); 2] }
+    }
+
+    #[inline(always)]
+    fn accumulate(self, sums: [__m512d; 2], x: __m512) -> [__m512d; 2] {
+        // SAFETY: `self` proves AVX-512 F and DQ.
+        unsafe {
+            let low = _mm512_cvtps_pd(_mm512_castps512_ps256(x));
+            let high = _mm512_cvtps_pd(_mm512_extractf32x8_ps::<1>(x));
+            [_mm512_add_pd(sums[0], low), _mm512_add_pd(sums[1], high)]
+        }
+    }
+
+    #[inline(always)]
+    fn total(self, sums: [__m512d; 2]) -> f64 {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_reduce_add_pd(_mm512_add_pd(sums[0], sums[1])) }
+    }
+
+    #[inline(always)]
+    fn largest(self, x: __m512) -> f32 {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { _mm512_reduce_max_ps(x) }
     }
 
     #[inline(always)]
@@ -81,6 +158,6 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn prefetch(self, from: *const u8) {
         // SAFETY: a prefetch reads nothing that the program could see.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
     }
 }

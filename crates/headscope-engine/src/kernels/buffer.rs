@@ -3,10 +3,25 @@
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 
-/// A number of which all-zero bits are a value.
-pub(super) trait Plain: Copy + Default + Send + Sync + 'static {}
-impl Plain for f32 {}
-impl Plain for u16 {}
+/// A number of which all-zero bits are a value, as files store it.
+pub(super) trait Plain: Copy + Default + Send + Sync + 'static {
+    /// Reads little-endian numbers.
+    fn read(from: &[u8], to: &mut [Self]);
+}
+
+impl Plain for f32 {
+    fn read(from: &[u8], to: &mut [f32]) {
+        let (from, _) = from.as_chunks();
+        to.iter_mut().zip(from).for_each(|(to, &from)| *to = f32::from_le_bytes(from));
+    }
+}
+
+impl Plain for u16 {
+    fn read(from: &[u8], to: &mut [u16]) {
+        let (from, _) = from.as_chunks();
+        to.iter_mut().zip(from).for_each(|(to, &from)| *to = u16::from_le_bytes(from));
+    }
+}
 
 /// At this alignment no vector register straddles two cache lines.
 const LINE: usize = 64;

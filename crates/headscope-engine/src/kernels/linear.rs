@@ -4,7 +4,7 @@ use super::buffer::{Buffer, Plain, with_scratch};
 use super::math::Activate;
 use super::share::{Shared, for_each_part};
 use super::simd::{Kernel, Simd};
-use super::tile::{DEPTH, Numbers, PANEL, Product};
+use super::tile::{DEPTH, GROUP, Numbers, PANEL, Product, turn};
 use super::{Compute, Dtype, Stored};
 use std::ops::Range;
 
@@ -130,16 +130,14 @@ impl Linear {
             assert_eq!(bias.len(), n_out, "numbers of the bias");
         }
         let dtype = sources.first().map_or(Dtype::F32, |s| s.stored.dtype);
-        let same = sources.iter().all(|s| s.stored.dtype == dtype);
-        let bits = |bytes: &[u8]| u16::from_le_bytes([bytes[0], bytes[1]]);
-        let panels = match dtype {
-            Dtype::F16 if same => Panels::F16(pack(compute, sources, n_out, n_in, bits)),
-            Dtype::Bf16 if same => Panels::Bf16(pack(compute, sources, n_out, n_in, bits)),
-            Dtype::F32 if same => {
-                let read = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
-                Panels::F32(pack(compute, sources, n_out, n_in, read))
+        let panels = if sources.iter().any(|s| s.stored.dtype != dtype) {
+            Panels::F32(pack_widened(compute, sources, n_out, n_in))
+        } else {
+            match dtype {
+                Dtype::F32 => Panels::F32(pack(compute, sources, n_out, n_in)),
+                Dtype::F16 => Panels::F16(pack(compute, sources, n_out, n_in)),
+                Dtype::Bf16 => Panels::Bf16(pack(compute, sources, n_out, n_in)),
             }
-            _ => Panels::F32(pack_mixed(compute, sources, n_out, n_in)),
         };
         Linear { panels, bias, n_in, n_out }
     }
@@ -300,64 +298,60 @@ struct Source<'a> {
     by_input: bool,
 }
 
-impl Source<'_> {
-    /// Packs the part of the matrix that falls into a panel.
-    ///
-    /// `column` is where the matrix begins, counted from the panel's first
-    /// column: negative when it began in an earlier panel.
-    fn pack_into<T: Plain>(&self, panel: &mut [T], n_in: usize, column: isize, read: impl Fn(&[u8]) -> T) {
-        let size = self.stored.dtype.size();
-        let bytes = self.stored.bytes;
-        let first = column.max(0);
-        let end = (column + self.n_out as isize).min(PANEL as isize);
-        if first >= end {
-            return;
-        }
-        let (first, count) = (first as usize, (end - first) as usize);
-        let skipped = (first as isize - column) as usize;
-        if self.by_input {
-            for (i, row) in panel.chunks_exact_mut(PANEL).enumerate() {
-                let from = &bytes[(i * self.n_out + skipped) * size..][..count * size];
-                for (to, from) in row[first..].iter_mut().zip(from.chunks_exact(size)) {
-                    *to = read(from);
-                }
-            }
-            return;
-        }
-        // Sixteen inputs at a time: that much of the panel stays in the
-        // first-level cache while the weights of every column are strewn into it.
-        for (i, block) in panel.chunks_mut(16 * PANEL).enumerate() {
-            for j in 0..count {
-                let from = ((skipped + j) * n_in + i * 16) * size;
-                let from = bytes[from..][..block.len() / PANEL * size].chunks_exact(size);
-                for (row, from) in block.chunks_exact_mut(PANEL).zip(from) {
-                    row[first + j] = read(from);
-                }
-            }
-        }
-    }
-}
-
-fn pack<T: Plain>(
-    compute: &Compute,
-    sources: &[Source],
-    n_out: usize,
-    n_in: usize,
-    read: impl Fn(&[u8]) -> T + Sync,
-) -> Buffer<T> {
+/// Packs matrices of one dtype, stacked, or one that is stored `[n_in, n_out]`.
+fn pack<T: Plain>(compute: &Compute, sources: &[Source], n_out: usize, n_in: usize) -> Buffer<T> {
     let mut panels = Buffer::zeroed(n_out.div_ceil(PANEL) * n_in * PANEL);
     for_each_part(compute, &mut panels, n_in * PANEL, |p, panel| {
-        let mut column = -((p * PANEL) as isize);
-        for source in sources {
-            source.pack_into(panel, n_in, column, &read);
-            column += source.n_out as isize;
+        let columns = p * PANEL..n_out.min((p + 1) * PANEL);
+        match sources {
+            [source] if source.by_input => {
+                for (i, to) in panel.chunks_exact_mut(PANEL).enumerate() {
+                    let row = i * n_out;
+                    let from = source.stored.slice(row + columns.start..row + columns.end);
+                    T::read(from.bytes, &mut to[..columns.len()]);
+                }
+            }
+            _ => {
+                let rows: Vec<&[u8]> = columns.map(|c| row_of(sources, c, n_in)).collect();
+                pack_panel(&rows, panel);
+            }
         }
     });
     panels
 }
 
+/// The weights of a column of stacked matrices.
+fn row_of<'a>(sources: &[Source<'a>], column: usize, n_in: usize) -> &'a [u8] {
+    let mut row = column;
+    for source in sources {
+        if row < source.n_out {
+            return source.stored.slice(row * n_in..(row + 1) * n_in).bytes;
+        }
+        row -= source.n_out;
+    }
+    &[]
+}
+
+/// Turns rows of weights, one for each column, into the columns of a panel.
+///
+/// Sixteen rows at a time, along their whole length: so many streams the
+/// processor can fetch ahead, and every line of the panel is written once.
+fn pack_panel<T: Plain>(rows: &[&[u8]], panel: &mut [T]) {
+    for (g, rows) in rows.chunks(GROUP).enumerate() {
+        for (i, block) in panel.chunks_mut(GROUP * PANEL).enumerate() {
+            let count = block.len() / PANEL;
+            let mut square = [[T::default(); GROUP]; GROUP];
+            for (numbers, row) in square.iter_mut().zip(rows) {
+                let from = i * GROUP * size_of::<T>();
+                T::read(&row[from..from + count * size_of::<T>()], &mut numbers[..count]);
+            }
+            turn(&square, &mut block[g * GROUP..], PANEL);
+        }
+    }
+}
+
 /// Packs matrices of different dtypes, each widened to f32 first.
-fn pack_mixed(compute: &Compute, sources: &[Source], n_out: usize, n_in: usize) -> Buffer<f32> {
+fn pack_widened(compute: &Compute, sources: &[Source], n_out: usize, n_in: usize) -> Buffer<f32> {
     let wide: Vec<Vec<u8>> =
         sources.iter().map(|s| s.stored.to_f32().into_iter().flat_map(f32::to_le_bytes).collect()).collect();
     let sources: Vec<Source> = sources
@@ -365,6 +359,5 @@ fn pack_mixed(compute: &Compute, sources: &[Source], n_out: usize, n_in: usize) 
         .zip(&wide)
         .map(|(s, bytes)| Source { stored: Stored { dtype: Dtype::F32, bytes }, ..*s })
         .collect();
-    let read = |b: &[u8]| f32::from_le_bytes([b[0], b[1], b[2], b[3]]);
-    pack(compute, &sources, n_out, n_in, read)
+    pack(compute, &sources, n_out, n_in)
 }

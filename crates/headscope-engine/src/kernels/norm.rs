@@ -34,14 +34,7 @@ pub fn layer_norm(
 ///
 /// # Panics
 /// When x and out differ in size, or weight has not `width` numbers.
-pub fn rms_norm(
-    compute: &Compute,
-    x: &[f32],
-    width: usize,
-    weight: &[f32],
-    eps: f32,
-    out: &mut [f32],
-) {
+pub fn rms_norm(compute: &Compute, x: &[f32], width: usize, weight: &[f32], eps: f32, out: &mut [f32]) {
     norm(compute, x, Norm { width, weight, bias: None, eps, centred: false }, out);
 }
 

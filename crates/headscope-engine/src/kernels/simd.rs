@@ -15,6 +15,9 @@ pub(super) trait Simd: Copy {
     /// Registers in a row of the register tile, at most 3.
     const TILE_VECTORS: usize;
 
+    /// Tiles of rows from which on 16-bit weights are better widened beforehand.
+    const WIDEN: usize;
+
     /// All lanes zero.
     fn zero(self) -> Self::Vector;
 
@@ -27,8 +30,48 @@ pub(super) trait Simd: Copy {
     /// `a + b`.
     fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
 
-    /// [`Simd::fma`] of single numbers, for loops that the compiler makes vector code of.
-    fn mul_add(self, a: f32, b: f32, c: f32) -> f32;
+    /// `a - b`.
+    fn sub(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// `a * b`.
+    fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// `a / b`.
+    fn div(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// The larger of the two; `b` where one is a NaN.
+    fn max(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// `yes` where `a < b`, elsewhere `no`; a NaN is not less.
+    fn select_less(
+        self,
+        a: Self::Vector,
+        b: Self::Vector,
+        yes: Self::Vector,
+        no: Self::Vector,
+    ) -> Self::Vector;
+
+    /// The bits of `a` that `mask` has, and those of `b` that it has not.
+    fn merge_bits(self, mask: u32, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
+    /// `2^n`, where the low bits of `x` hold the integer n: `x = 1.5 * 2^23 + n`,
+    /// with n from -126 to 128 (infinity).
+    fn power_of_two(self, x: Self::Vector) -> Self::Vector;
+
+    /// Sums of lanes, in f64.
+    type Sums: Copy;
+
+    /// Sums of nothing.
+    fn sums(self) -> Self::Sums;
+
+    /// `sums` and each lane of `x`.
+    fn accumulate(self, sums: Self::Sums, x: Self::Vector) -> Self::Sums;
+
+    /// All sums in one.
+    fn total(self, sums: Self::Sums) -> f64;
+
+    /// The largest lane.
+    fn largest(self, x: Self::Vector) -> f32;
 
     /// Reads a register.
     ///

@@ -18,9 +18,19 @@ pub(super) const GROUP: usize = 16;
 /// stays in the first-level cache while all rows pass by.
 pub(super) const DEPTH: usize = 128;
 
-/// Steps of the inner loop between two looks ahead: the f32 of a cache line.
-const STEPS: usize = 16;
+/// Steps of the inner loop between two looks ahead. Requests for memory that come
+/// in larger bursts (16 steps were tried) wait for each other: 31 instead of 52 GB/s.
+const STEPS: usize = 4;
 const LINE: usize = 64;
+
+/// Writes the columns of a square as rows, `stride` apart, as far as `to` reaches.
+pub(super) fn turn<T: Copy>(square: &[[T; GROUP]; GROUP], to: &mut [T], stride: usize) {
+    for (i, to) in to.chunks_mut(stride).enumerate() {
+        for (to, from) in to[..GROUP].iter_mut().zip(square) {
+            *to = from[i];
+        }
+    }
+}
 
 /// The numbers of a panel, as its weights were stored.
 #[derive(Clone, Copy)]
@@ -69,33 +79,35 @@ impl Kernel for Product<'_> {
         for from in (0..self.depth).step_by(DEPTH) {
             let depth = DEPTH.min(self.depth - from);
             let last = from + depth == self.depth;
-            let (b, size) = match self.b {
-                Numbers::F32(b) => (b[from * self.b_stride..].as_ptr(), 4),
-                Numbers::F16(b) | Numbers::Bf16(b) => {
-                    let half = matches!(self.b, Numbers::F16(_));
-                    let b = &b[from * self.b_stride..];
-                    widen(simd, half, b, depth, self.b_stride, groups * GROUP, self.wide);
-                    (self.wide.as_ptr(), 2)
-                }
-            };
-            let b_stride = if size == 4 { self.b_stride } else { PANEL };
-            let next = if last { self.upcoming } else { self.b.address(from + DEPTH, self.b_stride) };
+            let row = from * self.b_stride;
+            let next = if last { self.upcoming } else { self.b.address(row + DEPTH * self.b_stride) };
             let block = Block {
                 depth,
                 vectors: groups * (GROUP / S::LANES),
                 first: from == 0,
                 a: self.a[from..].as_ptr(),
                 a_stride: self.a_stride,
-                b,
-                b_stride,
+                b_stride: self.b_stride,
                 c: self.c.as_mut_ptr(),
                 c_stride: self.c_stride,
                 next,
-                next_lines: (DEPTH * self.b_stride * size).div_ceil(LINE),
+                next_lines: (DEPTH * self.b_stride * self.b.size()).div_ceil(LINE),
             };
             // SAFETY: `check` found the last row of a, b and c within their
             // slices, and `from + depth` is at most the depth it checked.
-            unsafe { block.rows(simd, self.rows) };
+            unsafe {
+                match self.b {
+                    Numbers::F32(b) => block.rows(simd, b[row..].as_ptr(), self.rows),
+                    Numbers::F16(b) => {
+                        let b = b[row..].as_ptr().cast::<F16>();
+                        block.widened(simd, b, self.rows, groups * GROUP, self.wide);
+                    }
+                    Numbers::Bf16(b) => {
+                        let b = b[row..].as_ptr().cast::<Bf16>();
+                        block.widened(simd, b, self.rows, groups * GROUP, self.wide);
+                    }
+                }
+            }
         }
     }
 }
@@ -122,36 +134,62 @@ impl Numbers<'_> {
         }
     }
 
-    fn address(&self, row: usize, stride: usize) -> *const u8 {
+    fn size(&self) -> usize {
         match self {
-            Numbers::F32(b) => b.as_ptr().wrapping_add(row * stride).cast(),
-            Numbers::F16(b) | Numbers::Bf16(b) => b.as_ptr().wrapping_add(row * stride).cast(),
+            Numbers::F32(_) => 4,
+            Numbers::F16(_) | Numbers::Bf16(_) => 2,
+        }
+    }
+
+    /// Where a number stands, or would stand: for prefetching.
+    fn address(&self, index: usize) -> *const u8 {
+        match self {
+            Numbers::F32(b) => b.as_ptr().wrapping_add(index).cast(),
+            Numbers::F16(b) | Numbers::Bf16(b) => b.as_ptr().wrapping_add(index).cast(),
         }
     }
 }
 
-/// Widens `depth` rows of a panel into rows of [`PANEL`] f32.
-#[inline(always)]
-fn widen<S: Simd>(
-    simd: S,
-    half: bool,
-    b: &[u16],
-    depth: usize,
-    stride: usize,
-    columns: usize,
-    wide: &mut [f32],
-) {
-    assert!((depth - 1) * stride + columns <= b.len() && depth * PANEL <= wide.len());
-    for i in 0..depth {
-        for j in (0..columns).step_by(S::LANES) {
-            // SAFETY: `columns` is a multiple of the lanes and at most PANEL,
-            // and the last row ends within both slices, as asserted above.
-            unsafe {
-                let from = b.as_ptr().add(i * stride + j);
-                let x = if half { simd.load_f16(from) } else { simd.load_bf16(from) };
-                simd.store(wide.as_mut_ptr().add(i * PANEL + j), x);
-            }
-        }
+/// A number as a panel holds it.
+trait Number: Copy {
+    /// Reads and widens a register.
+    ///
+    /// # Safety
+    /// [`Simd::LANES`] numbers from `from` on may be read.
+    unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::Vector;
+}
+
+/// Bits of half precision.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct F16(#[allow(dead_code)] u16);
+
+/// Bits of bfloat16.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct Bf16(#[allow(dead_code)] u16);
+
+impl Number for f32 {
+    #[inline(always)]
+    unsafe fn load<S: Simd>(simd: S, from: *const f32) -> S::Vector {
+        // SAFETY: the caller answers for the pointer.
+        unsafe { simd.load(from) }
+    }
+}
+
+impl Number for F16 {
+    #[inline(always)]
+    unsafe fn load<S: Simd>(simd: S, from: *const F16) -> S::Vector {
+        // SAFETY: the caller answers for the pointer.
+        unsafe { simd.load_f16(from.cast()) }
+    }
+}
+
+impl Number for Bf16 {
+    #[inline(always)]
+    unsafe fn load<S: Simd>(simd: S, from: *const Bf16) -> S::Vector {
+        // SAFETY: the caller answers for the pointer.
+        unsafe { simd.load_bf16(from.cast()) }
     }
 }
 
@@ -163,7 +201,6 @@ struct Block {
     first: bool,
     a: *const f32,
     a_stride: usize,
-    b: *const f32,
     b_stride: usize,
     c: *mut f32,
     c_stride: usize,
@@ -172,9 +209,9 @@ struct Block {
 }
 
 /// Where one register tile begins, and what it prefetches on its way.
-struct Tile {
+struct Tile<N> {
     a: *const f32,
-    b: *const f32,
+    b: *const N,
     c: *mut f32,
     /// Lines of the next block of the panel, so many every [`STEPS`].
     next: *const u8,
@@ -182,6 +219,36 @@ struct Tile {
 }
 
 impl Block {
+    /// The product with 16-bit weights: widened in registers for few rows,
+    /// once for all in the first-level cache for many.
+    ///
+    /// # Safety
+    /// As for [`Block::rows`]; `wide` has room for the block.
+    #[inline(always)]
+    unsafe fn widened<S: Simd, N: Number>(
+        &self,
+        simd: S,
+        b: *const N,
+        rows: usize,
+        columns: usize,
+        wide: &mut [f32],
+    ) {
+        // SAFETY: the caller answers for the rows of `b` and for `wide`, whose
+        // rows are PANEL, at least `columns`, apart.
+        unsafe {
+            if rows <= S::WIDEN * S::TILE_ROWS {
+                return self.rows(simd, b, rows);
+            }
+            for i in 0..self.depth {
+                for j in (0..columns).step_by(S::LANES) {
+                    let x = N::load(simd, b.add(i * self.b_stride + j));
+                    simd.store(wide.as_mut_ptr().add(i * PANEL + j), x);
+                }
+            }
+            Block { b_stride: PANEL, ..*self }.rows(simd, wide.as_ptr(), rows);
+        }
+    }
+
     /// Covers `rows` rows with tiles of nearly equal height.
     ///
     /// 15 rows are 8 + 7 and 9 are 5 + 4: a tile of one row has too few sums
@@ -190,7 +257,7 @@ impl Block {
     /// # Safety
     /// `a`, `b` and `c` hold all rows; each row of `b` and `c` all vectors.
     #[inline(always)]
-    unsafe fn rows<S: Simd>(&self, simd: S, rows: usize) {
+    unsafe fn rows<S: Simd, N: Number>(&self, simd: S, b: *const N, rows: usize) {
         let tiles = rows.div_ceil(S::TILE_ROWS);
         let chunks = self.depth.div_ceil(STEPS);
         let lines = self.next_lines.div_ceil((tiles * chunks).max(1));
@@ -201,7 +268,7 @@ impl Block {
             unsafe {
                 let tile = Tile {
                     a: self.a.add(from * self.a_stride),
-                    b: self.b,
+                    b,
                     c: self.c.add(from * self.c_stride),
                     next: self.next.wrapping_add(ahead * LINE),
                     lines: if ahead < self.next_lines { lines } else { 0 },
@@ -216,7 +283,7 @@ impl Block {
     /// # Safety
     /// As for [`Block::rows`].
     #[inline(always)]
-    unsafe fn columns<S: Simd>(&self, simd: S, rows: usize, at: Tile) {
+    unsafe fn columns<S: Simd, N: Number>(&self, simd: S, rows: usize, at: Tile<N>) {
         let tiles = self.vectors.div_ceil(S::TILE_VECTORS);
         for i in 0..tiles {
             let (from, to) = (i * self.vectors / tiles, (i + 1) * self.vectors / tiles);
@@ -230,9 +297,9 @@ impl Block {
                     lines: if i == 0 { at.lines } else { 0 },
                 };
                 match to - from {
-                    1 => self.height::<S, 1>(simd, rows, tile),
-                    2 => self.height::<S, 2>(simd, rows, tile),
-                    _ => self.height::<S, 3>(simd, rows, tile),
+                    1 => self.height::<S, N, 1>(simd, rows, tile),
+                    2 => self.height::<S, N, 2>(simd, rows, tile),
+                    _ => self.height::<S, N, 3>(simd, rows, tile),
                 }
             }
         }
@@ -243,18 +310,18 @@ impl Block {
     /// # Safety
     /// As for [`Block::rows`]; `V` vectors fit at `tile`.
     #[inline(always)]
-    unsafe fn height<S: Simd, const V: usize>(&self, simd: S, rows: usize, tile: Tile) {
+    unsafe fn height<S: Simd, N: Number, const V: usize>(&self, simd: S, rows: usize, tile: Tile<N>) {
         // SAFETY: each arm passes on what the caller answers for.
         unsafe {
             match rows {
-                1 => self.tile::<S, 1, V>(simd, tile),
-                2 => self.tile::<S, 2, V>(simd, tile),
-                3 => self.tile::<S, 3, V>(simd, tile),
-                4 => self.tile::<S, 4, V>(simd, tile),
-                5 if S::TILE_ROWS >= 5 => self.tile::<S, 5, V>(simd, tile),
-                6 if S::TILE_ROWS >= 6 => self.tile::<S, 6, V>(simd, tile),
-                7 if S::TILE_ROWS >= 7 => self.tile::<S, 7, V>(simd, tile),
-                8 if S::TILE_ROWS >= 8 => self.tile::<S, 8, V>(simd, tile),
+                1 => self.tile::<S, N, 1, V>(simd, tile),
+                2 => self.tile::<S, N, 2, V>(simd, tile),
+                3 => self.tile::<S, N, 3, V>(simd, tile),
+                4 => self.tile::<S, N, 4, V>(simd, tile),
+                5 if S::TILE_ROWS >= 5 => self.tile::<S, N, 5, V>(simd, tile),
+                6 if S::TILE_ROWS >= 6 => self.tile::<S, N, 6, V>(simd, tile),
+                7 if S::TILE_ROWS >= 7 => self.tile::<S, N, 7, V>(simd, tile),
+                8 if S::TILE_ROWS >= 8 => self.tile::<S, N, 8, V>(simd, tile),
                 _ => unreachable!("tiles have at most TILE_ROWS rows"),
             }
         }
@@ -266,7 +333,7 @@ impl Block {
     /// `R` rows of `a` and `c` begin at `tile`, with `V` vectors in each row
     /// of `b` and `c`.
     #[inline(always)]
-    unsafe fn tile<S: Simd, const R: usize, const V: usize>(&self, simd: S, tile: Tile) {
+    unsafe fn tile<S: Simd, N: Number, const R: usize, const V: usize>(&self, simd: S, tile: Tile<N>) {
         let mut sums = [[simd.zero(); V]; R];
         let mut next = tile.next;
         let mut i = 0;
@@ -280,7 +347,7 @@ impl Block {
                 let mut b = [simd.zero(); V];
                 for v in 0..V {
                     // SAFETY: row `i` of `b` has V vectors.
-                    b[v] = unsafe { simd.load(tile.b.add(i * self.b_stride + v * S::LANES)) };
+                    b[v] = unsafe { N::load(simd, tile.b.add(i * self.b_stride + v * S::LANES)) };
                 }
                 for r in 0..R {
                     // SAFETY: row `r` of `a` has `depth` numbers.
