@@ -105,6 +105,17 @@ impl Config {
         }
     }
 
+    /// What a norm adds to the variance, which must not be negative.
+    ///
+    /// # Errors
+    /// If it is no such number.
+    pub fn eps(&self, key: &str, default: f32) -> Result<f32, EngineError> {
+        match self.get(key, default)? {
+            eps if eps < 0.0 => Err(self.fault(key, format!("is {eps:e}; expected 0 or more"))),
+            eps => Ok(eps),
+        }
+    }
+
     /// Refuses any value of `key` but `expected` (which is also what its absence means).
     ///
     /// # Errors
@@ -159,7 +170,7 @@ mod tests {
     #[test]
     fn values_are_read_or_refused_by_name() {
         let config = config(
-            r#"{"layers": 3, "eps": 1e-5, "act": "gelu_new", "kind": "absolute", "zero": 0, "none": null,
+            r#"{"layers": 3, "eps": 1e-5, "negative": -1e-5, "act": "gelu_new", "kind": "absolute", "zero": 0, "none": null,
                 "huge": 1e99}"#,
         );
         assert_eq!(config.size("layers", 12).unwrap(), 3);
@@ -180,6 +191,11 @@ mod tests {
         );
         assert!(
             message(config.get("huge", 0.0f32).map(drop)).ends_with("expected a number that f32 can hold")
+        );
+        assert_eq!(config.eps("eps", 1e-12).unwrap(), 1e-5);
+        assert_eq!(
+            message(config.eps("negative", 0.0).map(drop)),
+            "config.json: negative is -1e-5; expected 0 or more"
         );
         assert!(message(config.get("eps", false).map(drop)).ends_with("expected true or false"));
         assert!(message(config.text("zero").map(drop)).ends_with("is 0; expected a name"));

@@ -94,7 +94,9 @@ impl Model {
 
     /// Every site of the model.
     fn all_sites(&self) -> impl Iterator<Item = Site> {
+        let has_logits = self.network.has_logits();
         Site::all(Stack::Only, self.rules().len())
+            .filter(move |site| site.point != Point::Logits || has_logits)
     }
 
     /// Runs a text under a probe.

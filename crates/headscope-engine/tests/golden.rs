@@ -2,6 +2,7 @@
 //!
 //! `fixtures/NAME/reference.safetensors` holds, for each of its cases, the value at each site; a
 //! failure names the first site of the pass that diverges, which is where to look.
+#![allow(clippy::unwrap_used)] // a test's helpers are tests too
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -81,7 +81,7 @@ impl Model {
             Some(kind) if !KINDS.contains(&kind) => {
                 Err(serde_json::Error::custom(format!("type {kind:?}; supported are {}", KINDS.join(", "))))
             }
-            _ => serde_json::from_str(json).map(Model::Other),
+            _ => check_merges(json).and_then(|()| serde_json::from_str(json)).map(Model::Other),
         });
         read.map_err(|e| format!("its model does not parse: {e}"))
     }
@@ -96,6 +96,58 @@ impl Model {
             Model::Other(ModelWrapper::WordPiece(model)) => self.token_to_id(&model.unk_token),
         }
     }
+}
+
+/// One merge of BPE, as newer and older files write it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Merge {
+    Pair(String, String),
+    Line(String),
+}
+
+impl Merge {
+    fn parts(&self) -> Option<(&str, &str)> {
+        match self {
+            Merge::Pair(left, right) => Some((left, right)),
+            Merge::Line(line) => line.split_once(' '),
+        }
+    }
+}
+
+/// Refuses merges of pieces that the vocabulary lacks, on which the crate panics.
+fn check_merges(json: &str) -> serde_json::Result<()> {
+    #[derive(Deserialize)]
+    struct Bpe {
+        #[serde(default)]
+        merges: Vec<Merge>,
+        continuing_subword_prefix: Option<String>,
+    }
+    #[derive(Deserialize)]
+    struct Pieces {
+        vocab: HashMap<String, u32>,
+    }
+    let Ok(Bpe { merges, continuing_subword_prefix }) = serde_json::from_str(json) else {
+        return Ok(()); // another kind of model, or one whose parser says what is wrong
+    };
+    if merges.is_empty() {
+        return Ok(());
+    }
+    let Pieces { vocab } = serde_json::from_str(json)?;
+    let prefix = continuing_subword_prefix.unwrap_or_default();
+    for merge in &merges {
+        let known = merge.parts().and_then(|(left, right)| {
+            let joined = format!("{left}{}", right.strip_prefix(&prefix)?);
+            Some([left, right, &joined].iter().all(|piece| vocab.contains_key(*piece)))
+        });
+        if known != Some(true) {
+            let (left, right) = merge.parts().unwrap_or_default();
+            let detail =
+                format!("the merge of {left:?} and {right:?} is of pieces that its vocabulary lacks");
+            return Err(serde_json::Error::custom(detail));
+        }
+    }
+    Ok(())
 }
 
 impl Splitter for Model {

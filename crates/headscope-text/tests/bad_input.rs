@@ -43,6 +43,24 @@ fn settings_of_a_file_cut_and_pad_nothing() {
 }
 
 #[test]
+fn merges_of_unknown_pieces_are_refused() {
+    let rows = [
+        (r#"["a b"]"#, r#""a" and "b""#),
+        (r#"[["a", "b"]]"#, r#""a" and "b""#),
+        (r#"["a c"]"#, r#""a" and "c""#),
+        (r#"["ab"]"#, r#""" and """#),
+    ];
+    for (merges, expected) in rows {
+        let model = format!(r#"{{"type": "BPE", "vocab": {{"a": 0, "b": 1}}, "merges": {merges}}}"#);
+        let json = format!(r#"{{"version": "1.0", "model": {model}}}"#);
+        let found = fault(Tokenizer::from_json(json.as_bytes()));
+        assert!(found.contains(&format!("the merge of {expected} is of pieces")), "{found}");
+    }
+    let whole = r#"{"model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}}"#;
+    assert_eq!(Tokenizer::from_json(whole.as_bytes()).unwrap().encode("ab", None).unwrap().tokens[0].id, 2);
+}
+
+#[test]
 fn texts_without_anything_to_read_are_refused() {
     for (text, pair, expected) in [
         ("", None, "the text is empty"),

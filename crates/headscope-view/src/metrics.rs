@@ -86,7 +86,7 @@ pub const METRICS: &[Metric] = &[
     },
     Metric {
         key: "same_sentence",
-        label: "same sentence",
+        label: "own sentence",
         about: "weight within the query's own text of a pair, special tokens included",
         unit: "",
         row: |row| row.sentences(|segment, own| segment == own),

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::future::IntoFuture;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
@@ -92,6 +93,13 @@ pub fn serve(server: Server, port: Option<u16>, open_browser: bool) -> Result<()
         let address = listener.local_addr()?;
         let guard = Guard::new(address.port()).context("no random numbers for the token")?;
         let url = guard.url();
+        // Ctrl-C is ours from the first poll on, which must come before anybody knows the address.
+        let mut interrupted = pin!(tokio::signal::ctrl_c());
+        tokio::select! {
+            biased;
+            early = &mut interrupted => return Ok(early?),
+            () = std::future::ready(()) => {}
+        }
         commands::print(&format!("{url}\n"))?;
         commands::note("Ctrl-C ends headscope.");
         if open_browser && let Err(e) = open::that_detached(&url) {
@@ -100,7 +108,7 @@ pub fn serve(server: Server, port: Option<u16>, open_browser: bool) -> Result<()
         let app = api::router(Arc::new(server), guard);
         tokio::select! {
             served = axum::serve(listener, app).into_future() => Ok(served?),
-            interrupted = tokio::signal::ctrl_c() => Ok(interrupted?),
+            interrupted = interrupted => Ok(interrupted?),
         }
     });
     runtime.shutdown_background(); // a pass under way is nobody's any more

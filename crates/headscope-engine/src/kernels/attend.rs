@@ -308,9 +308,13 @@ impl<'a> Pass<'a> {
         }
         let centre = centre(&self.k, self.key_head(head));
         let offset = |query: usize| {
-            let pairs = self.q.row(head, query).iter().zip(&centre);
-            let dot: f64 = pairs.map(|(&q, &c)| f64::from(q) * f64::from(c)).sum();
-            dot * f64::from(rule.scale)
+            let mut lanes = [0.0f64; 8];
+            for (q, c) in self.q.row(head, query).chunks(8).zip(centre.chunks(8)) {
+                for ((sum, &q), &c) in lanes.iter_mut().zip(q).zip(c) {
+                    *sum += f64::from(q) * f64::from(c);
+                }
+            }
+            lanes.iter().sum::<f64>() * f64::from(rule.scale)
         };
         queries.map(offset).collect()
     }

@@ -21,6 +21,9 @@ impl Simd for Avx2 {
     // (4 x 3 leaves one register for the input, and loses half of the speed.)
     const TILE_ROWS: usize = 6;
     const TILE_VECTORS: usize = 2;
+    // No register is left for chains, so blocks are short instead.
+    const DEPTH: usize = 64;
+    const CHAINS: bool = false;
     const WIDEN: usize = 4;
 
     #[inline(always)]

@@ -17,10 +17,14 @@ pub(super) fn run<K: Kernel>(kernel: K) -> K::Output {
 impl Simd for Avx512 {
     type Vector = __m512;
     const LANES: usize = 16;
-    // 24 sums hide the latency of two multipliers three times over, and leave
-    // registers for three columns of weights and one number of the input.
-    const TILE_ROWS: usize = 8;
+    // 12 chains and their 12 sums, three columns of weights and one number of the
+    // input: 28 registers. Without chains 8 x 3 fits, and is no faster: adding
+    // chains up is done by adders that would be idle, and 12 chains already hide
+    // the latency of the two multipliers.
+    const TILE_ROWS: usize = 4;
     const TILE_VECTORS: usize = 3;
+    const DEPTH: usize = 128;
+    const CHAINS: bool = true;
     const WIDEN: usize = 8;
 
     #[inline(always)]

@@ -39,6 +39,9 @@ impl Simd for Portable {
     // SSE2 has 16 registers: 12 sums, two columns of weights, two numbers of the input.
     const TILE_ROWS: usize = 6;
     const TILE_VECTORS: usize = 2;
+    // No register is left for chains, so blocks are short instead.
+    const DEPTH: usize = 64;
+    const CHAINS: bool = false;
     const WIDEN: usize = 1;
 
     #[inline(always)]

@@ -15,6 +15,12 @@ pub(super) trait Simd: Copy {
     /// Registers in a row of the register tile, at most 3.
     const TILE_VECTORS: usize;
 
+    /// Rows of a panel in a block, at most [`super::tile::DEPTH`]; a block's sums are
+    /// then added to memory.
+    const DEPTH: usize;
+    /// Whether the registers hold chains of 16 products besides the sums of a block.
+    const CHAINS: bool;
+
     /// Tiles of rows from which on 16-bit weights are better widened beforehand.
     const WIDEN: usize;
 

@@ -10,13 +10,14 @@ pub(super) const PANEL: usize = 48;
 /// Columns are computed in groups of this many; a panel's rows are read in whole groups.
 pub(super) const GROUP: usize = 16;
 
-/// Products added up in one register before the sum goes to memory.
+/// Rows of a panel that one block takes at most.
 ///
-/// Short chains round less: the error of a sum grows with the length of its
-/// chain, and 128 keeps it a third of what one chain over a BERT's 768 columns
-/// has. It is also the depth at which a block of a panel (128 x 48 f32, 24 KiB)
-/// stays in the first-level cache while all rows pass by.
+/// A block of so many (128 x 48 f32, 24 KiB) stays in the first-level cache while
+/// all rows of the input pass by.
 pub(super) const DEPTH: usize = 128;
+
+/// Products added up in one chain, where registers hold both chains and their sums.
+const CHAIN: usize = 16;
 
 /// Steps of the inner loop between two looks ahead. Requests for memory that come
 /// in larger bursts (16 steps were tried) wait for each other: 31 instead of 52 GB/s.
@@ -42,9 +43,9 @@ pub(super) enum Numbers<'a> {
 
 /// `c = a b`: `rows` rows of `a` with a panel `b` of up to [`PANEL`] columns.
 ///
-/// An element's sum is that of blocks of [`DEPTH`] products, each block summed
-/// in order: it depends on nothing but its row and its column, so that a row
-/// comes out the same to the bit whatever else is computed beside it.
+/// An element's sum is that of short chains of products, which the instruction set
+/// alone decides on: it depends on nothing but its row and its column, so that a
+/// row comes out the same to the bit whatever else is computed beside it.
 pub(super) struct Product<'a> {
     pub(super) rows: usize,
     pub(super) depth: usize,
@@ -76,11 +77,11 @@ impl Kernel for Product<'_> {
                 self.c[r * self.c_stride..][..groups * GROUP].fill(0.0);
             }
         }
-        for from in (0..self.depth).step_by(DEPTH) {
-            let depth = DEPTH.min(self.depth - from);
+        for from in (0..self.depth).step_by(S::DEPTH) {
+            let depth = S::DEPTH.min(self.depth - from);
             let last = from + depth == self.depth;
             let row = from * self.b_stride;
-            let next = if last { self.upcoming } else { self.b.address(row + DEPTH * self.b_stride) };
+            let next = if last { self.upcoming } else { self.b.address(row + S::DEPTH * self.b_stride) };
             let block = Block {
                 depth,
                 vectors: groups * (GROUP / S::LANES),
@@ -91,7 +92,7 @@ impl Kernel for Product<'_> {
                 c: self.c.as_mut_ptr(),
                 c_stride: self.c_stride,
                 next,
-                next_lines: (DEPTH * self.b_stride * self.b.size()).div_ceil(LINE),
+                next_lines: (S::DEPTH * self.b_stride * self.b.size()).div_ceil(LINE),
             };
             // SAFETY: `check` found the last row of a, b and c within their
             // slices, and `from + depth` is at most the depth it checked.
@@ -336,28 +337,39 @@ impl Block {
     unsafe fn tile<S: Simd, N: Number, const R: usize, const V: usize>(&self, simd: S, tile: Tile<N>) {
         let mut sums = [[simd.zero(); V]; R];
         let mut next = tile.next;
-        let mut i = 0;
-        while i < self.depth {
-            for _ in 0..tile.lines {
-                simd.prefetch(next);
-                next = next.wrapping_add(LINE);
-            }
-            let end = self.depth.min(i + STEPS);
-            while i < end {
-                let mut b = [simd.zero(); V];
-                for v in 0..V {
-                    // SAFETY: row `i` of `b` has V vectors.
-                    b[v] = unsafe { N::load(simd, tile.b.add(i * self.b_stride + v * S::LANES)) };
+        let mut from = 0;
+        while from < self.depth {
+            let to = self.depth.min(from + CHAIN);
+            let mut chains = if S::CHAINS { [[simd.zero(); V]; R] } else { sums };
+            let mut i = from;
+            while i < to {
+                for _ in 0..tile.lines {
+                    simd.prefetch(next);
+                    next = next.wrapping_add(LINE);
                 }
-                for r in 0..R {
-                    // SAFETY: row `r` of `a` has `depth` numbers.
-                    let x = simd.splat(unsafe { *tile.a.add(r * self.a_stride + i) });
+                let end = to.min(i + STEPS);
+                while i < end {
+                    let mut b = [simd.zero(); V];
                     for v in 0..V {
-                        sums[r][v] = simd.fma(x, b[v], sums[r][v]);
+                        // SAFETY: row `i` of `b` has V vectors.
+                        b[v] = unsafe { N::load(simd, tile.b.add(i * self.b_stride + v * S::LANES)) };
                     }
+                    for r in 0..R {
+                        // SAFETY: row `r` of `a` has `depth` numbers.
+                        let x = simd.splat(unsafe { *tile.a.add(r * self.a_stride + i) });
+                        for v in 0..V {
+                            chains[r][v] = simd.fma(x, b[v], chains[r][v]);
+                        }
+                    }
+                    i += 1;
                 }
-                i += 1;
             }
+            for r in 0..R {
+                for v in 0..V {
+                    sums[r][v] = if S::CHAINS { simd.add(sums[r][v], chains[r][v]) } else { chains[r][v] };
+                }
+            }
+            from = to;
         }
         for r in 0..R {
             for v in 0..V {

@@ -71,7 +71,7 @@ impl Bert {
             heads,
             d_head: width / heads,
             d_mlp: config.size("intermediate_size", 3072)?,
-            eps: config.get("layer_norm_eps", 1e-12)?,
+            eps: config.eps("layer_norm_eps", 1e-12)?,
             activation: config.activation("hidden_act", "gelu")?,
         };
         let vocabulary = config.size("vocab_size", 30522)?;
@@ -176,6 +176,10 @@ impl Network for Bert {
 
     fn rules(&self) -> Vec<(Attn, AttentionRule)> {
         (0..self.blocks.len()).map(|layer| (Attn::block(layer), self.rule.clone())).collect()
+    }
+
+    fn has_logits(&self) -> bool {
+        self.masked_lm.is_some()
     }
 
     fn forward(&self, text: &Encoding, pass: &mut Pass<'_>) {

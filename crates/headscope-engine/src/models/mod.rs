@@ -47,6 +47,9 @@ pub trait Network: Send + Sync {
     /// Its attention blocks, in the order of a pass.
     fn rules(&self) -> Vec<(Attn, AttentionRule)>;
 
+    /// Whether it ends in scores over the vocabulary.
+    fn has_logits(&self) -> bool;
+
     /// Runs one text that respects the limits, and cannot fail.
     fn forward(&self, text: &Encoding, pass: &mut Pass<'_>);
 }
