@@ -349,6 +349,33 @@ fn long_sums_lose_little() {
     }
 }
 
+/// Scores near 180, as in gte-small's last layer: an f32 there is good to 8e-6,
+/// and so would patterns be if scores were rounded to it.
+#[test]
+fn far_off_scores_lose_nothing() {
+    let (n, d_head) = (70, 32);
+    let (q, k) = (numbers(n * d_head, 1), numbers(n * d_head, 2));
+    let q: Vec<f32> = q.iter().map(|q| 5.6 + 0.1 * q).collect();
+    let k: Vec<f32> = k.iter().map(|k| 5.7 + k).collect();
+    let heads = |data| Heads { data, n_heads: 1, tokens: n, d_head, head_stride: 0, token_stride: d_head };
+    let full = |_: usize| 0..n;
+    let rule = AttendRule { scale: 0.176_776_7, keys: &full, padding: None, soft_cap: None, sink: None };
+    let expected = plain_attention(heads(&q), heads(&k), heads(&k), rule);
+    assert!(expected.scores.iter().all(|s| (150.0..210.0).contains(s)));
+    for compute in each_isa() {
+        let (mut pattern, mut lse) = (vec![0.0; n * n], vec![0.0; n]);
+        let out = Attended { pattern: Some(&mut pattern), lse: Some(&mut lse), ..Attended::default() };
+        attend(&compute, heads(&q), heads(&k), heads(&k), rule, out);
+        let off = |got: &[f32], expected: &[f64]| {
+            got.iter().zip(expected).map(|(&a, b)| (f64::from(a) - b).abs()).fold(0.0, f64::max)
+        };
+        let (error, lse_error) = (off(&pattern, &expected.pattern), off(&lse, &expected.lse));
+        println!("{}: pattern {error:.1e}, lse {lse_error:.1e}", compute.isa());
+        assert!(error < 1.5e-6, "{}: pattern off by {error:e}", compute.isa());
+        assert!(lse_error < 1.2e-5, "{}: lse off by {lse_error:e}", compute.isa());
+    }
+}
+
 #[test]
 fn stacked_and_transposed_weights_are_the_same_layer() {
     let compute = Compute::new(2, Isa::detect());

@@ -14,7 +14,7 @@
 //! are around 180, give or take 20, and an f32 near 180 is only good to 8e-6. That
 //! rounding is most of what PyTorch's patterns are off by. So keys are packed less
 //! a vector `c` near their mean: `q·(k - c)` is small, and so is its rounding error.
-//! What was taken off, `q·c`, is computed in f64 and put back where true scores are
+//! What was taken off, `q·c`, is added up in f64 and put back where true scores are
 //! asked for: recorded scores, log-sum-exps, soft caps and sinks.
 
 use super::Compute;
@@ -160,16 +160,24 @@ fn pack_keys(compute: &Compute, k: &Heads, packed: &mut [f32]) {
                 let mut square = [[0.0; GROUP]; GROUP];
                 let width = block.len() / PANEL;
                 for (j, numbers) in square.iter_mut().take(count - g).enumerate() {
-                    let key = &k.row(head, first + g + j)[i * GROUP..];
-                    let pairs = key.iter().zip(&centre[i * GROUP..]).take(width);
-                    for (number, (key, centre)) in numbers.iter_mut().zip(pairs) {
-                        *number = key - centre;
-                    }
+                    let at = i * GROUP..i * GROUP + width;
+                    *numbers = padded(&k.row(head, first + g + j)[at.clone()]);
+                    let centre = padded(&centre[at]);
+                    numbers.iter_mut().zip(centre).for_each(|(number, c)| *number -= c);
                 }
                 turn(&square, &mut block[g..], PANEL);
             }
         }
     });
+}
+
+/// At most sixteen numbers, zeros after them: of a constant size, for vector code.
+fn padded(numbers: &[f32]) -> [f32; GROUP] {
+    numbers.try_into().unwrap_or_else(|_| {
+        let mut padded = [0.0; GROUP];
+        padded[..numbers.len()].copy_from_slice(numbers);
+        padded
+    })
 }
 
 /// A vector near the mean of a head's keys: the mean of 16 to 31 of them, evenly
@@ -255,7 +263,7 @@ impl<'a> Pass<'a> {
                 pass: self,
                 head,
                 first: queries.start,
-                offsets: self.offsets(head, queries.clone()),
+                centre: self.centre_in_scores(head),
                 seen: &seen,
                 block: start..end,
                 scores,
@@ -299,24 +307,12 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// What the scores of some queries lack because keys are centred, if anybody asks.
-    fn offsets(&self, head: usize, queries: Range<usize>) -> Vec<f64> {
+    /// What was taken off the keys of a head, if anybody asks for true scores.
+    fn centre_in_scores(&self, head: usize) -> Option<Vec<f32>> {
         let rule = &self.rule;
         let recorded = self.scores.is_some() || self.lse.is_some();
-        if !recorded && rule.soft_cap.is_none() && rule.sink.is_none() {
-            return vec![0.0; queries.len()];
-        }
-        let centre = centre(&self.k, self.key_head(head));
-        let offset = |query: usize| {
-            let mut lanes = [0.0f64; 8];
-            for (q, c) in self.q.row(head, query).chunks(8).zip(centre.chunks(8)) {
-                for ((sum, &q), &c) in lanes.iter_mut().zip(q).zip(c) {
-                    *sum += f64::from(q) * f64::from(c);
-                }
-            }
-            lanes.iter().sum::<f64>() * f64::from(rule.scale)
-        };
-        queries.map(offset).collect()
+        let asked = recorded || rule.soft_cap.is_some() || rule.sink.is_some();
+        asked.then(|| centre(&self.k, self.key_head(head)))
     }
 
     /// The row of a result that belongs to one query of one head.
@@ -338,8 +334,8 @@ struct SoftmaxBlock<'a, 'b> {
     pass: &'b Pass<'a>,
     head: usize,
     first: usize,
-    /// What the scores of each query lack.
-    offsets: Vec<f64>,
+    /// What was taken off the keys, if true scores are asked for.
+    centre: Option<Vec<f32>>,
     /// The keys that each query may see.
     seen: &'b [Range<usize>],
     /// The keys that any of them may see.
@@ -354,11 +350,13 @@ impl Kernel for SoftmaxBlock<'_, '_> {
     fn run<S: Simd>(self, simd: S) {
         let rows = self.scores.chunks_exact_mut(self.pass.scores_stride());
         for (i, (seen, row)) in self.seen.iter().zip(rows).enumerate() {
+            let query = self.pass.q.row(self.head, self.first + i);
+            let offset = self.centre.as_ref().map_or(0.0, |centre| dot(simd, query, centre));
             let row = Row {
                 pass: self.pass,
                 head: self.head,
                 index: self.head * self.pass.q.tokens + self.first + i,
-                offset: self.offsets[i],
+                offset: offset * f64::from(self.pass.rule.scale),
                 seen: seen.clone(),
                 block: self.block.clone(),
                 products: row,
@@ -374,6 +372,7 @@ struct Row<'a, 'b> {
     head: usize,
     /// Counts the rows of all heads.
     index: usize,
+    /// What the scores of the row lack.
     offset: f64,
     seen: Range<usize>,
     block: Range<usize>,
@@ -436,6 +435,18 @@ impl Row<'_, '_> {
         self.products[block.start.min(from)..from].fill(0.0);
         self.products[to..block.end.max(to)].fill(0.0);
     }
+}
+
+/// A product of vectors, its sum in f64.
+#[inline(always)]
+fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f64 {
+    let mut sums = simd.sums();
+    let (a, b) = (a.chunks_exact(S::LANES), b.chunks_exact(S::LANES));
+    let rest: f64 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| f64::from(a * b)).sum();
+    for (a, b) in a.zip(b) {
+        sums = simd.accumulate(sums, simd.mul(load(simd, a), load(simd, b)));
+    }
+    simd.total(sums) + rest
 }
 
 /// The sum of exponentials of a row, as `exp(max) * sum`.

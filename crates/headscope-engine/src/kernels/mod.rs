@@ -1,4 +1,63 @@
-//! The arithmetic of a pass: matrix products with packed weights, attention, norms.
+//! The arithmetic of a pass: products with packed weights, attention, norms.
+//!
+//! Everything else in this crate says *what* a model computes; this module is where it
+//! happens, and the one place where speed may cost simplicity. What a newcomer should know:
+//!
+//! # Panels
+//!
+//! A weight matrix comes from the file as `[out, in]`. [`Linear::pack`] lays it out once in
+//! panels of 48 outputs: for each input in turn, its 48 weights side by side, as stored (16-bit
+//! weights stay 16 bits and are widened, exactly, on their way into registers). A product then
+//! reads memory strictly forwards. A BLAS does the same packing anew on each call, which for 16
+//! tokens is most of its time.
+//!
+//! ```text
+//! x [rows, in]            panel p [in, 48]              sums [rows, 48]
+//! ┌───────────────┐       ┌──────────────┐              ┌──────────────┐
+//! │ 4 rows  ───▶  │   x   │ 128 inputs   │   ─ block ─▶ │ += 4 x 48    │ ─▶ + bias ─▶ GELU
+//! │               │       │ (24 KiB: L1) │              │              │    or + residual
+//! └───────────────┘       │ …            │              └──────────────┘    ─▶ out [rows, out]
+//!                         └──────────────┘
+//! ```
+//!
+//! 48 is three registers of 16 lanes, six of 8, or twelve of 4: one layout serves every
+//! instruction set, and a layer that was packed can be run with any.
+//!
+//! # Register tile
+//!
+//! `tile.rs` multiplies a few rows with a few registers of columns and keeps all sums in
+//! registers; the constants of `simd::Simd` say how many fit. On AVX-512 that is 4 rows x 3
+//! registers, twice: chains of 16 products, and the sums that chains are added to. Short chains
+//! are what makes sums exact (an error grows with the length of its chain; see below), and
+//! here they are free, since additions run beside multiply-adds. AVX2 has 16 registers and no room
+//! for both; its blocks are shorter instead. What is loaded per step, 4 numbers of x and 3
+//! registers of weights for 12 multiply-adds, stays below what the load units can do.
+//!
+//! A block of 128 inputs of a panel stays in the first-level cache while all rows pass by, and
+//! meanwhile the next block is asked for, a few lines at a time: more at once would queue up
+//! behind each other (52 GB/s became 31). So few rows run at the speed of memory and many rows
+//! at the speed of the multipliers, with nothing to switch between the two.
+//!
+//! # Attention
+//!
+//! Packs keys as panels and values as rows of panels, and uses the same tile; `attend.rs` tells
+//! the rest, and why patterns come out nearer to the truth than PyTorch's.
+//!
+//! # Exactness
+//!
+//! The same bits for any number of threads, because tasks split rows, columns and heads but never
+//! a sum. A row of a product does not even depend on the rows beside it. Softmax and norms add up
+//! in f64; exp, erf and their like are good to an ulp or two (`math.rs`). Against float64 runs of
+//! gte-small on 47 texts of 3 to 512 tokens, the largest error of a pattern is on average 0.12
+//! times PyTorch's (at worst 0.17) and that of the last hidden state 0.41 times (0.68) on AVX-512;
+//! elsewhere 0.17 (0.37) and 0.52 (1.14).
+//!
+//! # Adding an instruction set
+//!
+//! Write a file like `avx2.rs`: a type that implements `simd::Simd` (some twenty operations of
+//! one line) and a `run` with its `target_feature`s. Name it in `isa.rs`. All kernels are generic
+//! and `#[inline(always)]` down from `Isa::run`, so they need no change, and the tests run every
+//! instruction set that the machine has.
 
 mod attend;
 #[cfg(target_arch = "x86_64")]
@@ -10,6 +69,7 @@ mod isa;
 mod linear;
 mod math;
 mod norm;
+mod peak;
 mod pool;
 mod portable;
 mod share;
@@ -22,5 +82,6 @@ pub use buffer::zeros;
 pub use isa::{Isa, UnknownIsa};
 pub use linear::{Activation, Epilogue, Linear};
 pub use norm::{add, layer_norm, rms_norm};
+pub use peak::multiply_adds;
 pub use pool::Compute;
 pub use stored::{Dtype, Stored};

@@ -71,7 +71,7 @@ pub fn attend(
     let (heads, queries, keys) = (q.n_heads, q.tokens, k.tokens);
 
     let mut z = Tensor::zeros([queries, heads * v.d_head]);
-    let build = |point, shape: &[usize]| pass.wants_attn(point).then(|| Tensor::zeros(shape));
+    let build = |point, shape: &[usize]| pass.wants_attn(point).then(|| zeros(shape));
     let mut scores = build(AttnPoint::Scores, &[heads, queries, keys]);
     let mut pattern = build(AttnPoint::Pattern, &[heads, queries, keys]);
     let mut lse = build(AttnPoint::Lse, &[heads, queries]);
@@ -114,6 +114,12 @@ pub fn attend(
         kernels::mix(pass.compute, &pattern, heads, v, z.values_mut());
     }
     tap_z(z, heads, pass)
+}
+
+/// A large tensor on pages that the system may join, which spares most of the cost of first touching
+/// them.
+fn zeros(shape: &[usize]) -> Tensor {
+    Tensor::new(shape, kernels::zeros(shape.iter().product()))
 }
 
 /// Pattern and log-sum-exp of rewritten scores.
