@@ -5,7 +5,7 @@
 //! ```
 //!
 //! - [`Tokenizer`](text::Tokenizer) turns a text or a pair into an [`Encoding`]: ids, pieces, spans.
-//! - [`engine::Model`] runs it and shows every [`Site`] of the pass to a [`Probe`](engine::Probe).
+//! - [`engine::Model`] runs it and shows every [`Site`] of the pass to a [`Probe`].
 //! - a [`Trace`] keeps what was recorded, computes any attention pattern from queries and keys, and
 //!   saves to a safetensors file that numpy reads.
 //! - [`ViewData`](view::ViewData) adds a thumbnail and the metrics of each head;
