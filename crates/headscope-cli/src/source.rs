@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use headscope::engine::Cache;
-use headscope::{Compute, Isa, ModelFiles};
+use headscope::{Cache, Compute, Isa, ModelFiles};
 
 use crate::args::ModelArgs;
 use crate::commands::Hinted;
@@ -28,11 +27,7 @@ pub fn find(args: &ModelArgs) -> Result<ModelFiles> {
     if path.is_file() {
         return Err(refuse_file(path).into());
     }
-    let folder = cache().find(name, args.revision.as_deref()).map_err(headscope::Error::from)?;
-    let mut files = ModelFiles::open(folder)?;
-    files.checkpoint.id = name.to_owned();
-    files.checkpoint.revision.clone_from(&args.revision);
-    Ok(files)
+    Ok(ModelFiles::find(name, args.revision.as_deref(), &cache())?)
 }
 
 fn open_folder(name: &str, args: &ModelArgs) -> Result<ModelFiles> {

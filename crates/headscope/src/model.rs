@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use headscope_engine::{Checkpoint, Compute, Sites};
+use headscope_engine::{Cache, Checkpoint, Compute, Sites};
 use headscope_text::Tokenizer;
 use headscope_trace::{Encoding, Trace};
 
@@ -33,6 +33,21 @@ impl ModelFiles {
             checkpoint: Checkpoint::open(folder)?,
             tokenizer: TokenizerFile::Folder(folder.to_owned()),
         })
+    }
+
+    /// The files of a model by name: a folder, or else a Hub id in the cache at `revision` (`main` when
+    /// absent).
+    ///
+    /// # Errors
+    /// If it is neither, or lacks configuration or weights.
+    pub fn find(name: &str, revision: Option<&str>, cache: &Cache) -> Result<ModelFiles, Error> {
+        if Path::new(name).is_dir() {
+            return ModelFiles::open(name);
+        }
+        let mut files = ModelFiles::open(cache.find(name, revision)?)?;
+        files.checkpoint.id = name.to_owned();
+        files.checkpoint.revision = revision.map(str::to_owned);
+        Ok(files)
     }
 
     /// A model that is part of the program.
@@ -73,6 +88,14 @@ impl Model {
     /// If a file is missing or cannot be used; the error names it.
     pub fn open(folder: impl AsRef<Path>, compute: &Compute) -> Result<Model, Error> {
         Model::load(&ModelFiles::open(folder)?, compute)
+    }
+
+    /// Loads a model by name, as transformers does: a folder, or else a Hub id in the cache.
+    ///
+    /// # Errors
+    /// If it is neither, or a file is missing or cannot be used.
+    pub fn from_pretrained(name: &str, cache: &Cache, compute: &Compute) -> Result<Model, Error> {
+        Model::load(&ModelFiles::find(name, None, cache)?, compute)
     }
 
     /// Loads tokenizer and weights, side by side.
