@@ -46,7 +46,7 @@ pub fn standalone(data: &ViewData, focus: &Focus) -> String {
 /// The page of the app, whose data and script come from its server.
 pub fn app(editable: bool, focus: &Focus) -> String {
     page(
-        APP_POLICY.replace("STYLE", &hash(STYLE)).as_str(),
+        &app_policy(),
         "headscope",
         &format!(
             r#"<main data-headscope="app" data-editable="{editable}" data-focus="{}"></main>"#,
