@@ -91,7 +91,7 @@ fn find_chromium() -> Option<PathBuf> {
 /// Torch is too large to install for this; where it is at hand, it is asked.
 fn parity_if_possible() -> Result<()> {
     if has_modules("torch, transformers, safetensors") {
-        return parity(&["--quick".into()]);
+        return parity(&[]);
     }
     eprintln!(
         "skipped: Python here has no torch and transformers (the recorded references were checked above)"

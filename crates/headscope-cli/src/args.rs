@@ -183,7 +183,7 @@ pub struct TraceArgs {
     /// Which sites to record besides `last_hidden` and `logits`; * stands for any letters
     #[arg(long, value_name = "GLOB,…", default_value = "*.attn.pattern")]
     pub sites: String,
-    /// Token ids instead of a text: nothing is added, the tokenizer is not asked
+    /// Token ids instead of a text: they are run as they are, nothing is added
     #[arg(long, value_name = "1,2,3", conflicts_with_all = ["text", "truncate"], value_delimiter = ',')]
     pub ids: Option<Vec<u32>>,
 }

@@ -183,17 +183,22 @@ impl Trace {
         ])
     }
 
-    /// Writes the trace as a safetensors file whose tensor names are site names.
-    ///
-    /// # Errors
-    /// What `out` returns.
-    pub fn write(&self, out: impl Write) -> io::Result<()> {
+    /// The values as every file of this trace carries them, named after their sites.
+    pub fn sections(&self) -> Vec<Section<'_>> {
         let sections = self.values().map(|(site, value)| Section {
             name: site.to_string(),
             shape: value.shape().to_vec(),
             values: Values::F32(value),
         });
-        write_safetensors(out, &self.metadata(), &sections.collect::<Vec<_>>())
+        sections.collect()
+    }
+
+    /// Writes the trace as a safetensors file whose tensor names are site names.
+    ///
+    /// # Errors
+    /// What `out` returns.
+    pub fn write(&self, out: impl Write) -> io::Result<()> {
+        write_safetensors(out, &self.metadata(), &self.sections())
     }
 
     /// Writes the trace to a file, whole or not at all.

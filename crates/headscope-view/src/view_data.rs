@@ -134,12 +134,7 @@ impl ViewData {
     /// The same with all that a page without a server needs: per block the pattern, or the queries and
     /// keys it is computed from, whichever is smaller.
     pub fn whole(&self) -> Vec<u8> {
-        let sections = self.trace.values().map(|(site, value)| Section {
-            name: site.to_string(),
-            shape: value.shape().to_vec(),
-            values: Values::F32(value),
-        });
-        self.container(sections.collect())
+        self.container(self.trace.sections())
     }
 
     fn container<'a>(&'a self, mut sections: Vec<Section<'a>>) -> Vec<u8> {

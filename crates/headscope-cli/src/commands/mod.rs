@@ -12,11 +12,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
+use clap::ValueEnum;
 use headscope::view::render::html;
 use headscope::view::{Focus, ViewData};
 use headscope::{Encoding, Error, Model, Sites};
 
-use crate::args::{PageArgs, View};
+use crate::args::PageArgs;
 use crate::server::{self, Runner, Server};
 
 /// An error of the shell's own, with a way out.
@@ -69,10 +70,7 @@ pub fn view_data(model: &Model, encoding: Encoding) -> Result<ViewData, Error> {
 
 /// Writes the page, or serves it until Ctrl-C. With a model the texts can be edited.
 pub fn show(data: ViewData, runner: Option<Runner>, page: &PageArgs) -> Result<()> {
-    let view = page.view.map(|view| match view {
-        View::Head => "head".to_owned(),
-        View::Tokens => "tokens".to_owned(),
-    });
+    let view = page.view.and_then(|view| Some(view.to_possible_value()?.get_name().to_owned()));
     let layer = page.layer.map(|layer| data.place_of(layer)).transpose().map_err(Error::from)?;
     let focus = Focus { view, layer, head: page.head };
     data.check(&focus).map_err(Error::from)?;
