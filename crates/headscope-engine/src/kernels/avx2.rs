@@ -2,6 +2,7 @@
 #![allow(unsafe_code)] // Intrinsics, which this type proves to exist.
 
 use super::simd::{Kernel, Simd};
+use std::arch::asm;
 use std::arch::x86_64::*;
 
 /// The proof that this machine has AVX2, FMA and F16C.
@@ -14,6 +15,15 @@ pub(super) fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx2(()))
 }
 
+/// See [`Simd::pin`].
+#[inline]
+#[target_feature(enable = "avx")]
+fn pin(mut x: __m256) -> __m256 {
+    // SAFETY: there is no instruction in it.
+    unsafe { asm!("/* {0} */", inout(ymm_reg) x, options(nostack, preserves_flags)) };
+    x
+}
+
 impl Simd for Avx2 {
     type Vector = __m256;
     const LANES: usize = 8;
@@ -22,9 +32,6 @@ impl Simd for Avx2 {
     const TILE_ROWS: usize = 6;
     const TILE_VECTORS: usize = 2;
     // No register is left for chains, so blocks are short instead.
-    const DEPTH: usize = 64;
-    const CHAINS: bool = false;
-    const WIDEN: usize = 4;
 
     #[inline(always)]
     fn zero(self) -> __m256 {
@@ -42,6 +49,12 @@ impl Simd for Avx2 {
     fn fma(self, a: __m256, b: __m256, c: __m256) -> __m256 {
         // SAFETY: `self` proves FMA.
         unsafe { _mm256_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn pin(self, x: __m256) -> __m256 {
+        // SAFETY: `self` proves AVX.
+        unsafe { pin(x) }
     }
 
     #[inline(always)]
@@ -164,6 +177,12 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn prefetch(self, from: *const u8) {
+        // SAFETY: a prefetch reads nothing that the program could see.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+    }
+
+    #[inline(always)]
+    fn prefetch_first(self, from: *const u8) {
         // SAFETY: a prefetch reads nothing that the program could see.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
     }

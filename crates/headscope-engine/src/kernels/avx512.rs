@@ -2,6 +2,7 @@
 #![allow(unsafe_code)] // Intrinsics, which this type proves to exist.
 
 use super::simd::{Kernel, Simd};
+use std::arch::asm;
 use std::arch::x86_64::*;
 
 /// The proof that this machine has AVX-512 F, BW, DQ and VL.
@@ -14,18 +15,23 @@ pub(super) fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx512(()))
 }
 
+/// See [`Simd::pin`].
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn pin(mut x: __m512) -> __m512 {
+    // SAFETY: there is no instruction in it.
+    unsafe { asm!("/* {0} */", inout(zmm_reg) x, options(nostack, preserves_flags)) };
+    x
+}
+
 impl Simd for Avx512 {
     type Vector = __m512;
     const LANES: usize = 16;
-    // 12 chains and their 12 sums, three columns of weights and one number of the
-    // input: 28 registers. Without chains 8 x 3 fits, and is no faster: adding
-    // chains up is done by adders that would be idle, and 12 chains already hide
-    // the latency of the two multipliers.
-    const TILE_ROWS: usize = 4;
+    // 24 sums, three columns of weights and one number of the input: 28 registers. Eleven loads
+    // for 24 multiply-adds are half of what the load units could do, and each weight that was
+    // loaded serves eight rows.
+    const TILE_ROWS: usize = 8;
     const TILE_VECTORS: usize = 3;
-    const DEPTH: usize = 128;
-    const CHAINS: bool = true;
-    const WIDEN: usize = 8;
 
     #[inline(always)]
     fn zero(self) -> __m512 {
@@ -43,6 +49,12 @@ impl Simd for Avx512 {
     fn fma(self, a: __m512, b: __m512, c: __m512) -> __m512 {
         // SAFETY: `self` proves AVX-512F.
         unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+
+    #[inline(always)]
+    fn pin(self, x: __m512) -> __m512 {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe { pin(x) }
     }
 
     #[inline(always)]
@@ -163,5 +175,11 @@ impl Simd for Avx512 {
     fn prefetch(self, from: *const u8) {
         // SAFETY: a prefetch reads nothing that the program could see.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
+    }
+
+    #[inline(always)]
+    fn prefetch_first(self, from: *const u8) {
+        // SAFETY: a prefetch reads nothing that the program could see.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
     }
 }

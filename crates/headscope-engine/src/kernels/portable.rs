@@ -40,9 +40,6 @@ impl Simd for Portable {
     const TILE_ROWS: usize = 6;
     const TILE_VECTORS: usize = 2;
     // No register is left for chains, so blocks are short instead.
-    const DEPTH: usize = 64;
-    const CHAINS: bool = false;
-    const WIDEN: usize = 1;
 
     #[inline(always)]
     fn zero(self) -> Lanes {
@@ -58,6 +55,11 @@ impl Simd for Portable {
     #[inline(always)]
     fn fma(self, a: Lanes, b: Lanes, c: Lanes) -> Lanes {
         each(|i| a[i] * b[i] + c[i])
+    }
+
+    #[inline(always)]
+    fn pin(self, x: Lanes) -> Lanes {
+        x
     }
 
     #[inline(always)]
@@ -152,4 +154,6 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn prefetch(self, _: *const u8) {}
+
+    fn prefetch_first(self, _: *const u8) {}
 }

@@ -15,15 +15,6 @@ pub(super) trait Simd: Copy {
     /// Registers in a row of the register tile, at most 3.
     const TILE_VECTORS: usize;
 
-    /// Rows of a panel in a block, at most [`super::tile::DEPTH`]; a block's sums are
-    /// then added to memory.
-    const DEPTH: usize;
-    /// Whether the registers hold chains of 16 products besides the sums of a block.
-    const CHAINS: bool;
-
-    /// Tiles of rows from which on 16-bit weights are better widened beforehand.
-    const WIDEN: usize;
-
     /// All lanes zero.
     fn zero(self) -> Self::Vector;
 
@@ -32,6 +23,12 @@ pub(super) trait Simd: Copy {
 
     /// `a * b + c`, rounded once where the machine can.
     fn fma(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
+
+    /// `x`, computed before anything is loaded that comes later in the program.
+    ///
+    /// No instruction, but an order for the compiler: left alone, it loads for several
+    /// steps at once and moves the sums of a tile out of registers to make room.
+    fn pin(self, x: Self::Vector) -> Self::Vector;
 
     /// `a + b`.
     fn add(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
@@ -103,8 +100,12 @@ pub(super) trait Simd: Copy {
     /// [`Simd::LANES`] numbers from `from` on may be read.
     unsafe fn load_bf16(self, from: *const u16) -> Self::Vector;
 
-    /// Asks for the cache line of an address, which need not exist.
+    /// Asks for the cache line of an address, which need not exist, to come into
+    /// the second-level cache.
     fn prefetch(self, from: *const u8);
+
+    /// The same, into the first-level cache.
+    fn prefetch_first(self, from: *const u8);
 }
 
 /// Work that is compiled once for every instruction set and started by [`super::Isa::run`].

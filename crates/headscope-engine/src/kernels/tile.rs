@@ -16,8 +16,8 @@ pub(super) const GROUP: usize = 16;
 /// all rows of the input pass by.
 pub(super) const DEPTH: usize = 128;
 
-/// Products added up in one chain, where registers hold both chains and their sums.
-const CHAIN: usize = 16;
+/// Products added up in one chain of a register, before it is added to the sum of a block.
+const CHAIN: usize = 32;
 
 /// Steps of the inner loop between two looks ahead. Requests for memory that come
 /// in larger bursts (16 steps were tried) wait for each other: 31 instead of 52 GB/s.
@@ -77,11 +77,11 @@ impl Kernel for Product<'_> {
                 self.c[r * self.c_stride..][..groups * GROUP].fill(0.0);
             }
         }
-        for from in (0..self.depth).step_by(S::DEPTH) {
-            let depth = S::DEPTH.min(self.depth - from);
+        for from in (0..self.depth).step_by(DEPTH) {
+            let depth = DEPTH.min(self.depth - from);
             let last = from + depth == self.depth;
             let row = from * self.b_stride;
-            let next = if last { self.upcoming } else { self.b.address(row + S::DEPTH * self.b_stride) };
+            let next = if last { self.upcoming } else { self.b.address(row + DEPTH * self.b_stride) };
             let block = Block {
                 depth,
                 vectors: groups * (GROUP / S::LANES),
@@ -92,22 +92,34 @@ impl Kernel for Product<'_> {
                 c: self.c.as_mut_ptr(),
                 c_stride: self.c_stride,
                 next,
-                next_lines: (S::DEPTH * self.b_stride * self.b.size()).div_ceil(LINE),
+                next_lines: (DEPTH * self.b_stride * self.b.size()).div_ceil(LINE),
             };
-            // SAFETY: `check` found the last row of a, b and c within their
-            // slices, and `from + depth` is at most the depth it checked.
+            // One tile widens weights on their way into registers; several share what was widened once.
+            let one_tile = self.rows <= S::TILE_ROWS && groups * GROUP == PANEL;
+            // SAFETY: `check` found the last row of a, b and c within their slices and room for
+            // a block in `wide`, whose rows are PANEL apart; `from + depth` is at most the depth
+            // it checked.
             unsafe {
-                match self.b {
-                    Numbers::F32(b) => block.rows(simd, b[row..].as_ptr(), self.rows),
+                let (b, b_stride) = match self.b {
+                    Numbers::F32(b) => (b[row..].as_ptr(), self.b_stride),
+                    Numbers::F16(b) if one_tile => {
+                        block.rows(simd, b[row..].as_ptr().cast::<F16>(), self.rows);
+                        continue;
+                    }
+                    Numbers::Bf16(b) if one_tile => {
+                        block.rows(simd, b[row..].as_ptr().cast::<Bf16>(), self.rows);
+                        continue;
+                    }
                     Numbers::F16(b) => {
-                        let b = b[row..].as_ptr().cast::<F16>();
-                        block.widened(simd, b, self.rows, groups * GROUP, self.wide);
+                        block.widen(simd, b[row..].as_ptr().cast::<F16>(), self.wide);
+                        (self.wide.as_ptr(), PANEL)
                     }
                     Numbers::Bf16(b) => {
-                        let b = b[row..].as_ptr().cast::<Bf16>();
-                        block.widened(simd, b, self.rows, groups * GROUP, self.wide);
+                        block.widen(simd, b[row..].as_ptr().cast::<Bf16>(), self.wide);
+                        (self.wide.as_ptr(), PANEL)
                     }
-                }
+                };
+                Block { b_stride, ..block }.rows(simd, b, self.rows);
             }
         }
     }
@@ -153,6 +165,9 @@ impl Numbers<'_> {
 
 /// A number as a panel holds it.
 trait Number: Copy {
+    /// Whether only whole panels are multiplied in this form: fewer tiles to compile.
+    const WHOLE: bool;
+
     /// Reads and widens a register.
     ///
     /// # Safety
@@ -171,6 +186,8 @@ struct F16(#[allow(dead_code)] u16);
 struct Bf16(#[allow(dead_code)] u16);
 
 impl Number for f32 {
+    const WHOLE: bool = false;
+
     #[inline(always)]
     unsafe fn load<S: Simd>(simd: S, from: *const f32) -> S::Vector {
         // SAFETY: the caller answers for the pointer.
@@ -179,6 +196,8 @@ impl Number for f32 {
 }
 
 impl Number for F16 {
+    const WHOLE: bool = true;
+
     #[inline(always)]
     unsafe fn load<S: Simd>(simd: S, from: *const F16) -> S::Vector {
         // SAFETY: the caller answers for the pointer.
@@ -187,6 +206,8 @@ impl Number for F16 {
 }
 
 impl Number for Bf16 {
+    const WHOLE: bool = true;
+
     #[inline(always)]
     unsafe fn load<S: Simd>(simd: S, from: *const Bf16) -> S::Vector {
         // SAFETY: the caller answers for the pointer.
@@ -214,39 +235,28 @@ struct Tile<N> {
     a: *const f32,
     b: *const N,
     c: *mut f32,
+    /// The rows of `a` that the next tile takes, probably.
+    ahead: *const f32,
     /// Lines of the next block of the panel, so many every [`STEPS`].
     next: *const u8,
     lines: usize,
 }
 
 impl Block {
-    /// The product with 16-bit weights: widened in registers for few rows,
-    /// once for all in the first-level cache for many.
+    /// Widens the block into `wide`, for all rows that pass by.
     ///
     /// # Safety
-    /// As for [`Block::rows`]; `wide` has room for the block.
+    /// All rows of `b` hold all vectors, and `wide` has room for the block.
     #[inline(always)]
-    unsafe fn widened<S: Simd, N: Number>(
-        &self,
-        simd: S,
-        b: *const N,
-        rows: usize,
-        columns: usize,
-        wide: &mut [f32],
-    ) {
-        // SAFETY: the caller answers for the rows of `b` and for `wide`, whose
-        // rows are PANEL, at least `columns`, apart.
-        unsafe {
-            if rows <= S::WIDEN * S::TILE_ROWS {
-                return self.rows(simd, b, rows);
-            }
-            for i in 0..self.depth {
-                for j in (0..columns).step_by(S::LANES) {
-                    let x = N::load(simd, b.add(i * self.b_stride + j));
-                    simd.store(wide.as_mut_ptr().add(i * PANEL + j), x);
+    unsafe fn widen<S: Simd, N: Number>(&self, simd: S, b: *const N, wide: &mut [f32]) {
+        for i in 0..self.depth {
+            for v in 0..self.vectors {
+                // SAFETY: the caller answers for `b` and for `wide`.
+                unsafe {
+                    let x = N::load(simd, b.add(i * self.b_stride + v * S::LANES));
+                    simd.store(wide.as_mut_ptr().add(i * PANEL + v * S::LANES), x);
                 }
             }
-            Block { b_stride: PANEL, ..*self }.rows(simd, wide.as_ptr(), rows);
         }
     }
 
@@ -271,6 +281,11 @@ impl Block {
                     a: self.a.add(from * self.a_stride),
                     b,
                     c: self.c.add(from * self.c_stride),
+                    ahead: if to < rows {
+                        self.a.wrapping_add(to * self.a_stride)
+                    } else {
+                        self.a.wrapping_add(DEPTH)
+                    },
                     next: self.next.wrapping_add(ahead * LINE),
                     lines: if ahead < self.next_lines { lines } else { 0 },
                 };
@@ -294,13 +309,15 @@ impl Block {
                     a: at.a,
                     b: at.b.add(from * S::LANES),
                     c: at.c.add(from * S::LANES),
+                    ahead: at.ahead,
                     next: at.next,
                     lines: if i == 0 { at.lines } else { 0 },
                 };
                 match to - from {
-                    1 => self.height::<S, N, 1>(simd, rows, tile),
-                    2 => self.height::<S, N, 2>(simd, rows, tile),
-                    _ => self.height::<S, N, 3>(simd, rows, tile),
+                    1 if !N::WHOLE => self.height::<S, N, 1>(simd, rows, tile),
+                    2 if !N::WHOLE || S::TILE_VECTORS == 2 => self.height::<S, N, 2>(simd, rows, tile),
+                    3 if S::TILE_VECTORS == 3 => self.height::<S, N, 3>(simd, rows, tile),
+                    _ => unreachable!("tiles have at most TILE_VECTORS vectors"),
                 }
             }
         }
@@ -328,58 +345,94 @@ impl Block {
         }
     }
 
-    /// `R` rows times `V` vectors of columns, all sums in registers.
+    /// `R` rows times `V` vectors of columns.
     ///
     /// # Safety
     /// `R` rows of `a` and `c` begin at `tile`, with `V` vectors in each row
     /// of `b` and `c`.
     #[inline(always)]
     unsafe fn tile<S: Simd, N: Number, const R: usize, const V: usize>(&self, simd: S, tile: Tile<N>) {
-        let mut sums = [[simd.zero(); V]; R];
+        let Tile { a, mut b, c, .. } = tile;
         let mut next = tile.next;
-        let mut from = 0;
-        while from < self.depth {
-            let to = self.depth.min(from + CHAIN);
-            let mut chains = if S::CHAINS { [[simd.zero(); V]; R] } else { sums };
-            let mut i = from;
-            while i < to {
+        let mut sums = [[simd.zero(); V]; R];
+        let mut i = 0;
+        while i < self.depth {
+            let end = self.depth.min(i + CHAIN);
+            let first = i == 0;
+            let mut chains = [[simd.zero(); V]; R];
+            while i + STEPS <= end {
                 for _ in 0..tile.lines {
                     simd.prefetch(next);
                     next = next.wrapping_add(LINE);
                 }
-                let end = to.min(i + STEPS);
-                while i < end {
-                    let mut b = [simd.zero(); V];
-                    for v in 0..V {
-                        // SAFETY: row `i` of `b` has V vectors.
-                        b[v] = unsafe { N::load(simd, tile.b.add(i * self.b_stride + v * S::LANES)) };
-                    }
-                    for r in 0..R {
-                        // SAFETY: row `r` of `a` has `depth` numbers.
-                        let x = simd.splat(unsafe { *tile.a.add(r * self.a_stride + i) });
-                        for v in 0..V {
-                            chains[r][v] = simd.fma(x, b[v], chains[r][v]);
-                        }
-                    }
-                    i += 1;
+                simd.prefetch_first(tile.ahead.wrapping_add(ahead(i, self.a_stride)).cast());
+                simd.prefetch_first(tile.ahead.wrapping_add(ahead(i, self.a_stride) + LINE / 4).cast());
+                // SAFETY: these rows are in the block, as `i + STEPS` is at most its depth.
+                unsafe {
+                    self.step(simd, a.add(i), b, &mut chains);
+                    self.step(simd, a.add(i + 1), b.add(self.b_stride), &mut chains);
+                    b = b.add(2 * self.b_stride);
+                    self.step(simd, a.add(i + 2), b, &mut chains);
+                    self.step(simd, a.add(i + 3), b.add(self.b_stride), &mut chains);
+                    b = b.add(2 * self.b_stride);
                 }
+                i += STEPS;
+            }
+            while i < end {
+                // SAFETY: row `i` of the block.
+                unsafe { self.step(simd, a.add(i), b, &mut chains) };
+                b = b.wrapping_add(self.b_stride);
+                i += 1;
             }
             for r in 0..R {
                 for v in 0..V {
-                    sums[r][v] = if S::CHAINS { simd.add(sums[r][v], chains[r][v]) } else { chains[r][v] };
+                    sums[r][v] = if first { chains[r][v] } else { simd.add(sums[r][v], chains[r][v]) };
                 }
             }
-            from = to;
         }
         for r in 0..R {
             for v in 0..V {
                 // SAFETY: row `r` of `c` has V vectors.
                 unsafe {
-                    let c = tile.c.add(r * self.c_stride + v * S::LANES);
+                    let c = c.add(r * self.c_stride + v * S::LANES);
                     let sum = if self.first { sums[r][v] } else { simd.add(simd.load(c), sums[r][v]) };
                     simd.store(c, sum);
                 }
             }
         }
     }
+
+    /// One row of weights times one number of each row of `a`.
+    ///
+    /// # Safety
+    /// `V` vectors may be read at `b`, and a number at `a` in each of `R` rows.
+    #[inline(always)]
+    unsafe fn step<S: Simd, N: Number, const R: usize, const V: usize>(
+        &self,
+        simd: S,
+        a: *const f32,
+        b: *const N,
+        chains: &mut [[S::Vector; V]; R],
+    ) {
+        let mut weights = [simd.zero(); V];
+        for v in 0..V {
+            // SAFETY: the caller answers for `b`.
+            weights[v] = unsafe { N::load(simd, b.add(v * S::LANES)) };
+        }
+        for r in 0..R {
+            // SAFETY: the caller answers for `a`.
+            let x = simd.splat(unsafe { *a.add(r * self.a_stride) });
+            for v in 0..V {
+                chains[r][v] = simd.pin(simd.fma(x, weights[v], chains[r][v]));
+            }
+        }
+    }
+}
+
+/// What step `i` of a tile asks for of the rows that come after it: all of a block's lines,
+/// two with every [`STEPS`], row by row.
+#[inline(always)]
+fn ahead(i: usize, stride: usize) -> usize {
+    let per_row = DEPTH / 8;
+    i / per_row * stride + i % per_row / STEPS * (2 * LINE / 4)
 }
