@@ -303,6 +303,7 @@ impl<'a> Pass<'a> {
                 c_stride: stride,
                 wide: &mut [],
                 upcoming: packed.as_ptr().wrapping_add((panel + 1) * size).cast(),
+                landing: (std::ptr::null(), 0), // scratch, which is in the cache
             });
         }
     }
@@ -623,6 +624,7 @@ fn mix_block(
                 c_stride: PANEL,
                 wide: &mut [],
                 upcoming: values.as_ptr().wrapping_add(at + v.tokens * width).cast(),
+                landing: (std::ptr::null(), 0), // scratch, which is in the cache
             });
             for (query, mixed) in queries.clone().zip(mixed.chunks_exact(PANEL)) {
                 let row = (query * n_heads + head) * v.d_head;

@@ -186,4 +186,11 @@ impl Simd for Avx2 {
         // SAFETY: a prefetch reads nothing that the program could see.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
     }
+
+    #[inline(always)]
+    fn prefetch_to_write(self, to: *const u8) {
+        // SAFETY: a prefetch reads nothing that the program could see, and a processor that
+        // does not know this one does nothing.
+        unsafe { asm!("prefetchw [{}]", in(reg) to, options(nostack, preserves_flags, readonly)) }
+    }
 }

@@ -242,6 +242,7 @@ impl Task<'_> {
                 c_stride: PANEL,
                 wide,
                 upcoming: layer.address(self.panel + self.ahead),
+                landing: (self.out.address(self.rows.start * layer.n_out + self.panel * PANEL), layer.n_out),
             });
             compute.isa().run(Finish { task: self, columns, sums });
         });

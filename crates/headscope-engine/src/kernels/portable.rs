@@ -156,4 +156,6 @@ impl Simd for Portable {
     fn prefetch(self, _: *const u8) {}
 
     fn prefetch_first(self, _: *const u8) {}
+
+    fn prefetch_to_write(self, _: *const u8) {}
 }

@@ -31,6 +31,11 @@ impl<'a, T> Shared<'a, T> {
         Shared { start: slice.as_mut_ptr(), len: slice.len(), lifetime: PhantomData }
     }
 
+    /// Where an element stands: for prefetching.
+    pub(super) fn address(self, index: usize) -> *const T {
+        self.start.wrapping_add(index)
+    }
+
     /// Elements `range`.
     ///
     /// # Safety

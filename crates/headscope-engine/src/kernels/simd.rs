@@ -106,6 +106,9 @@ pub(super) trait Simd: Copy {
 
     /// The same, into the first-level cache.
     fn prefetch_first(self, from: *const u8);
+
+    /// The same, for a line that will be written.
+    fn prefetch_to_write(self, to: *const u8);
 }
 
 /// Work that is compiled once for every instruction set and started by [`super::Isa::run`].

@@ -63,6 +63,9 @@ pub(super) struct Product<'a> {
     pub(super) wide: &'a mut [f32],
     /// What will probably be read after `b`; only ever prefetched.
     pub(super) upcoming: *const u8,
+    /// Where the rows of `c` will be stored once they are complete, and how far apart: only
+    /// ever prefetched.
+    pub(super) landing: (*const f32, usize),
 }
 
 impl Kernel for Product<'_> {
@@ -91,6 +94,7 @@ impl Kernel for Product<'_> {
                 b_stride: self.b_stride,
                 c: self.c.as_mut_ptr(),
                 c_stride: self.c_stride,
+                landing: if last { self.landing } else { (self.c.as_ptr(), self.c_stride) },
                 next,
                 next_lines: (DEPTH * self.b_stride * self.b.size()).div_ceil(LINE),
             };
@@ -226,6 +230,7 @@ struct Block {
     b_stride: usize,
     c: *mut f32,
     c_stride: usize,
+    landing: (*const f32, usize),
     next: *const u8,
     next_lines: usize,
 }
@@ -237,6 +242,8 @@ struct Tile<N> {
     c: *mut f32,
     /// The rows of `a` that the next tile takes, probably.
     ahead: *const f32,
+    /// Where the rows will be stored in the end.
+    landing: *const f32,
     /// Lines of the next block of the panel, so many every [`STEPS`].
     next: *const u8,
     lines: usize,
@@ -286,6 +293,7 @@ impl Block {
                     } else {
                         self.a.wrapping_add(DEPTH)
                     },
+                    landing: self.landing.0.wrapping_add(from * self.landing.1),
                     next: self.next.wrapping_add(ahead * LINE),
                     lines: if ahead < self.next_lines { lines } else { 0 },
                 };
@@ -310,6 +318,7 @@ impl Block {
                     b: at.b.add(from * S::LANES),
                     c: at.c.add(from * S::LANES),
                     ahead: at.ahead,
+                    landing: at.landing,
                     next: at.next,
                     lines: if i == 0 { at.lines } else { 0 },
                 };
@@ -347,6 +356,10 @@ impl Block {
 
     /// `R` rows times `V` vectors of columns.
     ///
+    /// On its way it asks for what comes next, a little with every few steps: lines of the
+    /// panel's next block, a block's eight lines of each of up to eight rows of `a`, and the
+    /// four lines where a row of the result lands, often in another core's cache.
+    ///
     /// # Safety
     /// `R` rows of `a` and `c` begin at `tile`, with `V` vectors in each row
     /// of `b` and `c`.
@@ -365,8 +378,12 @@ impl Block {
                     simd.prefetch(next);
                     next = next.wrapping_add(LINE);
                 }
-                simd.prefetch_first(tile.ahead.wrapping_add(ahead(i, self.a_stride)).cast());
-                simd.prefetch_first(tile.ahead.wrapping_add(ahead(i, self.a_stride) + LINE / 4).cast());
+                let (row, line) = (i / (DEPTH / 8), i % (DEPTH / 8) / STEPS);
+                let ahead = tile.ahead.wrapping_add(row * self.a_stride + line * (DEPTH / 4));
+                simd.prefetch_first(ahead.cast());
+                simd.prefetch_first(ahead.wrapping_add(LINE / 4).cast());
+                let landing = tile.landing.wrapping_add(row * self.landing.1 + line * (LINE / 4));
+                simd.prefetch_to_write(landing.cast());
                 // SAFETY: these rows are in the block, as `i + STEPS` is at most its depth.
                 unsafe {
                     self.step(simd, a.add(i), b, &mut chains);
@@ -427,12 +444,4 @@ impl Block {
             }
         }
     }
-}
-
-/// What step `i` of a tile asks for of the rows that come after it: all of a block's lines,
-/// two with every [`STEPS`], row by row.
-#[inline(always)]
-fn ahead(i: usize, stride: usize) -> usize {
-    let per_row = DEPTH / 8;
-    i / per_row * stride + i % per_row / STEPS * (2 * LINE / 4)
 }
