@@ -94,9 +94,11 @@ impl Model {
 
     /// Every site of the model.
     fn all_sites(&self) -> impl Iterator<Item = Site> {
-        let has_logits = self.network.has_logits();
-        Site::all(Stack::Only, self.rules().len())
-            .filter(move |site| site.point != Point::Logits || has_logits)
+        Site::all(Stack::Only, self.rules().len()).filter(|site| match site.point {
+            Point::Logits => self.network.has_logits(),
+            Point::Attn(AttnPoint::QPre | AttnPoint::KPre) => self.network.has_rotary(),
+            _ => true,
+        })
     }
 
     /// Runs a text under a probe.

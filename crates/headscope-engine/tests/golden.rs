@@ -166,15 +166,17 @@ fn gte_small_is_no_further_from_float64_than_pytorch() {
 
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
-    let reference = reference("bert");
-    let folder = root().join("fixtures/bert");
-    let run = |threads| -> Vec<Trace> {
-        let model = load(&folder, &Compute::new(threads, Isa::detect()));
-        let sites = model.sites("*").unwrap();
-        reference.cases.iter().map(|case| model.trace(case.encoding(), &sites).unwrap()).collect()
-    };
-    let alone = run(1);
-    for threads in [2, 3, 7] {
-        assert!(run(threads) == alone, "{threads} threads");
+    for name in ["bert", "llama"] {
+        let reference = reference(name);
+        let folder = root().join("fixtures").join(name);
+        let run = |threads| -> Vec<Trace> {
+            let model = load(&folder, &Compute::new(threads, Isa::detect()));
+            let sites = model.sites("*").unwrap();
+            reference.cases.iter().map(|case| model.trace(case.encoding(), &sites).unwrap()).collect()
+        };
+        let alone = run(1);
+        for threads in [2, 3, 7] {
+            assert!(run(threads) == alone, "{name}, {threads} threads");
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! [`nn`](crate::nn). Everything that can fail, fails in `load`.
 
 mod bert;
+mod llama;
 
 use headscope_trace::{AttentionRule, Attn, Encoding};
 
@@ -26,7 +27,7 @@ pub struct Family {
 pub type Load = fn(&Config, &Weights) -> Result<Box<dyn Network>, EngineError>;
 
 /// Every family, in the order of lists.
-pub const FAMILIES: &[Family] = &[bert::FAMILY];
+pub const FAMILIES: &[Family] = &[bert::FAMILY, llama::FAMILY];
 
 /// What a network takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +50,11 @@ pub trait Network: Send + Sync {
 
     /// Whether it ends in scores over the vocabulary.
     fn has_logits(&self) -> bool;
+
+    /// Whether it turns queries and keys by their position, so that there is a before.
+    fn has_rotary(&self) -> bool {
+        false
+    }
 
     /// Runs one text that respects the limits, and cannot fail.
     fn forward(&self, text: &Encoding, pass: &mut Pass<'_>);

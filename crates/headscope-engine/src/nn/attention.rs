@@ -5,6 +5,27 @@ use headscope_trace::{AttentionRule, AttnPoint, Point, Tensor};
 use crate::kernels::{self, AttendRule, Attended, Heads};
 use crate::probe::Pass;
 
+/// The heads of a stacked projection, `[tokens, (n_heads + 2 n_key_heads) · d_head]`: queries, then keys,
+/// then values.
+#[derive(Clone, Copy)]
+pub struct HeadLayout {
+    /// The number of heads that ask.
+    pub n_heads: usize,
+    /// The number of heads that are asked, each by `n_heads / n_key_heads` of the former.
+    pub n_key_heads: usize,
+    /// Columns per head.
+    pub d_head: usize,
+}
+
+impl HeadLayout {
+    /// Queries, keys and values of a stacked projection.
+    pub fn split(self, qkv: &Tensor) -> [Projection<'_>; 3] {
+        let HeadLayout { n_heads, n_key_heads, d_head } = self;
+        let part = |first, n_heads| Projection { from: qkv, start: first * d_head, n_heads, d_head };
+        [part(0, n_heads), part(n_heads, n_key_heads), part(n_heads + n_key_heads, n_key_heads)]
+    }
+}
+
 /// Queries, keys or values: some columns of a `[tokens, columns]` projection, cut into heads.
 #[derive(Clone, Copy)]
 pub struct Projection<'a> {
@@ -32,7 +53,7 @@ impl<'a> Projection<'a> {
     }
 
     /// What a probe returned for these heads, if one wants them: `[heads, tokens, d_head]`.
-    fn tap(self, point: AttnPoint, pass: &mut Pass<'_>) -> Option<Tensor> {
+    pub(super) fn tap(self, point: AttnPoint, pass: &mut Pass<'_>) -> Option<Tensor> {
         pass.wants_attn(point).then(|| pass.tap(Point::Attn(point), by_head(self.heads())))
     }
 }

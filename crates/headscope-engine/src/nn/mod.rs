@@ -1,11 +1,16 @@
-//! What transformers are made of, on [`Tensor`]s: linear maps, tables, norms, attention.
+//! What transformers are made of, on [`Tensor`]s: linear maps, tables, norms, rotary positions, attention,
+//! gated MLPs.
 //!
 //! A model file composes these. None of them knows a model family; what differs between families
 //! is an argument.
 
 mod attention;
+mod mlp;
+mod rotary;
 
-pub use attention::{Projection, attend};
+pub use attention::{HeadLayout, Projection, attend};
+pub use mlp::GatedMlp;
+pub use rotary::{Rotary, rotate};
 
 use headscope_trace::{Point, Tensor};
 
@@ -105,6 +110,23 @@ impl Norm {
             self.eps,
             &mut out,
         );
+        Tensor::new(x.shape(), out)
+    }
+}
+
+/// RMSNorm (arXiv 1910.07467).
+pub struct RmsNorm {
+    /// The factor of each dimension.
+    pub weight: Vec<f32>,
+    /// What is added to the mean square.
+    pub eps: f32,
+}
+
+impl RmsNorm {
+    /// Normalises each row of `[tokens, width]`.
+    pub fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Tensor {
+        let mut out = vec![0.0; x.len()];
+        kernels::rms_norm(pass.compute, x, self.weight.len(), &self.weight, self.eps, &mut out);
         Tensor::new(x.shape(), out)
     }
 }
