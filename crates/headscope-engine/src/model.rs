@@ -156,7 +156,8 @@ impl Model {
             return Err(EngineError::TooLong { model: model(), tokens: text.len(), limit: limits.tokens });
         }
         for (position, token) in text.tokens.iter().enumerate() {
-            let values = [("id", token.id, limits.vocabulary), ("segment", token.segment, limits.segments)];
+            let segments = limits.segments.unwrap_or(usize::MAX);
+            let values = [("id", token.id, limits.vocabulary), ("segment", token.segment, segments)];
             for (what, found, limit) in values {
                 if found as usize >= limit {
                     return Err(EngineError::OutOfRange { model: model(), position, what, found, limit });

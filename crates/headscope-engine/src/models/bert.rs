@@ -171,7 +171,11 @@ impl MaskedLm {
 
 impl Network for Bert {
     fn limits(&self) -> Limits {
-        Limits { tokens: self.positions.rows, vocabulary: self.words.rows, segments: self.segments.rows }
+        Limits {
+            tokens: self.positions.rows,
+            vocabulary: self.words.rows,
+            segments: Some(self.segments.rows),
+        }
     }
 
     fn rules(&self) -> Vec<(Attn, AttentionRule)> {

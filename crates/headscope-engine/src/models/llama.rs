@@ -157,7 +157,7 @@ fn lm_head(
 
 impl Network for Llama {
     fn limits(&self) -> Limits {
-        Limits { tokens: self.rotary.positions, vocabulary: self.words.rows, segments: 1 }
+        Limits { tokens: self.rotary.positions, vocabulary: self.words.rows, segments: None }
     }
 
     fn rules(&self) -> Vec<(Attn, AttentionRule)> {

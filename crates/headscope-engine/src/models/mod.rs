@@ -36,8 +36,8 @@ pub struct Limits {
     pub tokens: usize,
     /// How many token ids there are.
     pub vocabulary: usize,
-    /// How many segments it tells apart.
-    pub segments: usize,
+    /// How many segments it tells apart, if it looks at them at all.
+    pub segments: Option<usize>,
 }
 
 /// A loaded model.
