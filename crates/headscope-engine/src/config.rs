@@ -147,6 +147,11 @@ impl Config {
         self.values.is_empty()
     }
 
+    /// Whether `key` is there and null, which for some says what its absence does not.
+    pub fn is_null(&self, key: &str) -> bool {
+        self.values.get(key).is_some_and(Value::is_null)
+    }
+
     /// The text of `key`.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 use half::{bf16, f16};
 use headscope_engine::kernels::{
     Activation, AttendRule, Attended, Compute, Dtype, Epilogue, Heads, Isa, Linear, Stored, Turns, add,
-    attend, gate, layer_norm, mix, rms_norm, softmax_rows,
+    attend, gate, layer_norm, mix, rms_norm, rms_norm_heads, softmax_rows,
 };
 use proptest::prelude::*;
 use std::ops::Range;
@@ -203,6 +203,25 @@ proptest! {
                     prop_assert!((f64::from(without[at]) - other).abs() <= EPS * other.abs() * 1.001 + 1e-12);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn heads_are_normed_in_place(rows in 0usize..9, heads in 0usize..5, first in 0usize..3, width in 1usize..150, rest in 0usize..9, seed: u64) {
+        let columns = (first + heads) * width + rest;
+        let x = numbers(rows * columns, seed);
+        let weight = numbers(width, seed + 1);
+        for compute in each_isa() {
+            let mut out = x.clone();
+            rms_norm_heads(&compute, &mut out, columns, first..first + heads, &weight, 1e-6);
+            let mut expected = x.clone();
+            for row in expected.chunks_exact_mut(columns.max(1)) {
+                let ours = &mut row[first * width..(first + heads) * width];
+                let mut normed = vec![0.0; ours.len()];
+                rms_norm(&compute, ours, width, &weight, 1e-6, &mut normed);
+                ours.copy_from_slice(&normed);
+            }
+            prop_assert_eq!(bits(&out), bits(&expected));
         }
     }
 

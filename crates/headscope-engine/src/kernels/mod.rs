@@ -84,7 +84,7 @@ pub use buffer::zeros;
 pub use gate::gate;
 pub use isa::{Isa, UnknownIsa};
 pub use linear::{Activation, Epilogue, Linear};
-pub use norm::{add, layer_norm, rms_norm};
+pub use norm::{add, layer_norm, rms_norm, rms_norm_heads};
 pub use peak::multiply_adds;
 pub use pool::Compute;
 pub use rotary::Turns;

@@ -5,6 +5,9 @@
 
 mod bert;
 mod llama;
+mod mistral;
+mod qwen2;
+mod qwen3;
 
 use headscope_trace::{AttentionRule, Attn, Encoding};
 
@@ -27,7 +30,7 @@ pub struct Family {
 pub type Load = fn(&Config, &Weights) -> Result<Box<dyn Network>, EngineError>;
 
 /// Every family, in the order of lists.
-pub const FAMILIES: &[Family] = &[bert::FAMILY, llama::FAMILY];
+pub const FAMILIES: &[Family] = &[bert::FAMILY, llama::FAMILY, mistral::FAMILY, qwen2::FAMILY, qwen3::FAMILY];
 
 /// What a network takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! Attention of every head, with its taps. Families differ only in the rule they pass.
 
+use std::ops::Range;
+
 use headscope_trace::{AttentionRule, AttnPoint, Point, Tensor};
 
 use crate::kernels::{self, AttendRule, Attended, Heads};
@@ -18,6 +20,11 @@ pub struct HeadLayout {
 }
 
 impl HeadLayout {
+    /// The places of the keys among all heads.
+    pub fn key_range(self) -> Range<usize> {
+        self.n_heads..self.n_heads + self.n_key_heads
+    }
+
     /// Queries, keys and values of a stacked projection.
     pub fn split(self, qkv: &Tensor) -> [Projection<'_>; 3] {
         let HeadLayout { n_heads, n_key_heads, d_head } = self;

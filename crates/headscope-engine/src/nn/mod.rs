@@ -12,6 +12,8 @@ pub use attention::{HeadLayout, Projection, attend};
 pub use mlp::GatedMlp;
 pub use rotary::{Rotary, rotate};
 
+use std::ops::Range;
+
 use headscope_trace::{Point, Tensor};
 
 use crate::kernels::{self, Activation, Compute, Epilogue, Stored};
@@ -128,5 +130,11 @@ impl RmsNorm {
         let mut out = vec![0.0; x.len()];
         kernels::rms_norm(pass.compute, x, self.weight.len(), &self.weight, self.eps, &mut out);
         Tensor::new(x.shape(), out)
+    }
+
+    /// Normalises some heads of each row of `[tokens, heads · d_head]`, in place.
+    pub fn forward_heads(&self, x: &mut Tensor, heads: Range<usize>, pass: &Pass<'_>) {
+        let columns = x.shape()[1];
+        kernels::rms_norm_heads(pass.compute, x.values_mut(), columns, heads, &self.weight, self.eps);
     }
 }
