@@ -142,10 +142,10 @@ fn every_family_agrees_with_transformers_at_every_site() {
     }
 }
 
-#[test]
-fn gte_small_is_no_further_from_float64_than_pytorch() {
-    let model = load(&root().join("models/gte-small"), &Compute::new(2, Isa::detect()));
-    let reference = reference("gte-small");
+/// Compares patterns and last hidden state of a real model with what was recorded of it.
+fn check_against_pytorch(name: &str, folder: &Path) {
+    let model = load(folder, &Compute::new(2, Isa::detect()));
+    let reference = reference(name);
     let sites = Sites::patterns(&model);
     for case in &reference.cases {
         let trace = model.trace(case.encoding(), &sites).unwrap();
@@ -161,6 +161,20 @@ fn gte_small_is_no_further_from_float64_than_pytorch() {
             println!("{:>12} {kind:>12}: {off:.2e}, PyTorch {pytorch:.2e}, {:.2}x", case.name, off / pytorch);
             assert!(off <= 1.5 * pytorch, "{}: {kind} is {off:e} off, PyTorch {pytorch:e}", case.name);
         }
+    }
+}
+
+#[test]
+fn gte_small_is_no_further_from_float64_than_pytorch() {
+    check_against_pytorch("gte-small", &root().join("models/gte-small"));
+}
+
+/// stories15M is not part of this repository: its tokenizer has terms of its own.
+#[test]
+fn stories15m_is_no_further_from_float64_than_pytorch() {
+    match std::env::var_os("HEADSCOPE_STORIES15M") {
+        Some(folder) => check_against_pytorch("stories15M", Path::new(&folder)),
+        None => println!("skipped: HEADSCOPE_STORIES15M names no folder of the model"),
     }
 }
 
