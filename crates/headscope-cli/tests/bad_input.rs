@@ -117,6 +117,11 @@ fn decoders_that_are_not_understood() {
         ("num_key_value_heads", json!(4), &["num_key_value_heads is 4; expected a divisor of the 6 heads"]),
         ("num_key_value_heads", json!(0), &["is 0; expected at least 1"]),
         ("head_dim", json!(9), &["head_dim is 9; rotary positions need an even number"]),
+        (
+            "head_dim",
+            json!(1u64 << 40),
+            &["head_dim is 1099511627776; rotary positions need an even number up to"],
+        ),
         ("head_dim", json!(0), &["head_dim is 0; expected at least 1"]),
         ("hidden_act", json!("mish"), &["is \"mish\"; supported are gelu, "]),
         ("rms_norm_eps", json!(-1.0), &["expected 0 or more"]),
@@ -130,6 +135,33 @@ fn decoders_that_are_not_understood() {
     for (key, value, expected) in rows {
         check("llama", &|config| config[*key] = value.clone(), expected);
     }
+    let relatives: &[(&str, &str, Value, &[&str])] = &[
+        ("mistral", "sliding_window", json!(0), &["sliding_window is 0; expected at least 1"]),
+        ("qwen2", "sliding_window", json!("4"), &["sliding_window is \"4\"; expected a whole number"]),
+        (
+            "qwen3",
+            "use_sliding_window",
+            json!(false),
+            &["layer_types has sliding_attention; expected use_sliding"],
+        ),
+        ("qwen3", "layer_types", json!(["full_attention"]), &["layer_types names 1 layers; expected 2"]),
+        (
+            "qwen3",
+            "layer_types",
+            json!(["full_attention", "x"]),
+            &["has \"x\"; supported are full_attention, sli"],
+        ),
+    ];
+    for (fixture, key, value, expected) in relatives {
+        check(fixture, &|config| config[*key] = value.clone(), expected);
+    }
+    check(
+        "llama",
+        &|config| {
+            (config["num_key_value_heads"], config["num_attention_heads"]) = (json!(null), json!(u64::MAX))
+        },
+        &["num_attention_heads is 18446744073709551615; expected fewer"],
+    );
     check(
         "llama",
         &|config| (config["head_dim"], config["num_attention_heads"]) = (json!(null), json!(8)),
@@ -149,6 +181,7 @@ fn decoders_that_are_not_understood() {
         ("llama-llama3", "low_freq_factor", json!(null), &["low_freq_factor is missing"]),
         ("llama-llama3", "original_max_position_embeddings", json!(0), &["is 0; expected at least 1"]),
         ("llama-yarn", "beta_fast", json!(-1), &["beta_fast is -1; expected a number above 0"]),
+        ("llama-yarn", "rope_theta", json!(1), &["rope_theta is 1; its yarn angles are not finite"]),
         ("llama-yarn", "truncate", json!(1), &["truncate is 1; expected true or false"]),
     ];
     for (fixture, key, value, expected) in rope {
@@ -182,6 +215,12 @@ fn decoders_whose_tensors_do_not_fit() {
         &["k_proj.weight", "has shape [20, 36]", "asks for [30, 36]"],
     );
     check("llama", "num_hidden_layers", json!(3), &["layers.2.input_layernorm.weight", "is missing"]);
+    check(
+        "qwen2",
+        "num_hidden_layers",
+        json!(1u64 << 40),
+        &["layers.2.input_layernorm.weight", "is missing"],
+    );
     check("llama", "attention_bias", json!(true), &[query, "bias is missing; expected one of shape [60]"]);
     check("llama", "vocab_size", json!(62), &["embed_tokens.weight", "asks for [62, 36]"]);
     check(

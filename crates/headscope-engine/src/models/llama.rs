@@ -43,8 +43,9 @@ pub(super) struct Shape {
     pub eps: f32,
     pub activation: Activation,
     pub positions: usize,
-    /// What the queries of each layer see.
-    pub masks: Vec<Mask>,
+    pub n_layers: usize,
+    /// What the queries of a layer see.
+    pub mask: Box<dyn Fn(usize) -> Mask>,
     pub qkv_bias: bool,
     pub out_bias: bool,
     pub mlp_bias: bool,
@@ -91,6 +92,9 @@ impl Shape {
             None => width / n_heads,
             Some(d_head) => config.size("head_dim", d_head)?,
         };
+        if n_heads.checked_mul(d_head).is_none() {
+            return Err(config.fault("num_attention_heads", format!("is {n_heads}; expected fewer")));
+        }
         Ok(Shape {
             vocabulary: config.size("vocab_size", usual.vocabulary)?,
             width,
@@ -99,7 +103,8 @@ impl Shape {
             eps: config.eps("rms_norm_eps", 1e-6)?,
             activation: config.activation("hidden_act", "silu")?,
             positions: usual.positions,
-            masks: vec![Mask::Causal; config.size("num_hidden_layers", 32)?],
+            n_layers: config.size("num_hidden_layers", 32)?,
+            mask: Box::new(|_| Mask::Causal),
             qkv_bias: false,
             out_bias: false,
             mlp_bias: false,
@@ -112,12 +117,11 @@ impl Llama {
     pub(super) fn load(shape: &Shape, config: &Config, weights: &Weights) -> Result<Llama, EngineError> {
         let w = weights.root("model");
         let words = w.at("embed_tokens");
-        let layers = shape.masks.iter().enumerate();
         Ok(Llama {
             words: words.embedding(shape.vocabulary, shape.width)?,
             rotary: Rotary::read(config, shape.heads.d_head, shape.positions)?,
-            blocks: layers
-                .map(|(i, mask)| Block::load(shape, *mask, &w.at("layers").at(i)))
+            blocks: (0..shape.n_layers)
+                .map(|i| Block::load(shape, (shape.mask)(i), &w.at("layers").at(i)))
                 .collect::<Result<_, _>>()?,
             norm: w.at("norm").rms_norm(shape.width, shape.eps)?,
             lm_head: lm_head(shape, config, &words, &weights.at("lm_head"))?,

@@ -19,7 +19,8 @@ pub(super) const FAMILY: Family = Family {
         let mut shape = Shape::read(config, &usual)?;
         // Null, as later versions have it, is no window.
         if !config.is_null("sliding_window") {
-            shape.masks.fill(Mask::CausalWindow(config.size("sliding_window", 4096)?));
+            let window = config.size("sliding_window", 4096)?;
+            shape.mask = Box::new(move |_| Mask::CausalWindow(window));
         }
         Ok(Box::new(Llama::load(&shape, config, weights)?))
     },

@@ -13,7 +13,7 @@ pub(super) const FAMILY: Family = Family {
     about: "Qwen 2 and 2.5",
     load: |config, weights| {
         let shape = Shape::read(config, &usual(None))?;
-        let shape = Shape { qkv_bias: true, masks: masks(config, shape.masks.len())?, ..shape };
+        let shape = Shape { qkv_bias: true, mask: mask(config, shape.n_layers)?, ..shape };
         Ok(Box::new(Llama::load(&shape, config, weights)?))
     },
 };
@@ -23,34 +23,25 @@ pub(super) fn usual(d_head: Option<usize>) -> Usual {
 }
 
 /// What each layer sees: by `layer_types`, or else a window from `max_window_layers` on.
-pub(super) fn masks(config: &Config, n_layers: usize) -> Result<Vec<Mask>, EngineError> {
+pub(super) fn mask(config: &Config, n_layers: usize) -> Result<Box<dyn Fn(usize) -> Mask>, EngineError> {
     let windowed = config.get("use_sliding_window", false)? && !config.is_null("sliding_window");
-    let window = match windowed {
-        true => Some(Mask::CausalWindow(config.size("sliding_window", 4096)?)),
-        false => None,
-    };
+    let window = windowed.then(|| config.size("sliding_window", 4096)).transpose()?.map(Mask::CausalWindow);
     let Some(types) = config.given::<Vec<String>>("layer_types")? else {
-        let full = if window.is_some() { config.get("max_window_layers", 28)? } else { n_layers };
-        let of_layer = |layer| window.filter(|_| layer >= full).unwrap_or(Mask::Causal);
-        return Ok((0..n_layers).map(of_layer).collect());
+        let first = config.get("max_window_layers", 28)?;
+        return Ok(Box::new(move |layer| window.filter(|_| layer >= first).unwrap_or(Mask::Causal)));
     };
+    let fault = |detail| config.fault("layer_types", detail);
     if types.len() != n_layers {
-        return Err(config.fault(
-            "layer_types",
-            format!("has {}; expected one for each of {n_layers} layers", types.len()),
-        ));
+        return Err(fault(format!("names {} layers; expected {n_layers}", types.len())));
     }
     let of_type = |name: &String| match (name.as_str(), window) {
         ("full_attention", _) => Ok(Mask::Causal),
         ("sliding_attention", Some(window)) => Ok(window),
-        ("sliding_attention", None) => Err(config.fault(
-            "layer_types",
-            "has sliding_attention; expected use_sliding_window and a sliding_window".into(),
-        )),
-        (other, _) => {
-            let supported = "full_attention, sliding_attention";
-            Err(config.fault("layer_types", format!("has {other:?}; supported are {supported}")))
+        ("sliding_attention", None) => {
+            Err(fault("has sliding_attention; expected use_sliding_window and a sliding_window too".into()))
         }
+        (other, _) => Err(fault(format!("has {other:?}; supported are full_attention, sliding_attention"))),
     };
-    types.iter().map(of_type).collect()
+    let masks = types.iter().map(of_type).collect::<Result<Vec<Mask>, _>>()?;
+    Ok(Box::new(move |layer| masks[layer]))
 }

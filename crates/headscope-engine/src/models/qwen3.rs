@@ -10,8 +10,8 @@ pub(super) const FAMILY: Family = Family {
     load: |config, weights| {
         let shape = Shape::read(config, &qwen2::usual(Some(128)))?;
         let bias = config.get("attention_bias", false)?;
-        let masks = qwen2::masks(config, shape.masks.len())?;
-        let shape = Shape { qkv_bias: bias, out_bias: bias, qk_norm: true, masks, ..shape };
+        let mask = qwen2::mask(config, shape.n_layers)?;
+        let shape = Shape { qkv_bias: bias, out_bias: bias, qk_norm: true, mask, ..shape };
         Ok(Box::new(Llama::load(&shape, config, weights)?))
     },
 };

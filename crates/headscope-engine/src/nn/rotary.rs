@@ -24,6 +24,9 @@ pub struct Rotary {
     pub positions: usize,
 }
 
+/// Wider heads are in a damaged configuration, and would fill the memory with frequencies.
+const WIDEST_HEAD: usize = 1 << 16;
+
 struct Dynamic {
     theta: f32,
     factor: f64,
@@ -45,10 +48,9 @@ impl Rotary {
         let kind = rope.get("rope_type", rope.get("type", "default".to_owned())?)?;
         let theta = config.get("rope_theta", Positive(10_000.0))?.0;
         let theta = rope.get("rope_theta", Positive(theta))?.0;
-        if !d_head.is_multiple_of(2) {
-            return Err(
-                config.fault("head_dim", format!("is {d_head}; rotary positions need an even number"))
-            );
+        if !d_head.is_multiple_of(2) || d_head > WIDEST_HEAD {
+            let detail = format!("is {d_head}; rotary positions need an even number up to {WIDEST_HEAD}");
+            return Err(config.fault("head_dim", detail));
         }
         for part in [config, &rope] {
             let share = part.get("partial_rotary_factor", 1.0)?;
@@ -104,6 +106,9 @@ impl Rotary {
                 let supported = "default, linear, dynamic, yarn, llama3";
                 return Err(rope.fault("rope_type", format!("is {other:?}; supported are {supported}")));
             }
+        }
+        if !rotary.frequencies.iter().all(|frequency| frequency.is_finite()) {
+            return Err(rope.fault("rope_theta", format!("is {theta}; its {kind} angles are not finite")));
         }
         Ok(rotary)
     }
@@ -192,7 +197,7 @@ impl Yarn {
         };
         Ok(Yarn {
             factor,
-            magnitude: rope.get("attention_factor", usual)?,
+            magnitude: rope.get("attention_factor", Positive(usual))?.0,
             fast: rope.get("beta_fast", Positive(32.0))?.0,
             slow: rope.get("beta_slow", Positive(1.0))?.0,
             truncate: rope.get("truncate", true)?,
