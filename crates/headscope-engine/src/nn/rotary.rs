@@ -152,13 +152,13 @@ fn put_heads(heads: &Tensor, out: &mut [f32], columns: usize) {
 }
 
 /// `base^exponent`, rounded once.
-fn power(base: f32, exponent: f32) -> f32 {
-    f64::from(base).powf(f64::from(exponent)) as f32
+fn power(base: f32, exponent: f64) -> f32 {
+    f64::from(base).powf(exponent) as f32
 }
 
 /// Positions per radian of each pair: `theta^(2 i / d)`.
 fn periods(theta: f32, d: usize) -> impl Iterator<Item = f32> {
-    (0..d).step_by(2).map(move |i| power(theta, i as f32 / d as f32))
+    (0..d).step_by(2).map(move |i| power(theta, f64::from(i as f32 / d as f32)))
 }
 
 fn frequencies(theta: f32, d: usize) -> Vec<f32> {
@@ -170,7 +170,7 @@ impl Dynamic {
     fn theta_for(&self, tokens: usize, pairs: usize) -> f32 {
         let d = 2.0 * pairs as f64;
         let stretch = self.factor as f32 * tokens as f32 / self.trained as f32 - (self.factor - 1.0) as f32;
-        self.theta * power(stretch, (d / (d - 2.0)) as f32)
+        self.theta * power(stretch, d / (d - 2.0))
     }
 }
 
