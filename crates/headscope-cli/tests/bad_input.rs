@@ -181,7 +181,7 @@ fn decoders_that_are_not_understood() {
         ("llama-llama3", "low_freq_factor", json!(null), &["low_freq_factor is missing"]),
         ("llama-llama3", "original_max_position_embeddings", json!(0), &["is 0; expected at least 1"]),
         ("llama-yarn", "beta_fast", json!(-1), &["beta_fast is -1; expected a number above 0"]),
-        ("llama-yarn", "rope_theta", json!(1), &["rope_theta is 1; its yarn angles are not finite"]),
+        ("llama-llama3", "factor", json!(1e-45), &["rope_theta is 100; its llama3 angles are not finite"]),
         ("llama-yarn", "truncate", json!(1), &["truncate is 1; expected true or false"]),
     ];
     for (fixture, key, value, expected) in rope {
