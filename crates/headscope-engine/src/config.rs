@@ -30,11 +30,39 @@ impl Setting for f32 {
     }
 }
 
+impl Setting for f64 {
+    const EXPECTED: &'static str = "a number";
+
+    fn read(value: &Value) -> Option<f64> {
+        value.as_f64()
+    }
+}
+
+/// A number above 0 that f32 can hold.
+pub struct Positive(pub f64);
+
+impl Setting for Positive {
+    const EXPECTED: &'static str = "a number above 0 that f32 can hold";
+
+    fn read(value: &Value) -> Option<Positive> {
+        let held = |number: &f64| *number as f32 > 0.0 && (*number as f32).is_finite();
+        value.as_f64().filter(held).map(Positive)
+    }
+}
+
 impl Setting for bool {
     const EXPECTED: &'static str = "true or false";
 
     fn read(value: &Value) -> Option<bool> {
         value.as_bool()
+    }
+}
+
+impl Setting for Vec<String> {
+    const EXPECTED: &'static str = "a list of names";
+
+    fn read(value: &Value) -> Option<Vec<String>> {
+        value.as_array()?.iter().map(String::read).collect()
     }
 }
 
@@ -49,6 +77,8 @@ impl Setting for String {
 /// A model's configuration.
 pub struct Config {
     file: String,
+    /// What stands before a key in errors: `rope_scaling.` in that section.
+    path: String,
     values: Map<String, Value>,
 }
 
@@ -60,7 +90,7 @@ impl Config {
     pub fn parse(bytes: &[u8], file: impl Into<String>) -> Result<Config, EngineError> {
         let file = file.into();
         match serde_json::from_slice(bytes) {
-            Ok(values) => Ok(Config { file, values }),
+            Ok(values) => Ok(Config { file, path: String::new(), values }),
             Err(e) => Err(EngineError::Config {
                 file,
                 key: "the file".into(),
@@ -74,12 +104,52 @@ impl Config {
     /// # Errors
     /// If the value is of another type.
     pub fn get<T: Setting>(&self, key: &str, default: T) -> Result<T, EngineError> {
+        Ok(self.given(key)?.unwrap_or(default))
+    }
+
+    /// The value of `key`, unless it is absent or null.
+    ///
+    /// # Errors
+    /// If the value is of another type.
+    pub fn given<T: Setting>(&self, key: &str) -> Result<Option<T>, EngineError> {
         match self.values.get(key) {
-            None | Some(Value::Null) => Ok(default),
-            Some(value) => {
-                T::read(value).ok_or_else(|| self.fault(key, format!("is {value}; expected {}", T::EXPECTED)))
-            }
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => match T::read(value) {
+                None => Err(self.fault(key, format!("is {value}; expected {}", T::EXPECTED))),
+                found => Ok(found),
+            },
         }
+    }
+
+    /// The value of `key`, which has no default.
+    ///
+    /// # Errors
+    /// If there is none, or it is of another type.
+    pub fn needed<T: Setting>(&self, key: &str) -> Result<T, EngineError> {
+        self.given(key)?.ok_or_else(|| self.fault(key, format!("is missing; expected {}", T::EXPECTED)))
+    }
+
+    /// The settings under `key`, whose names in errors begin with it; none if it is absent or null.
+    ///
+    /// # Errors
+    /// If the value is no object.
+    pub fn section(&self, key: &str) -> Result<Config, EngineError> {
+        let values = match self.values.get(key) {
+            None | Some(Value::Null) => Map::new(),
+            Some(Value::Object(values)) => values.clone(),
+            Some(other) => return Err(self.fault(key, format!("is {other}; expected an object"))),
+        };
+        Ok(Config { file: self.file.clone(), path: format!("{}{key}.", self.path), values })
+    }
+
+    /// Whether there is no setting at all.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Whether `key` is there and null, which for some says what its absence does not.
+    pub fn is_null(&self, key: &str) -> bool {
+        self.values.get(key).is_some_and(Value::is_null)
     }
 
     /// The text of `key`.
@@ -155,7 +225,7 @@ impl Config {
 
     /// An error about `key`.
     pub fn fault(&self, key: &str, detail: String) -> EngineError {
-        EngineError::Config { file: self.file.clone(), key: key.into(), detail }
+        EngineError::Config { file: self.file.clone(), key: format!("{}{key}", self.path), detail }
     }
 }
 
@@ -171,7 +241,8 @@ mod tests {
     fn values_are_read_or_refused_by_name() {
         let config = config(
             r#"{"layers": 3, "eps": 1e-5, "negative": -1e-5, "act": "gelu_new", "kind": "absolute", "zero": 0, "none": null,
-                "huge": 1e99}"#,
+                "huge": 1e99, "names": ["A", "B"],
+                "rope": {"theta": 10000, "factor": -2, "none": null}}"#,
         );
         assert_eq!(config.size("layers", 12).unwrap(), 3);
         assert_eq!(config.size("absent", 12).unwrap(), 12);
@@ -197,6 +268,24 @@ mod tests {
             message(config.eps("negative", 0.0).map(drop)),
             "config.json: negative is -1e-5; expected 0 or more"
         );
+        let section = config.section("rope").unwrap();
+        assert_eq!(section.needed::<Positive>("theta").unwrap().0, 1e4);
+        assert_eq!(section.given::<f64>("none").unwrap(), None);
+        assert!(!section.is_empty() && config.section("absent").unwrap().is_empty());
+        assert_eq!(
+            message(section.needed::<Positive>("factor").map(drop)),
+            "config.json: rope.factor is -2; expected a number above 0 that f32 can hold"
+        );
+        assert_eq!(
+            message(section.needed::<usize>("length").map(drop)),
+            "config.json: rope.length is missing; expected a whole number from 0 up"
+        );
+        assert_eq!(
+            message(config.section("act").map(drop)),
+            r#"config.json: act is "gelu_new"; expected an object"#
+        );
+        assert_eq!(config.get::<Vec<String>>("names", Vec::new()).unwrap(), ["A", "B"]);
+        assert!(message(config.given::<Vec<String>>("act").map(drop)).ends_with("expected a list of names"));
         assert!(message(config.get("eps", false).map(drop)).ends_with("expected true or false"));
         assert!(message(config.text("zero").map(drop)).ends_with("is 0; expected a name"));
         assert!(message(config.text("none").map(drop)).ends_with("is missing; expected a name"));

@@ -94,9 +94,11 @@ impl Model {
 
     /// Every site of the model.
     fn all_sites(&self) -> impl Iterator<Item = Site> {
-        let has_logits = self.network.has_logits();
-        Site::all(Stack::Only, self.rules().len())
-            .filter(move |site| site.point != Point::Logits || has_logits)
+        Site::all(Stack::Only, self.rules().len()).filter(|site| match site.point {
+            Point::Logits => self.network.has_logits(),
+            Point::Attn(AttnPoint::QPre | AttnPoint::KPre) => self.network.has_rotary(),
+            _ => true,
+        })
     }
 
     /// Runs a text under a probe.
@@ -154,7 +156,8 @@ impl Model {
             return Err(EngineError::TooLong { model: model(), tokens: text.len(), limit: limits.tokens });
         }
         for (position, token) in text.tokens.iter().enumerate() {
-            let values = [("id", token.id, limits.vocabulary), ("segment", token.segment, limits.segments)];
+            let segments = limits.segments.unwrap_or(usize::MAX);
+            let values = [("id", token.id, limits.vocabulary), ("segment", token.segment, segments)];
             for (what, found, limit) in values {
                 if found as usize >= limit {
                     return Err(EngineError::OutOfRange { model: model(), position, what, found, limit });

@@ -13,7 +13,7 @@ use memmap2::Mmap;
 
 use crate::EngineError;
 use crate::kernels::{Compute, Dtype, Stored};
-use crate::nn::{Embedding, Linear, Norm};
+use crate::nn::{Embedding, Linear, Norm, RmsNorm};
 
 /// Bytes that live as long as anyone holds them.
 #[derive(Clone)]
@@ -178,20 +178,25 @@ impl At<'_> {
         Ok(Linear::pack(&self.weights.compute, &[(weight.stored(), n_out)], n_in, bias))
     }
 
-    /// Several linear maps of one input, stacked so that they run as one.
+    /// The linear maps of these names below this place, each with its `n_out`, stacked so that they run
+    /// as one. They have biases or not, as the configuration says.
     ///
     /// # Errors
-    /// As [`linear`](At::linear).
-    pub fn stacked(parts: &[Self], n_out: usize, n_in: usize) -> Result<Linear, EngineError> {
-        let weights =
-            parts.iter().map(|part| part.tensor("weight", &[n_out, n_in])).collect::<Result<Vec<_>, _>>()?;
-        let biases = parts.iter().map(|part| part.bias(n_out)).collect::<Result<Vec<_>, _>>()?;
-        let or_zeros = |bias: Option<Vec<f32>>| bias.unwrap_or_else(|| vec![0.0; n_out]);
-        let bias =
-            biases.iter().any(Option::is_some).then(|| biases.into_iter().flat_map(or_zeros).collect());
+    /// As [`linear`](At::linear), and if a bias is missing, or there is one that should not be.
+    pub fn stacked(&self, parts: &[(&str, usize)], n_in: usize, bias: bool) -> Result<Linear, EngineError> {
+        let (mut weights, mut biases) = (Vec::new(), Vec::new());
+        for &(name, n_out) in parts {
+            let part = self.at(name);
+            weights.push((part.tensor("weight", &[n_out, n_in])?, n_out));
+            match bias {
+                true => biases.extend(part.vector("bias", n_out)?),
+                false if part.has("bias") => return Err(part.unexpected("bias")),
+                false => {}
+            }
+        }
         let stored: Vec<(Stored<'_>, usize)> =
-            weights.iter().map(|weight| (weight.stored(), n_out)).collect();
-        Ok(Linear::pack(&parts[0].weights.compute, &stored, n_in, bias))
+            weights.iter().map(|(weight, n_out)| (weight.stored(), *n_out)).collect();
+        Ok(Linear::pack(&self.weights.compute, &stored, n_in, bias.then_some(biases)))
     }
 
     /// A normalisation from `weight` and `bias`, or `gamma` and `beta` as older checkpoints call
@@ -202,6 +207,14 @@ impl At<'_> {
     pub fn layer_norm(&self, width: usize, eps: f32) -> Result<Norm, EngineError> {
         let (weight, bias) = if self.has("gamma") { ("gamma", "beta") } else { ("weight", "bias") };
         Ok(Norm { weight: self.vector(weight, width)?, bias: self.vector(bias, width)?, eps })
+    }
+
+    /// A normalisation by the root mean square, from `weight`.
+    ///
+    /// # Errors
+    /// As [`linear`](At::linear).
+    pub fn rms_norm(&self, width: usize, eps: f32) -> Result<RmsNorm, EngineError> {
+        Ok(RmsNorm { weight: self.vector("weight", width)?, eps })
     }
 
     /// A table from the tensor `weight`, `[rows, width]`, looked up in the file.
@@ -248,6 +261,11 @@ impl At<'_> {
             return Err(fault("holds NaN or infinite values; expected finite weights".into()));
         }
         Ok(weight)
+    }
+
+    fn unexpected(&self, name: &str) -> EngineError {
+        let detail = "is there; by the configuration there is none".into();
+        EngineError::Tensor { file: self.weights.files(), name: self.name(name), detail }
     }
 
     fn name(&self, part: impl fmt::Display) -> String {

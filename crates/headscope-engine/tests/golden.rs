@@ -142,10 +142,10 @@ fn every_family_agrees_with_transformers_at_every_site() {
     }
 }
 
-#[test]
-fn gte_small_is_no_further_from_float64_than_pytorch() {
-    let model = load(&root().join("models/gte-small"), &Compute::new(2, Isa::detect()));
-    let reference = reference("gte-small");
+/// Compares patterns and last hidden state of a real model with what was recorded of it.
+fn check_against_pytorch(name: &str, folder: &Path) {
+    let model = load(folder, &Compute::new(2, Isa::detect()));
+    let reference = reference(name);
     let sites = Sites::patterns(&model);
     for case in &reference.cases {
         let trace = model.trace(case.encoding(), &sites).unwrap();
@@ -165,16 +165,32 @@ fn gte_small_is_no_further_from_float64_than_pytorch() {
 }
 
 #[test]
+fn gte_small_is_no_further_from_float64_than_pytorch() {
+    check_against_pytorch("gte-small", &root().join("models/gte-small"));
+}
+
+/// stories15M is not part of this repository: its tokenizer has terms of its own.
+#[test]
+fn stories15m_is_no_further_from_float64_than_pytorch() {
+    match std::env::var_os("HEADSCOPE_STORIES15M") {
+        Some(folder) => check_against_pytorch("stories15M", Path::new(&folder)),
+        None => println!("skipped: HEADSCOPE_STORIES15M names no folder of the model"),
+    }
+}
+
+#[test]
 fn any_number_of_threads_gives_the_same_bits() {
-    let reference = reference("bert");
-    let folder = root().join("fixtures/bert");
-    let run = |threads| -> Vec<Trace> {
-        let model = load(&folder, &Compute::new(threads, Isa::detect()));
-        let sites = model.sites("*").unwrap();
-        reference.cases.iter().map(|case| model.trace(case.encoding(), &sites).unwrap()).collect()
-    };
-    let alone = run(1);
-    for threads in [2, 3, 7] {
-        assert!(run(threads) == alone, "{threads} threads");
+    for name in ["bert", "llama"] {
+        let reference = reference(name);
+        let folder = root().join("fixtures").join(name);
+        let run = |threads| -> Vec<Trace> {
+            let model = load(&folder, &Compute::new(threads, Isa::detect()));
+            let sites = model.sites("*").unwrap();
+            reference.cases.iter().map(|case| model.trace(case.encoding(), &sites).unwrap()).collect()
+        };
+        let alone = run(1);
+        for threads in [2, 3, 7] {
+            assert!(run(threads) == alone, "{name}, {threads} threads");
+        }
     }
 }

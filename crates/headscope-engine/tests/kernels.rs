@@ -3,8 +3,8 @@
 
 use half::{bf16, f16};
 use headscope_engine::kernels::{
-    Activation, AttendRule, Attended, Compute, Dtype, Epilogue, Heads, Isa, Linear, Stored, add, attend,
-    layer_norm, mix, rms_norm, softmax_rows,
+    Activation, AttendRule, Attended, Compute, Dtype, Epilogue, Heads, Isa, Linear, Stored, Turns, add,
+    attend, gate, layer_norm, mix, rms_norm, rms_norm_heads, softmax_rows,
 };
 use proptest::prelude::*;
 use std::ops::Range;
@@ -205,6 +205,80 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn heads_are_normed_in_place(rows in 0usize..9, heads in 0usize..5, first in 0usize..3, width in 1usize..150, rest in 0usize..9, seed: u64) {
+        let columns = (first + heads) * width + rest;
+        let x = numbers(rows * columns, seed);
+        let weight = numbers(width, seed + 1);
+        for compute in each_isa() {
+            let mut out = x.clone();
+            rms_norm_heads(&compute, &mut out, columns, first..first + heads, &weight, 1e-6);
+            let mut expected = x.clone();
+            for row in expected.chunks_exact_mut(columns.max(1)) {
+                let ours = &mut row[first * width..(first + heads) * width];
+                let mut normed = vec![0.0; ours.len()];
+                rms_norm(&compute, ours, width, &weight, 1e-6, &mut normed);
+                ours.copy_from_slice(&normed);
+            }
+            prop_assert_eq!(bits(&out), bits(&expected));
+        }
+    }
+
+    #[test]
+    fn gates_are_products(
+        rows in 0usize..40,
+        width in prop_oneof![1usize..70, Just(768), Just(5000)],
+        seed: u64,
+    ) {
+        let x: Vec<f32> = numbers(rows * 2 * width, seed).iter().map(|x| x * 6.0).collect();
+        let expected: Vec<f64> = x
+            .chunks_exact(2 * width)
+            .flat_map(|row| (0..width).map(|i| (f64::from(row[i]), f64::from(row[width + i]))))
+            .map(|(gate, up)| gate / (1.0 + (-gate).exp()) * up)
+            .collect();
+        for compute in each_isa() {
+            let mut out = vec![f32::NAN; rows * width];
+            gate(&compute, &x, width, Activation::Silu, &mut out);
+            for (got, expected) in out.iter().zip(&expected) {
+                let bound = 6.0 * EPS * expected.abs();
+                prop_assert!((f64::from(*got) - expected).abs() <= bound, "{got} for {expected}, {}", compute.isa());
+            }
+        }
+    }
+
+    #[test]
+    fn turns_are_rotations(
+        tokens in prop_oneof![0usize..5, Just(37), Just(700)],
+        pairs in 0usize..40,
+        beside in 0usize..20,
+        vectors in 0usize..4,
+        rest in 0usize..30,
+        magnitude in prop_oneof![Just(1.0f32), Just(1.139f32)],
+        seed: u64,
+    ) {
+        let width = 2 * pairs + beside;
+        let columns = (vectors * width + rest).max(1);
+        let frequencies: Vec<f32> = numbers(pairs, seed).iter().map(|x| x.abs()).collect();
+        let x = numbers(tokens * columns, seed + 1);
+        for compute in each_isa() {
+            let mut out = x.clone();
+            Turns::new(&compute, &frequencies, magnitude, tokens).apply(&compute, &mut out, columns, vectors, width);
+            for (i, (&got, &was)) in out.iter().zip(&x).enumerate() {
+                let (position, column) = (i / columns, i % columns);
+                let within = if width == 0 { 0 } else { column % width };
+                if column >= vectors * width || within >= 2 * pairs {
+                    prop_assert_eq!(got.to_bits(), was.to_bits(), "column {} is not turned", column);
+                    continue;
+                }
+                let angle = f64::from(position as f32 * frequencies[within % pairs]);
+                let (sign, other) = if within < pairs { (-1.0, i + pairs) } else { (1.0, i - pairs) };
+                let turned = f64::from(was) * angle.cos() + sign * f64::from(x[other]) * angle.sin();
+                let off = (f64::from(got) - turned * f64::from(magnitude)).abs();
+                prop_assert!(off <= 4.0 * EPS, "{off:e} at {position}, {column}, {}", compute.isa());
+            }
+        }
+    }
 }
 
 fn close(what: &str, got: &[f32], expected: &[f64], bound: f64) -> Result<(), TestCaseError> {
@@ -293,7 +367,10 @@ fn threads_change_no_bit() {
                 layer_norm(&compute, &z, 50, &[1.0; 50], None, 1e-5, &mut normed);
                 let mut sum = vec![0.0; z.len()];
                 add(&compute, &z, &normed, &mut sum);
-                [bits(&qkv), bits(&pattern), bits(&z), bits(&sum)]
+                let mut hidden = vec![0.0; z.len() / 2];
+                gate(&compute, &z, 25, Activation::Silu, &mut hidden);
+                Turns::new(&compute, &[1.0, 0.3, 0.1], 1.0, rows).apply(&compute, &mut qkv, n_out, 4, 25);
+                [bits(&qkv), bits(&pattern), bits(&z), bits(&sum), bits(&hidden)]
             };
             let one = run(1);
             for threads in [2, 3, 8] {

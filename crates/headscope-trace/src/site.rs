@@ -20,6 +20,10 @@ pub enum Stack {
 /// A place inside an attention block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AttnPoint {
+    /// Queries before rotary, in models that have it: `[heads, tokens, d_head]`.
+    QPre,
+    /// Keys before rotary, in models that have it: `[key heads, tokens, d_head]`.
+    KPre,
     /// Queries, after rotary: `[heads, tokens, d_head]`.
     Q,
     /// Keys, after rotary: `[key heads, tokens, d_head]`.
@@ -101,10 +105,10 @@ impl Site {
         }
     }
 
-    /// Every site of a stack of `n_layers` self-attending blocks, in the order of a pass.
+    /// Every site that a stack of `n_layers` self-attending blocks can have, in the order of a pass.
     pub fn all(stack: Stack, n_layers: usize) -> impl Iterator<Item = Site> {
         use AttnPoint::*;
-        let attn = [Q, K, V, Scores, Pattern, Lse, Z].map(Point::Attn);
+        let attn = [QPre, KPre, Q, K, V, Scores, Pattern, Lse, Z].map(Point::Attn);
         let block = move |layer| {
             [Point::ResidPre]
                 .into_iter()
@@ -165,7 +169,9 @@ impl Attn {
     }
 }
 
-const ATTN_POINTS: [(&str, AttnPoint); 7] = [
+const ATTN_POINTS: [(&str, AttnPoint); 9] = [
+    ("q_pre", AttnPoint::QPre),
+    ("k_pre", AttnPoint::KPre),
     ("q", AttnPoint::Q),
     ("k", AttnPoint::K),
     ("v", AttnPoint::V),
@@ -279,6 +285,7 @@ mod tests {
         let names = [
             "embed",
             "blocks.3.attn.q",
+            "blocks.3.attn.q_pre",
             "blocks.11.attn.pattern",
             "blocks.0.attn_out",
             "blocks.0.resid_pre",
@@ -322,6 +329,6 @@ mod tests {
     fn sites_sort_in_the_order_of_a_pass() {
         let sites: Vec<Site> = Site::all(Stack::Only, 12).collect();
         assert!(sites.is_sorted());
-        assert_eq!(sites.len(), 12 * 12 + 3);
+        assert_eq!(sites.len(), 12 * 14 + 3);
     }
 }

@@ -285,8 +285,12 @@ impl Trace {
             (Some((point, Some(rule))), _) => {
                 let AttentionRule { query_heads, key_heads, .. } = *rule;
                 match point {
-                    AttnPoint::Q | AttnPoint::Z => vec![Some(query_heads), Some(tokens), None],
-                    AttnPoint::K | AttnPoint::V => vec![Some(key_heads), Some(tokens), None],
+                    AttnPoint::QPre | AttnPoint::Q | AttnPoint::Z => {
+                        vec![Some(query_heads), Some(tokens), None]
+                    }
+                    AttnPoint::KPre | AttnPoint::K | AttnPoint::V => {
+                        vec![Some(key_heads), Some(tokens), None]
+                    }
                     AttnPoint::Scores | AttnPoint::Pattern => {
                         vec![Some(query_heads), Some(tokens), Some(tokens)]
                     }

@@ -110,8 +110,13 @@ impl Room {
 
     /// A room with a tiny model in `model`, and an empty folder `out`.
     pub fn with_model() -> Room {
+        Room::with("bert")
+    }
+
+    /// The same with the model of a fixture.
+    pub fn with(fixture: &str) -> Room {
         let room = Room::new();
-        room.model("model", "bert");
+        room.model("model", fixture);
         fs::create_dir(room.path("out")).unwrap();
         room
     }

@@ -65,6 +65,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod buffer;
+mod gate;
 mod isa;
 mod linear;
 mod math;
@@ -72,6 +73,7 @@ mod norm;
 mod peak;
 mod pool;
 mod portable;
+mod rotary;
 mod share;
 mod simd;
 mod stored;
@@ -79,9 +81,11 @@ mod tile;
 
 pub use attend::{AttendRule, Attended, Heads, attend, mix, softmax_rows};
 pub use buffer::zeros;
+pub use gate::gate;
 pub use isa::{Isa, UnknownIsa};
 pub use linear::{Activation, Epilogue, Linear};
-pub use norm::{add, layer_norm, rms_norm};
+pub use norm::{add, layer_norm, rms_norm, rms_norm_heads};
 pub use peak::multiply_adds;
 pub use pool::Compute;
+pub use rotary::Turns;
 pub use stored::{Dtype, Stored};

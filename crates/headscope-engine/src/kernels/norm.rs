@@ -6,6 +6,7 @@
 use super::Compute;
 use super::share::for_each_part;
 use super::simd::{Kernel, Simd};
+use std::ops::Range;
 
 /// Numbers added up side by side.
 const LANES: usize = 16;
@@ -36,6 +37,55 @@ pub fn layer_norm(
 /// When x and out differ in size, or weight has not `width` numbers.
 pub fn rms_norm(compute: &Compute, x: &[f32], width: usize, weight: &[f32], eps: f32, out: &mut [f32]) {
     norm(compute, x, Norm { width, weight, bias: None, eps, centred: false }, out);
+}
+
+/// The same for some heads, as wide as weight, of each row of x `[rows, columns]`, in place.
+///
+/// # Panics
+/// When x has a row that is not whole, or not so many heads.
+pub fn rms_norm_heads(
+    compute: &Compute,
+    x: &mut [f32],
+    columns: usize,
+    heads: Range<usize>,
+    weight: &[f32],
+    eps: f32,
+) {
+    let width = weight.len();
+    assert!(heads.end * width <= columns, "heads [columns / width]");
+    if x.is_empty() || width == 0 {
+        return;
+    }
+    assert_eq!(x.len() % columns, 0, "whole rows");
+    for_each_part(compute, x, columns * (TASK / columns).max(1), |_, x| {
+        compute.isa().run(RowsInPlace { columns, heads: heads.clone(), weight, eps, x });
+    });
+}
+
+/// Some heads of some rows.
+struct RowsInPlace<'a> {
+    columns: usize,
+    heads: Range<usize>,
+    weight: &'a [f32],
+    eps: f32,
+    x: &'a mut [f32],
+}
+
+impl Kernel for RowsInPlace<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        let width = self.weight.len();
+        for row in self.x.chunks_exact_mut(self.columns) {
+            for head in row[self.heads.start * width..self.heads.end * width].chunks_exact_mut(width) {
+                let mean = sum(head, |x| x * x) / width as f64;
+                let inverse = 1.0 / (mean + f64::from(self.eps)).sqrt();
+                let scaled = |x: f32, weight: f32| f64::from(x) * inverse * f64::from(weight);
+                head.iter_mut().zip(self.weight).for_each(|(x, &weight)| *x = scaled(*x, weight) as f32);
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy)]

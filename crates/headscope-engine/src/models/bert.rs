@@ -110,10 +110,10 @@ impl Block {
     fn load(shape: &Shape, w: &At<'_>) -> Result<Block, EngineError> {
         let &Shape { width, heads, d_head, d_mlp, eps, activation } = shape;
         let attn = w.at("attention");
-        let qkv = ["query", "key", "value"].map(|name| attn.at("self").at(name));
+        let qkv = ["query", "key", "value"].map(|name| (name, width));
         Ok(Block {
             shape: (heads, d_head),
-            qkv: At::stacked(&qkv, width, width)?,
+            qkv: attn.at("self").stacked(&qkv, width, true)?,
             attn_out: attn.at("output.dense").linear(width, width)?,
             attn_norm: attn.at("output.LayerNorm").layer_norm(width, eps)?,
             mlp_in: w.at("intermediate.dense").linear(d_mlp, width)?,
@@ -171,7 +171,11 @@ impl MaskedLm {
 
 impl Network for Bert {
     fn limits(&self) -> Limits {
-        Limits { tokens: self.positions.rows, vocabulary: self.words.rows, segments: self.segments.rows }
+        Limits {
+            tokens: self.positions.rows,
+            vocabulary: self.words.rows,
+            segments: Some(self.segments.rows),
+        }
     }
 
     fn rules(&self) -> Vec<(Attn, AttentionRule)> {

@@ -4,6 +4,10 @@
 //! [`nn`](crate::nn). Everything that can fail, fails in `load`.
 
 mod bert;
+mod llama;
+mod mistral;
+mod qwen2;
+mod qwen3;
 
 use headscope_trace::{AttentionRule, Attn, Encoding};
 
@@ -26,7 +30,7 @@ pub struct Family {
 pub type Load = fn(&Config, &Weights) -> Result<Box<dyn Network>, EngineError>;
 
 /// Every family, in the order of lists.
-pub const FAMILIES: &[Family] = &[bert::FAMILY];
+pub const FAMILIES: &[Family] = &[bert::FAMILY, llama::FAMILY, mistral::FAMILY, qwen2::FAMILY, qwen3::FAMILY];
 
 /// What a network takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +39,8 @@ pub struct Limits {
     pub tokens: usize,
     /// How many token ids there are.
     pub vocabulary: usize,
-    /// How many segments it tells apart.
-    pub segments: usize,
+    /// How many segments it tells apart, if it looks at them at all.
+    pub segments: Option<usize>,
 }
 
 /// A loaded model.
@@ -49,6 +53,11 @@ pub trait Network: Send + Sync {
 
     /// Whether it ends in scores over the vocabulary.
     fn has_logits(&self) -> bool;
+
+    /// Whether it turns queries and keys by their position, so that there is a before.
+    fn has_rotary(&self) -> bool {
+        false
+    }
 
     /// Runs one text that respects the limits, and cannot fail.
     fn forward(&self, text: &Encoding, pass: &mut Pass<'_>);

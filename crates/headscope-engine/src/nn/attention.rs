@@ -1,9 +1,37 @@
 //! Attention of every head, with its taps. Families differ only in the rule they pass.
 
+use std::ops::Range;
+
 use headscope_trace::{AttentionRule, AttnPoint, Point, Tensor};
 
 use crate::kernels::{self, AttendRule, Attended, Heads};
 use crate::probe::Pass;
+
+/// The heads of a stacked projection, `[tokens, (n_heads + 2 n_key_heads) · d_head]`: queries, then keys,
+/// then values.
+#[derive(Clone, Copy)]
+pub struct HeadLayout {
+    /// The number of heads that ask.
+    pub n_heads: usize,
+    /// The number of heads that are asked, each by `n_heads / n_key_heads` of the former.
+    pub n_key_heads: usize,
+    /// Columns per head.
+    pub d_head: usize,
+}
+
+impl HeadLayout {
+    /// The places of the keys among all heads.
+    pub fn key_range(self) -> Range<usize> {
+        self.n_heads..self.n_heads + self.n_key_heads
+    }
+
+    /// Queries, keys and values of a stacked projection.
+    pub fn split(self, qkv: &Tensor) -> [Projection<'_>; 3] {
+        let HeadLayout { n_heads, n_key_heads, d_head } = self;
+        let part = |first, n_heads| Projection { from: qkv, start: first * d_head, n_heads, d_head };
+        [part(0, n_heads), part(n_heads, n_key_heads), part(n_heads + n_key_heads, n_key_heads)]
+    }
+}
 
 /// Queries, keys or values: some columns of a `[tokens, columns]` projection, cut into heads.
 #[derive(Clone, Copy)]
@@ -32,7 +60,7 @@ impl<'a> Projection<'a> {
     }
 
     /// What a probe returned for these heads, if one wants them: `[heads, tokens, d_head]`.
-    fn tap(self, point: AttnPoint, pass: &mut Pass<'_>) -> Option<Tensor> {
+    pub(super) fn tap(self, point: AttnPoint, pass: &mut Pass<'_>) -> Option<Tensor> {
         pass.wants_attn(point).then(|| pass.tap(Point::Attn(point), by_head(self.heads())))
     }
 }

@@ -1,11 +1,18 @@
-//! What transformers are made of, on [`Tensor`]s: linear maps, tables, norms, attention.
+//! What transformers are made of, on [`Tensor`]s: linear maps, tables, norms, rotary positions, attention,
+//! gated MLPs.
 //!
 //! A model file composes these. None of them knows a model family; what differs between families
 //! is an argument.
 
 mod attention;
+mod mlp;
+mod rotary;
 
-pub use attention::{Projection, attend};
+pub use attention::{HeadLayout, Projection, attend};
+pub use mlp::GatedMlp;
+pub use rotary::{Rotary, rotate};
+
+use std::ops::Range;
 
 use headscope_trace::{Point, Tensor};
 
@@ -106,5 +113,28 @@ impl Norm {
             &mut out,
         );
         Tensor::new(x.shape(), out)
+    }
+}
+
+/// RMSNorm (arXiv 1910.07467).
+pub struct RmsNorm {
+    /// The factor of each dimension.
+    pub weight: Vec<f32>,
+    /// What is added to the mean square.
+    pub eps: f32,
+}
+
+impl RmsNorm {
+    /// Normalises each row of `[tokens, width]`.
+    pub fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Tensor {
+        let mut out = vec![0.0; x.len()];
+        kernels::rms_norm(pass.compute, x, self.weight.len(), &self.weight, self.eps, &mut out);
+        Tensor::new(x.shape(), out)
+    }
+
+    /// Normalises some heads of each row of `[tokens, heads · d_head]`, in place.
+    pub fn forward_heads(&self, x: &mut Tensor, heads: Range<usize>, pass: &Pass<'_>) {
+        let columns = x.shape()[1];
+        kernels::rms_norm_heads(pass.compute, x.values_mut(), columns, heads, &self.weight, self.eps);
     }
 }

@@ -1,0 +1,28 @@
+//! Feed-forward layers.
+
+use headscope_trace::{Point, Tensor};
+
+use super::Linear;
+use crate::kernels::{self, Activation};
+use crate::probe::Pass;
+
+/// `down(activation(gate(x)) · up(x))`, as SwiGLU is (arXiv 2002.05202).
+pub struct GatedMlp {
+    /// Gate and up, stacked: one product gives both.
+    pub gate_up: Linear,
+    /// What the gate passes through.
+    pub activation: Activation,
+    /// Back to the width of the model.
+    pub down: Linear,
+}
+
+impl GatedMlp {
+    /// `residual + forward(x)`, where the second term is what `point` names.
+    pub fn add_to(&self, residual: &Tensor, x: &Tensor, point: Point, pass: &mut Pass<'_>) -> Tensor {
+        let gate_up = self.gate_up.forward(x, pass); // [tokens, 2 d_mlp]
+        let (tokens, d_mlp) = (gate_up.shape()[0], gate_up.shape()[1] / 2);
+        let mut hidden = vec![0.0; tokens * d_mlp];
+        kernels::gate(pass.compute, &gate_up, d_mlp, self.activation, &mut hidden);
+        self.down.add_to(residual, &Tensor::new([tokens, d_mlp], hidden), point, pass)
+    }
+}
