@@ -2,6 +2,7 @@
 #![allow(clippy::needless_range_loop)] // One index runs through several arrays.
 #![allow(unsafe_code)] // Pointers in the innermost loops; `Product::run` checks their bounds once.
 
+use super::rows::Rows;
 use super::simd::{Kernel, Simd};
 
 /// Columns of a panel: three 16-lane registers, six of 8 lanes, twelve of 4.
@@ -39,6 +40,8 @@ pub(super) enum Numbers<'a> {
     F32(&'a [f32]),
     F16(&'a [u16]),
     Bf16(&'a [u16]),
+    /// Still in the file, to be turned into blocks.
+    Rows(&'a Rows<'a>),
 }
 
 /// `c = a b`: `rows` rows of `a` with a panel `b` of up to [`PANEL`] columns.
@@ -82,6 +85,7 @@ impl Kernel for Product<'_> {
             let last = from + depth == self.depth;
             let row = from * self.b_stride;
             let next = if last { self.upcoming } else { self.b.address(row + S::DEPTH * self.b_stride) };
+            let next = Ahead::new(next, &self.b, S::DEPTH);
             let block = Block {
                 depth,
                 vectors: groups * (GROUP / S::LANES),
@@ -92,7 +96,10 @@ impl Kernel for Product<'_> {
                 c: self.c.as_mut_ptr(),
                 c_stride: self.c_stride,
                 next,
-                next_lines: (S::DEPTH * self.b_stride * self.b.size()).div_ceil(LINE),
+                next_lines: match self.b {
+                    Numbers::Rows(rows) => PANEL * S::DEPTH * rows.size() / LINE,
+                    _ => (S::DEPTH * self.b_stride * self.b.size()).div_ceil(LINE),
+                },
             };
             // SAFETY: `check` found the last row of a, b and c within their
             // slices, and `from + depth` is at most the depth it checked.
@@ -107,9 +114,41 @@ impl Kernel for Product<'_> {
                         let b = b[row..].as_ptr().cast::<Bf16>();
                         block.widened(simd, b, self.rows, groups * GROUP, self.wide);
                     }
+                    Numbers::Rows(rows) => {
+                        rows.turn(simd, from, depth, groups * GROUP, self.wide);
+                        Block { b_stride: PANEL, ..block }.rows(simd, self.wide.as_ptr(), self.rows);
+                    }
                 }
             }
         }
+    }
+}
+
+/// Lines of memory to be asked for: `2^shift` side by side, then as many one stride further.
+#[derive(Clone, Copy)]
+struct Ahead {
+    from: *const u8,
+    stride: usize,
+    shift: u32,
+}
+
+impl Ahead {
+    #[inline(always)]
+    fn new(from: *const u8, numbers: &Numbers, depth: usize) -> Ahead {
+        match numbers {
+            Numbers::Rows(rows) => Ahead {
+                from: from.wrapping_add(LINE - 1),
+                stride: rows.stride(),
+                shift: (depth * rows.size() / LINE).ilog2(),
+            },
+            _ => Ahead { from, stride: LINE, shift: 0 },
+        }
+    }
+
+    #[inline(always)]
+    fn line(self, k: usize) -> *const u8 {
+        let (row, line) = (k >> self.shift, k & ((1 << self.shift) - 1));
+        self.from.wrapping_add(row.wrapping_mul(self.stride).wrapping_add(line * LINE))
     }
 }
 
@@ -121,7 +160,8 @@ impl Product<'_> {
         };
         assert!(columns <= PANEL, "columns of one panel");
         assert!(holds(self.a.len(), self.rows, self.a_stride, self.depth), "rows of a");
-        assert!(holds(self.b.len(), self.depth, self.b_stride, columns), "rows of b");
+        let in_file = matches!(self.b, Numbers::Rows(_)); // which looks after itself
+        assert!(in_file || holds(self.b.len(), self.depth, self.b_stride, columns), "rows of b");
         assert!(holds(self.c.len(), self.rows, self.c_stride, columns), "rows of c");
         assert!(matches!(self.b, Numbers::F32(_)) || self.wide.len() >= DEPTH * PANEL, "room to widen");
     }
@@ -132,6 +172,7 @@ impl Numbers<'_> {
         match self {
             Numbers::F32(b) => b.len(),
             Numbers::F16(b) | Numbers::Bf16(b) => b.len(),
+            Numbers::Rows(_) => 0,
         }
     }
 
@@ -139,6 +180,7 @@ impl Numbers<'_> {
         match self {
             Numbers::F32(_) => 4,
             Numbers::F16(_) | Numbers::Bf16(_) => 2,
+            Numbers::Rows(rows) => rows.size(),
         }
     }
 
@@ -147,6 +189,7 @@ impl Numbers<'_> {
         match self {
             Numbers::F32(b) => b.as_ptr().wrapping_add(index).cast(),
             Numbers::F16(b) | Numbers::Bf16(b) => b.as_ptr().wrapping_add(index).cast(),
+            Numbers::Rows(rows) => rows.address(index / PANEL),
         }
     }
 }
@@ -205,7 +248,7 @@ struct Block {
     b_stride: usize,
     c: *mut f32,
     c_stride: usize,
-    next: *const u8,
+    next: Ahead,
     next_lines: usize,
 }
 
@@ -215,7 +258,8 @@ struct Tile<N> {
     b: *const N,
     c: *mut f32,
     /// Lines of the next block of the panel, so many every [`STEPS`].
-    next: *const u8,
+    next: Ahead,
+    line: usize,
     lines: usize,
 }
 
@@ -271,7 +315,8 @@ impl Block {
                     a: self.a.add(from * self.a_stride),
                     b,
                     c: self.c.add(from * self.c_stride),
-                    next: self.next.wrapping_add(ahead * LINE),
+                    next: self.next,
+                    line: ahead,
                     lines: if ahead < self.next_lines { lines } else { 0 },
                 };
                 self.columns(simd, to - from, tile);
@@ -295,6 +340,7 @@ impl Block {
                     b: at.b.add(from * S::LANES),
                     c: at.c.add(from * S::LANES),
                     next: at.next,
+                    line: at.line,
                     lines: if i == 0 { at.lines } else { 0 },
                 };
                 match to - from {
@@ -336,7 +382,7 @@ impl Block {
     #[inline(always)]
     unsafe fn tile<S: Simd, N: Number, const R: usize, const V: usize>(&self, simd: S, tile: Tile<N>) {
         let mut sums = [[simd.zero(); V]; R];
-        let mut next = tile.next;
+        let mut line = tile.line;
         let mut from = 0;
         while from < self.depth {
             let to = self.depth.min(from + CHAIN);
@@ -344,8 +390,8 @@ impl Block {
             let mut i = from;
             while i < to {
                 for _ in 0..tile.lines {
-                    simd.prefetch(next);
-                    next = next.wrapping_add(LINE);
+                    simd.prefetch(tile.next.line(line));
+                    line += 1;
                 }
                 let end = to.min(i + STEPS);
                 while i < end {
