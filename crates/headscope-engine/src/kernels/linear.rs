@@ -73,6 +73,10 @@ impl Activation {
 /// Rows that one task takes at most: their input and sums stay in the second-level cache.
 const TASK_ROWS: usize = 128;
 
+/// The same for weights in place: each task turns its panel anew, which takes as long as four to
+/// eight rows do.
+const TASK_ROWS_IN_PLACE: usize = 256;
+
 impl<W: AsStored> Linear<W> {
     /// A layer of a weight matrix `[n_out, n_in]`, packed.
     ///
@@ -191,9 +195,10 @@ impl<W: AsStored> Linear<W> {
             assert_eq!(residual.len(), out.len(), "residual [rows, n_out]");
         }
         let panels = self.n_out.div_ceil(PANEL);
-        let groups = row_groups(rows, panels, compute.threads());
-        let (out, finite) = (Shared::new(out), AtomicBool::new(true));
         let packed = self.panels.get();
+        let task_rows = if packed.is_some() { TASK_ROWS } else { TASK_ROWS_IN_PLACE };
+        let groups = row_groups(rows, panels, task_rows, compute.threads());
+        let (out, finite) = (Shared::new(out), AtomicBool::new(true));
         compute.for_each_chunk(panels * groups, |task| {
             let (panel, group) = (task / groups, task % groups);
             let task = Task {
@@ -265,9 +270,9 @@ impl Panels {
 
 /// Into how many groups rows are split: enough to keep all threads busy to the
 /// end, but no group smaller than two tiles, for each group reads the panel again.
-fn row_groups(rows: usize, panels: usize, threads: usize) -> usize {
+fn row_groups(rows: usize, panels: usize, task_rows: usize, threads: usize) -> usize {
     let for_balance = (3 * threads).div_ceil(panels.max(1)).min(rows / 16);
-    rows.div_ceil(TASK_ROWS).max(for_balance).max(1)
+    rows.div_ceil(task_rows).max(for_balance).max(1)
 }
 
 /// Some rows times one panel.
