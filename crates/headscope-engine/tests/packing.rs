@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use headscope_engine::{Checkpoint, Compute, EngineError, Isa, Model};
 use headscope_trace::{Encoding, Trace};
+#[cfg(target_os = "linux")]
+use headscope_trace::{Section, Values, write_safetensors};
 
 fn folder(fixture: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(fixture)
@@ -60,6 +62,72 @@ fn packing_ends_with_the_model() {
         std::thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(packing_threads(), 0);
+}
+
+/// A BERT of 5 MB in a folder.
+#[cfg(target_os = "linux")]
+fn write_model(folder: &Path) {
+    let (width, inner, layers) = (256, 1024, 2);
+    let config = format!(
+        r#"{{"model_type":"bert","hidden_size":{width},"intermediate_size":{inner},"num_hidden_layers":{layers},
+        "num_attention_heads":4,"vocab_size":16,"max_position_embeddings":16}}"#
+    );
+    std::fs::write(folder.join("config.json"), config).unwrap();
+    let mut tensors = vec![
+        ("embeddings.word_embeddings.weight".to_owned(), vec![16, width]),
+        ("embeddings.position_embeddings.weight".to_owned(), vec![16, width]),
+        ("embeddings.token_type_embeddings.weight".to_owned(), vec![2, width]),
+    ];
+    let mut pair = |path: String, shape: &[usize]| {
+        tensors.push((format!("{path}.weight"), shape.to_vec()));
+        tensors.push((format!("{path}.bias"), shape[..1].to_vec()));
+    };
+    pair("embeddings.LayerNorm".into(), &[width]);
+    for at in (0..layers).map(|i| format!("encoder.layer.{i}")) {
+        for part in ["self.query", "self.key", "self.value", "output.dense"] {
+            pair(format!("{at}.attention.{part}"), &[width, width]);
+        }
+        pair(format!("{at}.attention.output.LayerNorm"), &[width]);
+        pair(format!("{at}.intermediate.dense"), &[inner, width]);
+        pair(format!("{at}.output.dense"), &[width, inner]);
+        pair(format!("{at}.output.LayerNorm"), &[width]);
+    }
+    let wave: Vec<f32> = (0..width * inner).map(|i| (i as f32).sin() * 0.1).collect();
+    let sections: Vec<Section<'_>> = tensors
+        .into_iter()
+        .map(|(name, shape)| {
+            let values = Values::F32(&wave[..shape.iter().product()]);
+            Section { name, shape, values }
+        })
+        .collect();
+    let file = std::fs::File::create(folder.join("model.safetensors")).unwrap();
+    write_safetensors(file, &Default::default(), &sections).unwrap();
+}
+
+/// KiB of a mapped file that are in this process's memory.
+#[cfg(target_os = "linux")]
+fn resident_kib(file: &Path) -> usize {
+    let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+    let map = maps.split_once(file.to_str().unwrap()).unwrap().1;
+    let rss = map.lines().find_map(|line| line.strip_prefix("Rss:")).unwrap();
+    rss.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn packed_weights_are_not_kept_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    write_model(folder.path());
+    let file = folder.path().join("model.safetensors");
+    let size = file.metadata().unwrap().len() as usize >> 10;
+    let model = load(folder.path());
+    let before = traced(&model);
+    let in_place = resident_kib(&file);
+    model.pack();
+    let packed = resident_kib(&file);
+    assert!(in_place * 10 > size * 9, "{in_place} of {size} KiB are read by a pass");
+    assert!(packed * 10 < size, "{packed} of {size} KiB stay");
+    assert!(traced(&model) == before);
 }
 
 #[test]
