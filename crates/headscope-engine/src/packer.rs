@@ -9,7 +9,7 @@ use crate::weights::Weight;
 
 /// Packs layers after the second pass, on a thread of its own, or at once.
 ///
-/// Panels make a short text's pass about a third faster and take some ten passes' time to make:
+/// Panels make the products of a short text about a third faster, and take several passes' time to make:
 /// a process that runs one text, or a pair of them, ends before they are worth it.
 pub(crate) struct Packer {
     layers: Vec<Arc<Linear<Weight>>>,
