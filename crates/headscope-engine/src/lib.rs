@@ -16,6 +16,7 @@ mod checkpoint;
 mod error;
 mod hub;
 mod model;
+mod packer;
 mod probe;
 mod weights;
 

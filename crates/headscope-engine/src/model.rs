@@ -10,6 +10,7 @@ use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::kernels::Compute;
 use crate::models::{Limits, Network, family_of};
+use crate::packer::Packer;
 use crate::probe::{Pass, Probe, Recorder};
 use crate::weights::Weights;
 
@@ -17,6 +18,8 @@ use crate::weights::Weights;
 pub struct Model {
     card: Card,
     network: Box<dyn Network>,
+    weights: Weights,
+    packer: Packer,
     compute: Compute,
 }
 
@@ -38,11 +41,12 @@ impl Sites {
 }
 
 impl Model {
-    /// Loads a checkpoint.
+    /// Loads a checkpoint: reads its headers, norms and biases, and leaves the large weights in the
+    /// file, where the first pass takes them from.
     ///
     /// # Errors
-    /// If the family or a configuration value is not supported, or a tensor is missing, of another
-    /// shape, or not finite.
+    /// If the family or a configuration value is not supported, or a tensor is missing or of another
+    /// shape, or a norm or bias is not finite.
     pub fn load(checkpoint: &Checkpoint, compute: &Compute) -> Result<Model, EngineError> {
         let config = Config::parse(&checkpoint.config.1, &checkpoint.config.0)?;
         let family = family_of(&config)?;
@@ -55,7 +59,8 @@ impl Model {
             kernel: format!("{}, f32", compute.isa()),
             ..Card::new(&checkpoint.id, family.model_type)
         };
-        Ok(Model { card, network, compute: compute.clone() })
+        let packer = Packer::new(weights.layers());
+        Ok(Model { card, network, weights, packer, compute: compute.clone() })
     }
 
     /// What it is called and how it computes.
@@ -101,15 +106,27 @@ impl Model {
         })
     }
 
+    /// Packs the weights now, for the fastest passes from the next one on. Otherwise that begins
+    /// behind the second pass, on a thread that gives way to all others. Results are the same.
+    pub fn pack(&self) {
+        self.packer.pack(&self.compute);
+    }
+
     /// Runs a text under a probe.
     ///
     /// # Errors
-    /// If the text has no token, too many, or one that the model does not know; the pass itself
-    /// cannot fail.
+    /// If the text has no token, too many, or one that the model does not know. The pass itself
+    /// cannot fail; when it met numbers that are not finite, and a weight is not finite, that
+    /// weight is named after it.
     pub fn run(&self, text: &Encoding, probe: &mut dyn Probe) -> Result<(), EngineError> {
         self.check(text)?;
         let padding = text.padding();
-        self.network.forward(text, &mut Pass::new(probe, &self.compute, padding.as_deref()));
+        let mut pass = Pass::new(probe, &self.compute, padding.as_deref());
+        self.network.forward(text, &mut pass);
+        if !pass.is_finite() {
+            self.weights.check_finite()?;
+        }
+        self.packer.passed(self.compute.isa());
         Ok(())
     }
 

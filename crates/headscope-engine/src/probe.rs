@@ -4,6 +4,7 @@
 //! after; what it returns is what the pass goes on with. Recording, ablating, patching and steering
 //! are all probes, and `(first, second)` is one too.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use headscope_trace::{Attn, AttnPoint, Point, Site, Stack, Tensor};
@@ -120,12 +121,23 @@ pub struct Pass<'a> {
     pub padding: Option<&'a [bool]>,
     stack: Stack,
     layer: usize,
+    finite: Cell<bool>,
 }
 
 impl<'a> Pass<'a> {
     /// A pass at the bottom of a stack.
     pub fn new(probe: &'a mut dyn Probe, compute: &'a Compute, padding: Option<&'a [bool]>) -> Pass<'a> {
-        Pass { probe, compute, padding, stack: Stack::Only, layer: 0 }
+        Pass { probe, compute, padding, stack: Stack::Only, layer: 0, finite: Cell::new(true) }
+    }
+
+    /// Notes that a product gave a number that is not finite: by a weight that is not, perhaps.
+    pub(crate) fn found_not_finite(&self) {
+        self.finite.set(false);
+    }
+
+    /// Whether all products gave finite numbers so far.
+    pub(crate) fn is_finite(&self) -> bool {
+        self.finite.get()
     }
 
     /// Enters block `layer`.

@@ -6,13 +6,15 @@ use std::fs::File;
 use std::io;
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use headscope_trace::{Described, Header};
 use memmap2::Mmap;
+#[cfg(target_os = "linux")]
+use memmap2::UncheckedAdvice;
 
 use crate::EngineError;
-use crate::kernels::{Compute, Dtype, Stored};
+use crate::kernels::{self, AsStored, Compute, Dtype, Stored};
 use crate::nn::{Embedding, Linear, Norm, RmsNorm};
 
 /// Bytes that live as long as anyone holds them.
@@ -45,6 +47,32 @@ impl Bytes {
         let map = unsafe { Mmap::map(&file) }.map_err(fault)?;
         Ok(Bytes::Mapped(Arc::new(map)))
     }
+
+    /// Says that some bytes will hardly be read again, so that they need take no memory.
+    fn hardly_needed(&self, range: &Range<usize>) {
+        // A program's own bytes may stand in memory that no file would bring back.
+        #[cfg(target_os = "linux")]
+        if let Bytes::Mapped(map) = self {
+            give_back(map, range);
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = range;
+    }
+}
+
+/// Takes whole pages of a mapped file out of this process. They stay in the system's page cache,
+/// and whoever reads them again gets them back from there, or from the file.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "the same advice would clear memory that no file stands behind")]
+fn give_back(map: &Mmap, range: &Range<usize>) {
+    const PAGE: usize = 4096;
+    let (from, to) = (range.start.next_multiple_of(PAGE), range.end / PAGE * PAGE);
+    if from < to {
+        // SAFETY: the map is of a file, is read-only and was never written, so that
+        // every page can be read from the file again, with the same content.
+        let advised = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, from, to - from) };
+        let _ = advised; // a system that refuses merely keeps them
+    }
 }
 
 impl Deref for Bytes {
@@ -76,6 +104,15 @@ pub struct Weights {
     sources: Vec<Source>,
     entries: HashMap<String, Entry>,
     compute: Compute,
+    used: Mutex<Used>,
+}
+
+/// What a network took of a checkpoint.
+#[derive(Default)]
+struct Used {
+    /// File, name and numbers of every tensor.
+    tensors: Vec<(usize, String, Weight)>,
+    layers: Vec<Arc<kernels::Linear<Weight>>>,
 }
 
 impl Weights {
@@ -84,7 +121,12 @@ impl Weights {
     /// # Errors
     /// If a file is cut short, its header contradicts it, or a tensor is in two files.
     pub fn read(files: Vec<(String, Bytes)>, compute: &Compute) -> Result<Weights, EngineError> {
-        let mut weights = Weights { sources: Vec::new(), entries: HashMap::new(), compute: compute.clone() };
+        let mut weights = Weights {
+            sources: Vec::new(),
+            entries: HashMap::new(),
+            compute: compute.clone(),
+            used: Mutex::default(),
+        };
         for (name, bytes) in files {
             weights.add(Source { name, bytes })?;
         }
@@ -133,6 +175,40 @@ impl Weights {
         self.sources.iter().map(|source| (source.name.as_str(), &source.bytes[..]))
     }
 
+    /// Every linear layer that was made of these weights.
+    pub(crate) fn layers(&self) -> Vec<Arc<kernels::Linear<Weight>>> {
+        self.used().layers.clone()
+    }
+
+    /// Looks for NaN and infinity in every tensor that a network took. Reads all of them.
+    ///
+    /// # Errors
+    /// Names the first that is not finite.
+    pub(crate) fn check_finite(&self) -> Result<(), EngineError> {
+        match self.used().tensors.iter().find(|(_, _, weight)| !weight.stored().all_finite(&self.compute)) {
+            Some((source, name, _)) => Err(self.not_finite(*source, name)),
+            None => Ok(()),
+        }
+    }
+
+    fn not_finite(&self, source: usize, name: &str) -> EngineError {
+        EngineError::Tensor {
+            file: self.sources[source].name.clone(),
+            name: name.to_owned(),
+            detail: "holds NaN or infinite values; expected finite weights".into(),
+        }
+    }
+
+    fn used(&self) -> MutexGuard<'_, Used> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn layer(&self, parts: Vec<(Weight, usize)>, n_in: usize, bias: Option<Vec<f32>>) -> Linear {
+        let layer = Arc::new(kernels::Linear::in_place(parts, n_in, bias));
+        self.used().layers.push(Arc::clone(&layer));
+        Linear(layer)
+    }
+
     fn files(&self) -> String {
         self.sources.iter().map(|source| source.name.as_str()).collect::<Vec<_>>().join(", ")
     }
@@ -159,7 +235,7 @@ impl At<'_> {
     /// A linear map from the tensors `weight` (`[n_out, n_in]`) and, if there, `bias`.
     ///
     /// # Errors
-    /// If the weight is missing, or one of them has another shape or dtype, or is not finite.
+    /// If the weight is missing, one of them has another shape or dtype, or the bias is not finite.
     pub fn linear(&self, n_out: usize, n_in: usize) -> Result<Linear, EngineError> {
         self.linear_with(n_out, n_in, self.bias(n_out)?)
     }
@@ -175,7 +251,7 @@ impl At<'_> {
         bias: Option<Vec<f32>>,
     ) -> Result<Linear, EngineError> {
         let weight = self.tensor("weight", &[n_out, n_in])?;
-        Ok(Linear::pack(&self.weights.compute, &[(weight.stored(), n_out)], n_in, bias))
+        Ok(self.weights.layer(vec![(weight, n_out)], n_in, bias))
     }
 
     /// The linear maps of these names below this place, each with its `n_out`, stacked so that they run
@@ -194,9 +270,7 @@ impl At<'_> {
                 false => {}
             }
         }
-        let stored: Vec<(Stored<'_>, usize)> =
-            weights.iter().map(|(weight, n_out)| (weight.stored(), *n_out)).collect();
-        Ok(Linear::pack(&self.weights.compute, &stored, n_in, bias.then_some(biases)))
+        Ok(self.weights.layer(weights, n_in, bias.then_some(biases)))
     }
 
     /// A normalisation from `weight` and `bias`, or `gamma` and `beta` as older checkpoints call
@@ -228,17 +302,23 @@ impl At<'_> {
     /// The vector called `name`, widened to f32.
     ///
     /// # Errors
-    /// As [`linear`](At::linear).
+    /// If it is missing, of another shape or dtype, or not finite.
     pub fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, EngineError> {
         let weight = self.tensor(name, &[len])?;
-        Ok(weight.stored().to_f32())
+        let vector = weight.stored().to_f32();
+        if !vector.iter().all(|value| value.is_finite()) {
+            let name = self.name(name);
+            return Err(self.weights.not_finite(self.weights.entries[&name].source, &name));
+        }
+        Ok(vector)
     }
 
     fn bias(&self, len: usize) -> Result<Option<Vec<f32>>, EngineError> {
         if self.has("bias") { self.vector("bias", len).map(Some) } else { Ok(None) }
     }
 
-    /// The tensor called `name`, which must have `shape`, a float dtype and finite values.
+    /// The tensor called `name`, which must have `shape` and a float dtype. Its values are not
+    /// looked at: a pass notices by its products when one is not finite.
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<Weight, EngineError> {
         let name = self.name(name);
         let Some(entry) = self.weights.entries.get(&name) else {
@@ -257,9 +337,7 @@ impl At<'_> {
             other => return Err(fault(format!("is {other}; expected F32, F16 or BF16"))),
         };
         let weight = Weight { bytes: source.bytes.clone(), range: entry.range.clone(), dtype };
-        if !weight.stored().all_finite(&self.weights.compute) {
-            return Err(fault("holds NaN or infinite values; expected finite weights".into()));
-        }
+        self.weights.used().tensors.push((entry.source, name, weight.clone()));
         Ok(weight)
     }
 
@@ -274,16 +352,20 @@ impl At<'_> {
 }
 
 /// One tensor where it lies in its file.
+#[derive(Clone)]
 pub struct Weight {
     bytes: Bytes,
     range: Range<usize>,
     dtype: Dtype,
 }
 
-impl Weight {
-    /// Its dtype and bytes.
-    pub fn stored(&self) -> Stored<'_> {
+impl AsStored for Weight {
+    fn stored(&self) -> Stored<'_> {
         Stored { dtype: self.dtype, bytes: &self.bytes[self.range.clone()] }
+    }
+
+    fn hardly_needed(&self) {
+        self.bytes.hardly_needed(&self.range);
     }
 }
 

@@ -62,25 +62,28 @@ proptest! {
         dtype in dtypes(),
         with_bias: bool,
         kind in 0..3,
-        misaligned: bool,
+        shift in 0usize..9,
         seed: u64,
     ) {
         let (mut bytes, w) = stored(dtype, &numbers(n_out * n_in, seed));
-        let shift = usize::from(misaligned);
         bytes.splice(0..0, vec![0; shift]);
         let weight = Stored { dtype, bytes: &bytes[shift..] };
         let x = numbers(rows * n_in, seed + 1);
         let bias = with_bias.then(|| numbers(n_out, seed + 2));
         let residual = numbers(rows * n_out, seed + 3);
         for compute in each_isa() {
-            let layer = Linear::pack(&compute, weight, n_out, n_in, bias.clone());
+            let layer = Linear::in_place(vec![(weight, n_out)], n_in, bias.clone());
             let epilogue = match kind {
                 0 => Epilogue::Store,
                 1 => Epilogue::Activate(Activation::Relu),
                 _ => Epilogue::Add(&residual),
             };
             let mut out = vec![f32::NAN; rows * n_out];
-            layer.forward(&compute, &x, rows, epilogue, &mut out);
+            prop_assert!(layer.forward(&compute, &x, rows, epilogue, &mut out));
+            layer.make_panels(&compute);
+            let mut packed = vec![f32::NAN; rows * n_out];
+            prop_assert!(layer.forward(&compute, &x, rows, epilogue, &mut packed));
+            prop_assert_eq!(bits(&packed), bits(&out), "{}: packed and in place", compute.isa());
             for r in 0..rows {
                 for c in 0..n_out {
                     let b = bias.as_ref().map_or(0.0, |b| f64::from(b[c]));
@@ -460,7 +463,7 @@ fn stacked_and_transposed_weights_are_the_same_layer() {
     let n_out: usize = parts.iter().sum();
     let w = numbers(n_out * n_in, 4);
     let x = numbers(5 * n_in, 5);
-    let run = |layer: Linear| {
+    let run = |layer: Linear<Stored<'_>>| {
         let mut out = vec![0.0; 5 * n_out];
         layer.forward(&compute, &x, 5, Epilogue::Store, &mut out);
         bits(&out)
@@ -475,7 +478,10 @@ fn stacked_and_transposed_weights_are_the_same_layer() {
         from += n;
         (part, n)
     });
-    assert_eq!(run(Linear::pack_many(&compute, &stacked, n_in, None)), expected);
+    assert_eq!(run(Linear::in_place(stacked.to_vec(), n_in, None)), expected);
+    let layer = Linear::in_place(stacked.to_vec(), n_in, None);
+    layer.make_panels(&compute);
+    assert_eq!(run(layer), expected);
 
     let turned: Vec<f32> = (0..n_in * n_out).map(|i| w[i % n_out * n_in + i / n_out]).collect();
     let (bytes, _) = stored(Dtype::F32, &turned);
@@ -485,18 +491,55 @@ fn stacked_and_transposed_weights_are_the_same_layer() {
 
 #[test]
 fn mixed_dtypes_are_widened() {
-    let compute = Compute::new(1, Isa::detect());
-    let (a, wide_a) = stored(Dtype::F16, &numbers(20, 1));
-    let (b, wide_b) = stored(Dtype::Bf16, &numbers(30, 2));
-    let a = Stored { dtype: Dtype::F16, bytes: &a };
-    let b = Stored { dtype: Dtype::Bf16, bytes: &b };
-    let layer = Linear::pack_many(&compute, &[(a, 2), (b, 3)], 10, None);
-    let mut x = vec![0.0; 10];
-    x[3] = 1.0;
-    let mut out = vec![0.0; 5];
-    layer.forward(&compute, &x, 1, Epilogue::Store, &mut out);
-    let expected = [wide_a[3], wide_a[13], wide_b[3], wide_b[13], wide_b[23]];
-    assert_eq!(out, expected);
+    let n_in = 37;
+    let dtypes = [(Dtype::F16, 2), (Dtype::Bf16, 30), (Dtype::F32, 20)];
+    let parts: Vec<(Vec<u8>, Vec<f32>)> =
+        dtypes.iter().map(|&(dtype, n)| stored(dtype, &numbers(n * n_in, n as u64))).collect();
+    let wide: Vec<f32> = parts.iter().flat_map(|(_, wide)| wide.iter().copied()).collect();
+    for compute in each_isa() {
+        let weights =
+            parts.iter().zip(dtypes).map(|((bytes, _), (dtype, n))| (Stored { dtype, bytes }, n)).collect();
+        let layer = Linear::in_place(weights, n_in, None);
+        for i in [3, 20, 36] {
+            let mut x = vec![0.0; n_in];
+            x[i] = 1.0;
+            let expected: Vec<f32> = wide.chunks(n_in).map(|row| row[i]).collect();
+            let mut out = vec![0.0; 52];
+            layer.forward(&compute, &x, 1, Epilogue::Store, &mut out);
+            assert_eq!(out, expected, "{}, in place", compute.isa());
+            layer.make_panels(&compute);
+            layer.forward(&compute, &x, 1, Epilogue::Store, &mut out);
+            assert_eq!(out, expected, "{}, packed", compute.isa());
+        }
+    }
+}
+
+#[test]
+fn a_weight_that_is_not_finite_shows_in_a_product() {
+    let (n_in, n_out) = (300, 100);
+    for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16] {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            // The first, the last, and one whose number of x is zero.
+            for at in [0, 45 * n_in + 128, n_in * n_out - 1] {
+                let mut w = numbers(n_in * n_out, 3);
+                let mut x = numbers(2 * n_in, 4);
+                (x[128], x[n_in + 128]) = (0.0, 0.0);
+                let relu = Epilogue::Activate(Activation::Relu); // which hides what is below zero
+                let mut out = vec![0.0; 2 * n_out];
+                for compute in each_isa() {
+                    for (value, expected) in [(0.5, true), (bad, false)] {
+                        w[at] = value;
+                        let (bytes, _) = stored(dtype, &w);
+                        let weight = Stored { dtype, bytes: &bytes };
+                        let layer = Linear::in_place(vec![(weight, n_out)], n_in, None);
+                        assert_eq!(layer.forward(&compute, &x, 2, relu, &mut out), expected, "{bad} at {at}");
+                        layer.make_panels(&compute);
+                        assert_eq!(layer.forward(&compute, &x, 2, relu, &mut out), expected, "{bad} at {at}");
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[test]

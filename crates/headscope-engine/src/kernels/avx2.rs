@@ -176,6 +176,32 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn load_quads(self, places: [*const f32; 4]) -> __m256 {
+        // SAFETY: `self` proves AVX; the caller answers for the places.
+        unsafe {
+            let x = _mm256_castps128_ps256(_mm_loadu_ps(places[0]));
+            _mm256_insertf128_ps::<1>(x, _mm_loadu_ps(places[1]))
+        }
+    }
+
+    #[inline(always)]
+    fn turn_quads(self, [a, b, c, d]: [__m256; 4]) -> [__m256; 4] {
+        // SAFETY: `self` proves AVX.
+        unsafe {
+            let (ab_low, ab_high) =
+                (_mm256_castps_pd(_mm256_unpacklo_ps(a, b)), _mm256_castps_pd(_mm256_unpackhi_ps(a, b)));
+            let (cd_low, cd_high) =
+                (_mm256_castps_pd(_mm256_unpacklo_ps(c, d)), _mm256_castps_pd(_mm256_unpackhi_ps(c, d)));
+            [
+                _mm256_castpd_ps(_mm256_unpacklo_pd(ab_low, cd_low)),
+                _mm256_castpd_ps(_mm256_unpackhi_pd(ab_low, cd_low)),
+                _mm256_castpd_ps(_mm256_unpacklo_pd(ab_high, cd_high)),
+                _mm256_castpd_ps(_mm256_unpackhi_pd(ab_high, cd_high)),
+            ]
+        }
+    }
+
+    #[inline(always)]
     fn prefetch(self, from: *const u8) {
         // SAFETY: a prefetch reads nothing that the program could see.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }

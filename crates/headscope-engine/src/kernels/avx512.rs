@@ -172,6 +172,34 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn load_quads(self, places: [*const f32; 4]) -> __m512 {
+        // SAFETY: `self` proves AVX-512F; the caller answers for the places.
+        unsafe {
+            let x = _mm512_castps128_ps512(_mm_loadu_ps(places[0]));
+            let x = _mm512_insertf32x4::<1>(x, _mm_loadu_ps(places[1]));
+            let x = _mm512_insertf32x4::<2>(x, _mm_loadu_ps(places[2]));
+            _mm512_insertf32x4::<3>(x, _mm_loadu_ps(places[3]))
+        }
+    }
+
+    #[inline(always)]
+    fn turn_quads(self, [a, b, c, d]: [__m512; 4]) -> [__m512; 4] {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe {
+            let (ab_low, ab_high) =
+                (_mm512_castps_pd(_mm512_unpacklo_ps(a, b)), _mm512_castps_pd(_mm512_unpackhi_ps(a, b)));
+            let (cd_low, cd_high) =
+                (_mm512_castps_pd(_mm512_unpacklo_ps(c, d)), _mm512_castps_pd(_mm512_unpackhi_ps(c, d)));
+            [
+                _mm512_castpd_ps(_mm512_unpacklo_pd(ab_low, cd_low)),
+                _mm512_castpd_ps(_mm512_unpackhi_pd(ab_low, cd_low)),
+                _mm512_castpd_ps(_mm512_unpacklo_pd(ab_high, cd_high)),
+                _mm512_castpd_ps(_mm512_unpackhi_pd(ab_high, cd_high)),
+            ]
+        }
+    }
+
+    #[inline(always)]
     fn prefetch(self, from: *const u8) {
         // SAFETY: a prefetch reads nothing that the program could see.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }

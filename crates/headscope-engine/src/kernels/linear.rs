@@ -1,19 +1,25 @@
-//! `y = epilogue(x Wᵀ + b)`, the weights packed once.
+//! `y = epilogue(x Wᵀ + b)`: the weights where they lie in their file, or packed.
 
 use super::buffer::{Buffer, Plain, with_scratch};
 use super::math::Activate;
+use super::rows::Rows;
 use super::share::{Shared, for_each_part};
 use super::simd::{Kernel, Simd};
+use super::stored::AsStored;
 use super::tile::{DEPTH, GROUP, Numbers, PANEL, Product, turn};
 use super::{Compute, Dtype, Stored};
 use std::ops::Range;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A linear layer whose weights stand in panels, in the dtype of their file.
+/// A linear layer. Its weights stay in their file until somebody packs them into panels, and in
+/// the file's dtype then; the results are the same, to the bit.
 ///
 /// Panel `p` holds columns `48 p` to `48 p + 47` of the output: for each input,
 /// their 48 weights side by side. Columns missing from the last panel are zero.
-pub struct Linear {
-    panels: Panels,
+pub struct Linear<W> {
+    weights: Vec<(W, usize)>,
+    panels: OnceLock<Panels>,
     bias: Option<Vec<f32>>,
     n_in: usize,
     n_out: usize,
@@ -67,79 +73,90 @@ impl Activation {
 /// Rows that one task takes at most: their input and sums stay in the second-level cache.
 const TASK_ROWS: usize = 128;
 
-impl Linear {
-    /// Packs a weight matrix `[n_out, n_in]`.
+/// The same for weights in place: each task turns its panel anew, which takes as long as four to
+/// eight rows do.
+const TASK_ROWS_IN_PLACE: usize = 256;
+
+impl<W: AsStored> Linear<W> {
+    /// A layer of a weight matrix `[n_out, n_in]`, packed.
     ///
     /// # Panics
     /// When the weight has not `n_out * n_in` numbers or the bias not `n_out`.
     #[must_use]
     pub fn pack(
         compute: &Compute,
-        weight: Stored,
+        weight: W,
         n_out: usize,
         n_in: usize,
         bias: Option<Vec<f32>>,
-    ) -> Linear {
-        Linear::pack_many(compute, &[(weight, n_out)], n_in, bias)
+    ) -> Linear<W> {
+        let layer = Linear::in_place(vec![(weight, n_out)], n_in, bias);
+        layer.make_panels(compute);
+        layer
     }
 
-    /// Packs several matrices `[n_out, n_in]`, stacked: one product gives all
-    /// their columns side by side.
-    ///
-    /// Matrices of one dtype keep it; different ones are widened to f32.
+    /// A layer of several matrices `[n_out, n_in]`, stacked: one product gives all
+    /// their columns side by side. Nothing is copied or even read.
     ///
     /// # Panics
     /// When a weight has not `n_out * n_in` numbers or the bias not one for
     /// each column.
     #[must_use]
-    pub fn pack_many(
-        compute: &Compute,
-        weights: &[(Stored, usize)],
-        n_in: usize,
-        bias: Option<Vec<f32>>,
-    ) -> Linear {
-        let sources: Vec<Source> = weights
-            .iter()
-            .map(|&(stored, n_out)| {
-                assert_eq!(stored.len(), n_out * n_in, "numbers of a weight");
-                Source { stored, n_out, by_input: false }
-            })
-            .collect();
-        Linear::of(compute, &sources, n_in, bias)
+    pub fn in_place(weights: Vec<(W, usize)>, n_in: usize, bias: Option<Vec<f32>>) -> Linear<W> {
+        for (weight, n_out) in &weights {
+            assert_eq!(weight.stored().len(), n_out * n_in, "numbers of a weight");
+        }
+        Linear::with(OnceLock::new(), weights, n_in, bias)
     }
 
-    /// Packs a matrix that is stored `[n_in, n_out]`, as GPT-2's layers are.
+    /// A layer of a matrix that is stored `[n_in, n_out]`, as GPT-2's are: packed, for it
+    /// could not be used in place.
     ///
     /// # Panics
     /// When the weight has not `n_in * n_out` numbers or the bias not `n_out`.
     #[must_use]
     pub fn pack_transposed(
         compute: &Compute,
-        weight: Stored,
+        weight: W,
         n_out: usize,
         n_in: usize,
         bias: Option<Vec<f32>>,
-    ) -> Linear {
-        assert_eq!(weight.len(), n_in * n_out, "numbers of a weight");
-        Linear::of(compute, &[Source { stored: weight, n_out, by_input: true }], n_in, bias)
+    ) -> Linear<W> {
+        let stored = weight.stored();
+        assert_eq!(stored.len(), n_in * n_out, "numbers of a weight");
+        let panels = Panels::of(compute, &[Source { stored, n_out, by_input: true }], n_in);
+        Linear::with(OnceLock::from(panels), vec![(weight, n_out)], n_in, bias)
     }
 
-    fn of(compute: &Compute, sources: &[Source], n_in: usize, bias: Option<Vec<f32>>) -> Linear {
-        let n_out = sources.iter().map(|s| s.n_out).sum();
+    fn with(
+        panels: OnceLock<Panels>,
+        weights: Vec<(W, usize)>,
+        n_in: usize,
+        bias: Option<Vec<f32>>,
+    ) -> Linear<W> {
+        let n_out = weights.iter().map(|(_, n_out)| n_out).sum();
         if let Some(bias) = &bias {
             assert_eq!(bias.len(), n_out, "numbers of the bias");
         }
-        let dtype = sources.first().map_or(Dtype::F32, |s| s.stored.dtype);
-        let panels = if sources.iter().any(|s| s.stored.dtype != dtype) {
-            Panels::F32(pack_widened(compute, sources, n_out, n_in))
-        } else {
-            match dtype {
-                Dtype::F32 => Panels::F32(pack(compute, sources, n_out, n_in)),
-                Dtype::F16 => Panels::F16(pack(compute, sources, n_out, n_in)),
-                Dtype::Bf16 => Panels::Bf16(pack(compute, sources, n_out, n_in)),
-            }
-        };
-        Linear { panels, bias, n_in, n_out }
+        Linear { weights, panels, bias, n_in, n_out }
+    }
+
+    /// Packs the weights, unless they are, and tells those who keep them that they will hardly
+    /// be read again. Products on other threads go on meanwhile, in place.
+    ///
+    /// Matrices of one dtype keep it; different ones are widened to f32.
+    pub fn make_panels(&self, compute: &Compute) {
+        let mut fresh = false;
+        self.panels.get_or_init(|| {
+            fresh = true;
+            let sources: Vec<Source> = (self.weights.iter())
+                .map(|(weight, n_out)| Source { stored: weight.stored(), n_out: *n_out, by_input: false })
+                .collect();
+            Panels::of(compute, &sources, self.n_in)
+        });
+        if fresh {
+            self.weights.iter().for_each(|(weight, _)| weight.hardly_needed());
+        }
     }
 
     /// Columns of the input.
@@ -157,23 +174,36 @@ impl Linear {
     /// `out = epilogue(x Wᵀ + b)`: x `[rows, n_in]`, out `[rows, n_out]`.
     ///
     /// A row of the result depends on that row of x alone, to the bit: not on
-    /// the other rows, their number, or the number of threads.
+    /// the other rows, their number, the number of threads, or whether the weights are packed.
+    ///
+    /// Returns whether every sum was finite. A weight that is not makes all sums of its column
+    /// NaN or infinite, so nobody need look at the weights themselves beforehand.
     ///
     /// # Panics
     /// When x, out or what is added has another size.
-    pub fn forward(&self, compute: &Compute, x: &[f32], rows: usize, epilogue: Epilogue, out: &mut [f32]) {
+    pub fn forward(
+        &self,
+        compute: &Compute,
+        x: &[f32],
+        rows: usize,
+        epilogue: Epilogue,
+        out: &mut [f32],
+    ) -> bool {
         assert_eq!(x.len(), rows * self.n_in, "x [rows, n_in]");
         assert_eq!(out.len(), rows * self.n_out, "out [rows, n_out]");
         if let Epilogue::Add(residual) = epilogue {
             assert_eq!(residual.len(), out.len(), "residual [rows, n_out]");
         }
         let panels = self.n_out.div_ceil(PANEL);
-        let groups = row_groups(rows, panels, compute.threads());
-        let out = Shared::new(out);
+        let packed = self.panels.get();
+        let task_rows = if packed.is_some() { TASK_ROWS } else { TASK_ROWS_IN_PLACE };
+        let groups = row_groups(rows, panels, task_rows, compute.threads());
+        let (out, finite) = (Shared::new(out), AtomicBool::new(true));
         compute.for_each_chunk(panels * groups, |task| {
             let (panel, group) = (task / groups, task % groups);
             let task = Task {
                 layer: self,
+                packed,
                 panel,
                 ahead: compute.threads().div_ceil(groups),
                 rows: group * rows / groups..(group + 1) * rows / groups,
@@ -181,14 +211,48 @@ impl Linear {
                 epilogue,
                 out,
             };
-            task.run(compute);
+            if !task.run(compute) {
+                finite.store(false, Ordering::Relaxed);
+            }
         });
+        finite.into_inner()
     }
 
-    fn panel(&self, panel: usize) -> Numbers<'_> {
-        let size = self.n_in * PANEL;
+    /// The rows of the file that a panel would be made of.
+    fn rows(&self, panel: usize) -> Rows<'_> {
+        Rows::new((panel * PANEL..self.n_out.min((panel + 1) * PANEL)).map(|column| self.row(column)))
+    }
+
+    /// The weights of an output.
+    fn row(&self, mut column: usize) -> Stored<'_> {
+        for (weight, n_out) in &self.weights {
+            if column < *n_out {
+                return weight.stored().slice(column * self.n_in..(column + 1) * self.n_in);
+            }
+            column -= n_out;
+        }
+        unreachable!("columns are those of the weights")
+    }
+}
+
+impl Panels {
+    fn of(compute: &Compute, sources: &[Source], n_in: usize) -> Panels {
+        let n_out = sources.iter().map(|s| s.n_out).sum();
+        let dtype = sources.first().map_or(Dtype::F32, |s| s.stored.dtype);
+        if sources.iter().any(|s| s.stored.dtype != dtype) {
+            return Panels::F32(pack_widened(compute, sources, n_out, n_in));
+        }
+        match dtype {
+            Dtype::F32 => Panels::F32(pack(compute, sources, n_out, n_in)),
+            Dtype::F16 => Panels::F16(pack(compute, sources, n_out, n_in)),
+            Dtype::Bf16 => Panels::Bf16(pack(compute, sources, n_out, n_in)),
+        }
+    }
+
+    /// Panel `panel` of `size` numbers.
+    fn panel(&self, panel: usize, size: usize) -> Numbers<'_> {
         let range = panel * size..(panel + 1) * size;
-        match &self.panels {
+        match self {
             Panels::F32(b) => Numbers::F32(&b[range]),
             Panels::F16(b) => Numbers::F16(&b[range]),
             Panels::Bf16(b) => Numbers::Bf16(&b[range]),
@@ -196,25 +260,25 @@ impl Linear {
     }
 
     /// Where a panel begins, or would begin: for prefetching.
-    fn address(&self, panel: usize) -> *const u8 {
-        let offset = panel * self.n_in * PANEL;
-        match &self.panels {
-            Panels::F32(b) => b.as_ptr().wrapping_add(offset).cast(),
-            Panels::F16(b) | Panels::Bf16(b) => b.as_ptr().wrapping_add(offset).cast(),
+    fn address(&self, panel: usize, size: usize) -> *const u8 {
+        match self {
+            Panels::F32(b) => b.as_ptr().wrapping_add(panel * size).cast(),
+            Panels::F16(b) | Panels::Bf16(b) => b.as_ptr().wrapping_add(panel * size).cast(),
         }
     }
 }
 
 /// Into how many groups rows are split: enough to keep all threads busy to the
 /// end, but no group smaller than two tiles, for each group reads the panel again.
-fn row_groups(rows: usize, panels: usize, threads: usize) -> usize {
+fn row_groups(rows: usize, panels: usize, task_rows: usize, threads: usize) -> usize {
     let for_balance = (3 * threads).div_ceil(panels.max(1)).min(rows / 16);
-    rows.div_ceil(TASK_ROWS).max(for_balance).max(1)
+    rows.div_ceil(task_rows).max(for_balance).max(1)
 }
 
 /// Some rows times one panel.
-struct Task<'a> {
-    layer: &'a Linear,
+struct Task<'a, W> {
+    layer: &'a Linear<W>,
+    packed: Option<&'a Panels>,
     panel: usize,
     /// How many panels further this thread will probably go next.
     ahead: usize,
@@ -224,10 +288,20 @@ struct Task<'a> {
     out: Shared<'a, f32>,
 }
 
-impl Task<'_> {
-    fn run(self, compute: &Compute) {
+impl<W: AsStored> Task<'_, W> {
+    /// Returns whether all sums were finite.
+    fn run(self, compute: &Compute) -> bool {
         let (layer, rows) = (self.layer, self.rows.len());
         let columns = PANEL.min(layer.n_out - self.panel * PANEL);
+        let size = layer.n_in * PANEL;
+        let in_file;
+        let (b, upcoming) = match self.packed {
+            Some(panels) => (panels.panel(self.panel, size), panels.address(self.panel + self.ahead, size)),
+            None => {
+                in_file = layer.rows(self.panel);
+                (Numbers::Rows(&in_file), in_file.address(self.ahead * size))
+            }
+        };
         with_scratch((DEPTH + rows) * PANEL, |scratch| {
             let (wide, sums) = scratch.split_at_mut(DEPTH * PANEL);
             compute.isa().run(Product {
@@ -236,48 +310,59 @@ impl Task<'_> {
                 columns,
                 a: &self.x[self.rows.start * layer.n_in..],
                 a_stride: layer.n_in,
-                b: layer.panel(self.panel),
+                b,
                 b_stride: PANEL,
                 c: sums,
                 c_stride: PANEL,
                 wide,
-                upcoming: layer.address(self.panel + self.ahead),
+                upcoming,
                 landing: (self.out.address(self.rows.start * layer.n_out + self.panel * PANEL), layer.n_out),
             });
-            compute.isa().run(Finish { task: self, columns, sums });
-        });
+            let bias = layer.bias.as_deref().map(|bias| &bias[self.panel * PANEL..][..columns]);
+            let Task { panel, rows, epilogue, out, .. } = self;
+            let first = panel * PANEL;
+            compute.isa().run(Finish { bias, rows, epilogue, out, first, n_out: layer.n_out, columns, sums })
+        })
     }
 }
 
 /// Bias, epilogue and store of a task's sums.
 struct Finish<'a> {
-    task: Task<'a>,
+    bias: Option<&'a [f32]>,
+    rows: Range<usize>,
+    epilogue: Epilogue<'a>,
+    out: Shared<'a, f32>,
+    first: usize,
+    n_out: usize,
     columns: usize,
     sums: &'a mut [f32],
 }
 
 impl Kernel for Finish<'_> {
-    type Output = ();
+    /// Whether all sums are finite.
+    type Output = bool;
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let (task, columns, sums) = (self.task, self.columns, self.sums);
-        let first = task.panel * PANEL;
-        if let Some(bias) = &task.layer.bias {
-            let bias = &bias[first..first + columns];
-            for sums in sums.chunks_exact_mut(PANEL) {
+    fn run<S: Simd>(self, simd: S) -> bool {
+        let Finish { columns, sums, .. } = self;
+        let mut largest = 0;
+        for sums in sums.chunks_exact_mut(PANEL) {
+            // As integers, magnitudes have the order of the numbers, and infinity and NaN are last.
+            let bits = sums[..columns].iter().map(|sum| sum.to_bits() & 0x7fff_ffff);
+            largest = bits.fold(largest, u32::max);
+            if let Some(bias) = self.bias {
                 sums.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias);
             }
         }
-        if let Epilogue::Activate(activation) = task.epilogue {
+        if let Epilogue::Activate(activation) = self.epilogue {
             Activate { activation, x: &mut *sums }.run(simd);
         }
-        for (row, sums) in task.rows.zip(sums.chunks_exact(PANEL)) {
-            let from = row * task.layer.n_out + first;
+        for (row, sums) in self.rows.zip(sums.chunks_exact(PANEL)) {
+            let from = row * self.n_out + self.first;
             // SAFETY: this task alone has these rows of this panel's columns.
             #[allow(unsafe_code)]
-            let out = unsafe { task.out.part(from..from + columns) };
-            match task.epilogue {
+            let out = unsafe { self.out.part(from..from + columns) };
+            match self.epilogue {
                 Epilogue::Add(residual) => {
                     let residual = &residual[from..from + columns];
                     for ((out, sum), residual) in out.iter_mut().zip(sums).zip(residual) {
@@ -287,6 +372,7 @@ impl Kernel for Finish<'_> {
                 _ => out.copy_from_slice(&sums[..columns]),
             }
         }
+        largest < f32::INFINITY.to_bits()
     }
 }
 

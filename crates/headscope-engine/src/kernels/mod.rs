@@ -5,7 +5,7 @@
 //!
 //! # Panels
 //!
-//! A weight matrix comes from the file as `[out, in]`. [`Linear::pack`] lays it out once in
+//! A weight matrix comes from the file as `[out, in]`. [`Linear::make_panels`] lays it out once in
 //! panels of 48 outputs: for each input in turn, its 48 weights side by side, as stored (16-bit
 //! weights stay 16 bits and are widened, exactly, on their way into registers). A product then
 //! reads memory strictly forwards. A BLAS does the same packing anew on each call, which for 16
@@ -22,6 +22,15 @@
 //!
 //! 48 is three registers of 16 lanes, six of 8, or twelve of 4: one layout serves every
 //! instruction set, and a layer that was packed can be run with any.
+//!
+//! # Weights in place
+//!
+//! Packing takes longer than the pass of a short text. So a layer works without, from where its
+//! weights lie in the mapped file: each task turns one block after the other, 128 inputs of 48 rows,
+//! into scratch of 24 KiB in the first-level cache, and goes on as if it were a panel's (`rows.rs`;
+//! 16 x 16 numbers at a time, in registers). The bits of the result are the same, so it never
+//! matters to anyone whether, or when, a layer was packed. While the rows of `x` pass by a
+//! block, the pieces of the next are asked for.
 //!
 //! # Register tile
 //!
@@ -42,6 +51,12 @@
 //!
 //! Packs keys as panels and values as rows of panels, and uses the same tile; `attend.rs` tells
 //! the rest, and why patterns come out nearer to the truth than PyTorch's.
+//!
+//! # Weights that are not finite
+//!
+//! Nobody reads gigabytes to look for a NaN. A weight that is NaN or infinite makes every sum of its
+//! column so, whatever it is multiplied with, and nothing that is added brings it back; so
+//! [`Linear::forward`] looks at its sums, before an activation could hide them, and tells.
 //!
 //! # Exactness
 //!
@@ -74,9 +89,11 @@ mod peak;
 mod pool;
 mod portable;
 mod rotary;
+mod rows;
 mod share;
 mod simd;
 mod stored;
+mod system;
 mod tile;
 
 pub use attend::{AttendRule, Attended, Heads, attend, mix, softmax_rows};
@@ -88,4 +105,5 @@ pub use norm::{add, layer_norm, rms_norm, rms_norm_heads};
 pub use peak::multiply_adds;
 pub use pool::Compute;
 pub use rotary::Turns;
-pub use stored::{Dtype, Stored};
+pub use stored::{AsStored, Dtype, Stored};
+pub(crate) use system::lower_priority;

@@ -153,6 +153,18 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    unsafe fn load_quads(self, places: [*const f32; 4]) -> Lanes {
+        // SAFETY: the caller answers for the places, of which a register has one.
+        unsafe { self.load(places[0]) }
+    }
+
+    #[inline(always)]
+    fn turn_quads(self, rows: [Lanes; 4]) -> [Lanes; 4] {
+        let column = |i: usize| [rows[0][i], rows[1][i], rows[2][i], rows[3][i]];
+        [column(0), column(1), column(2), column(3)]
+    }
+
+    #[inline(always)]
     fn prefetch(self, _: *const u8) {}
 
     fn prefetch_first(self, _: *const u8) {}

@@ -100,6 +100,16 @@ pub(super) trait Simd: Copy {
     /// [`Simd::LANES`] numbers from `from` on may be read.
     unsafe fn load_bf16(self, from: *const u16) -> Self::Vector;
 
+    /// Four numbers from each of `LANES / 4` places, side by side: from every fourth of `places`.
+    ///
+    /// # Safety
+    /// Four numbers from each of these places on may be read, at any alignment.
+    unsafe fn load_quads(self, places: [*const f32; 4]) -> Self::Vector;
+
+    /// Turns squares: the four numbers `4 i..4 i + 4` of the four registers are the rows of square
+    /// `i`, those of the result its columns.
+    fn turn_quads(self, rows: [Self::Vector; 4]) -> [Self::Vector; 4];
+
     /// Asks for the cache line of an address, which need not exist, to come into
     /// the second-level cache.
     fn prefetch(self, from: *const u8);

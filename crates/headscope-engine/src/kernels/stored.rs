@@ -36,6 +36,21 @@ pub struct Stored<'a> {
     pub bytes: &'a [u8],
 }
 
+/// What keeps numbers of a checkpoint in memory.
+pub trait AsStored: Send + Sync {
+    /// The numbers.
+    fn stored(&self) -> Stored<'_>;
+
+    /// Says that they were copied elsewhere: should they be read again, it may take longer.
+    fn hardly_needed(&self) {}
+}
+
+impl AsStored for Stored<'_> {
+    fn stored(&self) -> Stored<'_> {
+        *self
+    }
+}
+
 impl<'a> Stored<'a> {
     /// How many numbers there are.
     #[must_use]

@@ -2,6 +2,7 @@
 #![allow(clippy::needless_range_loop)] // One index runs through several arrays.
 #![allow(unsafe_code)] // Pointers in the innermost loops; `Product::run` checks their bounds once.
 
+use super::rows::Rows;
 use super::simd::{Kernel, Simd};
 
 /// Columns of a panel: three 16-lane registers, six of 8 lanes, twelve of 4.
@@ -39,6 +40,8 @@ pub(super) enum Numbers<'a> {
     F32(&'a [f32]),
     F16(&'a [u16]),
     Bf16(&'a [u16]),
+    /// Still in the file, to be turned into blocks.
+    Rows(&'a Rows<'a>),
 }
 
 /// `c = a b`: `rows` rows of `a` with a panel `b` of up to [`PANEL`] columns.
@@ -85,6 +88,7 @@ impl Kernel for Product<'_> {
             let last = from + depth == self.depth;
             let row = from * self.b_stride;
             let next = if last { self.upcoming } else { self.b.address(row + DEPTH * self.b_stride) };
+            let next = Ahead::new(next, &self.b);
             let block = Block {
                 depth,
                 vectors: groups * (GROUP / S::LANES),
@@ -96,7 +100,10 @@ impl Kernel for Product<'_> {
                 c_stride: self.c_stride,
                 landing: if last { self.landing } else { (self.c.as_ptr(), self.c_stride) },
                 next,
-                next_lines: (DEPTH * self.b_stride * self.b.size()).div_ceil(LINE),
+                next_lines: match self.b {
+                    Numbers::Rows(rows) => PANEL * DEPTH * rows.size() / LINE,
+                    _ => (DEPTH * self.b_stride * self.b.size()).div_ceil(LINE),
+                },
             };
             // One tile widens weights on their way into registers; several share what was widened once.
             let one_tile = self.rows <= S::TILE_ROWS && groups * GROUP == PANEL;
@@ -122,10 +129,69 @@ impl Kernel for Product<'_> {
                         block.widen(simd, b[row..].as_ptr().cast::<Bf16>(), self.wide);
                         (self.wide.as_ptr(), PANEL)
                     }
+                    Numbers::Rows(rows) => {
+                        rows.turn(simd, from, depth, groups * GROUP, self.wide);
+                        (self.wide.as_ptr(), PANEL)
+                    }
                 };
                 Block { b_stride, ..block }.rows(simd, b, self.rows);
             }
         }
+    }
+}
+
+/// Lines of memory to be asked for: `2^shift` side by side, then as many one stride further.
+#[derive(Clone, Copy)]
+struct Ahead {
+    from: *const u8,
+    stride: usize,
+    shift: u32,
+}
+
+impl Ahead {
+    #[inline(always)]
+    fn new(from: *const u8, numbers: &Numbers) -> Ahead {
+        match numbers {
+            Numbers::Rows(rows) => Ahead {
+                from: from.wrapping_add(LINE - 1),
+                stride: rows.stride(),
+                shift: (DEPTH * rows.size() / LINE).ilog2(),
+            },
+            _ => Ahead { from, stride: 0, shift: usize::BITS - 1 },
+        }
+    }
+
+    /// Line `k`, how many follow beside it, itself among them, and how far the next is then.
+    #[inline(always)]
+    fn line(self, k: usize) -> Lines {
+        let side_by_side = 1 << self.shift;
+        let (row, line) = (k >> self.shift, k & (side_by_side - 1));
+        let at = self.from.wrapping_add(row.wrapping_mul(self.stride).wrapping_add(line * LINE));
+        let jump = self.stride.wrapping_sub(side_by_side.wrapping_mul(LINE));
+        Lines { at, left: side_by_side - line, side_by_side, jump }
+    }
+}
+
+/// The lines of [`Ahead`] from one on.
+#[derive(Clone, Copy)]
+struct Lines {
+    at: *const u8,
+    left: usize,
+    side_by_side: usize,
+    jump: usize,
+}
+
+impl Lines {
+    #[inline(always)]
+    fn next(&mut self) -> *const u8 {
+        let line = self.at;
+        self.at = line.wrapping_add(LINE);
+        self.left -= 1;
+        if self.left == 0 {
+            self.left = self.side_by_side;
+            self.at = self.at.wrapping_add(self.jump);
+        }
+        line
     }
 }
 
@@ -137,7 +203,8 @@ impl Product<'_> {
         };
         assert!(columns <= PANEL, "columns of one panel");
         assert!(holds(self.a.len(), self.rows, self.a_stride, self.depth), "rows of a");
-        assert!(holds(self.b.len(), self.depth, self.b_stride, columns), "rows of b");
+        let in_file = matches!(self.b, Numbers::Rows(_)); // which looks after itself
+        assert!(in_file || holds(self.b.len(), self.depth, self.b_stride, columns), "rows of b");
         assert!(holds(self.c.len(), self.rows, self.c_stride, columns), "rows of c");
         assert!(matches!(self.b, Numbers::F32(_)) || self.wide.len() >= DEPTH * PANEL, "room to widen");
     }
@@ -148,6 +215,7 @@ impl Numbers<'_> {
         match self {
             Numbers::F32(b) => b.len(),
             Numbers::F16(b) | Numbers::Bf16(b) => b.len(),
+            Numbers::Rows(_) => 0,
         }
     }
 
@@ -155,6 +223,7 @@ impl Numbers<'_> {
         match self {
             Numbers::F32(_) => 4,
             Numbers::F16(_) | Numbers::Bf16(_) => 2,
+            Numbers::Rows(rows) => rows.size(),
         }
     }
 
@@ -163,6 +232,7 @@ impl Numbers<'_> {
         match self {
             Numbers::F32(b) => b.as_ptr().wrapping_add(index).cast(),
             Numbers::F16(b) | Numbers::Bf16(b) => b.as_ptr().wrapping_add(index).cast(),
+            Numbers::Rows(rows) => rows.address(index / PANEL),
         }
     }
 }
@@ -231,7 +301,7 @@ struct Block {
     c: *mut f32,
     c_stride: usize,
     landing: (*const f32, usize),
-    next: *const u8,
+    next: Ahead,
     next_lines: usize,
 }
 
@@ -245,7 +315,7 @@ struct Tile<N> {
     /// Where the rows will be stored in the end.
     landing: *const f32,
     /// Lines of the next block of the panel, so many every [`STEPS`].
-    next: *const u8,
+    next: Lines,
     lines: usize,
 }
 
@@ -294,7 +364,7 @@ impl Block {
                         self.a.wrapping_add(DEPTH)
                     },
                     landing: self.landing.0.wrapping_add(from * self.landing.1),
-                    next: self.next.wrapping_add(ahead * LINE),
+                    next: self.next.line(ahead),
                     lines: if ahead < self.next_lines { lines } else { 0 },
                 };
                 self.columns(simd, to - from, tile);
@@ -375,14 +445,13 @@ impl Block {
             let mut chains = [[simd.zero(); V]; R];
             while i + STEPS <= end {
                 for _ in 0..tile.lines {
-                    simd.prefetch(next);
-                    next = next.wrapping_add(LINE);
+                    simd.prefetch(next.next());
                 }
-                let (row, line) = (i / (DEPTH / 8), i % (DEPTH / 8) / STEPS);
-                let ahead = tile.ahead.wrapping_add(row * self.a_stride + line * (DEPTH / 4));
+                let (row, part) = (i / (DEPTH / 8), i % (DEPTH / 8) / STEPS);
+                let ahead = tile.ahead.wrapping_add(row * self.a_stride + part * (DEPTH / 4));
                 simd.prefetch_first(ahead.cast());
                 simd.prefetch_first(ahead.wrapping_add(LINE / 4).cast());
-                let landing = tile.landing.wrapping_add(row * self.landing.1 + line * (LINE / 4));
+                let landing = tile.landing.wrapping_add(row * self.landing.1 + part * (LINE / 4));
                 simd.prefetch_to_write(landing.cast());
                 // SAFETY: these rows are in the block, as `i + STEPS` is at most its depth.
                 unsafe {

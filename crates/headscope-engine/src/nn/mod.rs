@@ -14,27 +14,18 @@ pub use rotary::{Rotary, rotate};
 
 use std::ops::Range;
 
+use std::sync::Arc;
+
 use headscope_trace::{Point, Tensor};
 
-use crate::kernels::{self, Activation, Compute, Epilogue, Stored};
+use crate::kernels::{self, Activation, AsStored, Epilogue};
 use crate::probe::Pass;
 use crate::weights::Weight;
 
 /// `y = x Wᵀ + b`.
-pub struct Linear(kernels::Linear);
+pub struct Linear(pub(crate) Arc<kernels::Linear<Weight>>);
 
 impl Linear {
-    /// Packs `parts`, each `[n_out, n_in]` given with its `n_out`, one below the other, with one bias
-    /// for all.
-    pub fn pack(
-        compute: &Compute,
-        parts: &[(Stored<'_>, usize)],
-        n_in: usize,
-        bias: Option<Vec<f32>>,
-    ) -> Linear {
-        Linear(kernels::Linear::pack_many(compute, parts, n_in, bias))
-    }
-
     /// `[tokens, n_in]` → `[tokens, n_out]`.
     pub fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Tensor {
         self.run(x, Epilogue::Store, pass)
@@ -61,12 +52,15 @@ impl Linear {
     fn run(&self, x: &Tensor, epilogue: Epilogue<'_>, pass: &Pass<'_>) -> Tensor {
         let rows = x.shape()[0];
         let mut out = vec![0.0; rows * self.0.n_out()];
-        self.0.forward(pass.compute, x, rows, epilogue, &mut out);
+        if !self.0.forward(pass.compute, x, rows, epilogue, &mut out) {
+            pass.found_not_finite();
+        }
         Tensor::new([rows, self.0.n_out()], out)
     }
 }
 
-/// A table of vectors, looked up in the file.
+/// A table of vectors, looked up in the file. Only the vectors looked up are ever read; one that
+/// is not finite is found by the first product that it enters.
 pub struct Embedding {
     /// The table, `[rows, width]`.
     pub weight: Weight,
