@@ -164,4 +164,23 @@ impl Simd for Avx512 {
         // SAFETY: a prefetch reads nothing that the program could see.
         unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
     }
+
+    #[inline(always)]
+    fn shift_exponent(self, x: __m512, shifted: __m512) -> __m512 {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe {
+            let exponent = _mm512_slli_epi32::<23>(_mm512_castps_si512(shifted));
+            _mm512_castsi512_ps(_mm512_add_epi32(exponent, _mm512_castps_si512(x)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn accumulate_from(self, sums: [__m512d; 2], from: *const f32) -> [__m512d; 2] {
+        // SAFETY: `self` proves AVX-512F; the caller answers for the pointer.
+        unsafe {
+            let low = _mm512_cvtps_pd(_mm256_loadu_ps(from));
+            let high = _mm512_cvtps_pd(_mm256_loadu_ps(from.add(8)));
+            [_mm512_add_pd(sums[0], low), _mm512_add_pd(sums[1], high)]
+        }
+    }
 }

@@ -152,4 +152,15 @@ impl Simd for Portable {
 
     #[inline(always)]
     fn prefetch(self, _: *const u8) {}
+
+    #[inline(always)]
+    fn shift_exponent(self, x: Lanes, shifted: Lanes) -> Lanes {
+        each(|i| f32::from_bits((shifted[i].to_bits() << 23).wrapping_add(x[i].to_bits())))
+    }
+
+    #[inline(always)]
+    unsafe fn accumulate_from(self, sums: [f64; 4], from: *const f32) -> [f64; 4] {
+        // SAFETY: the caller answers for the pointer.
+        self.accumulate(sums, unsafe { self.load(from) })
+    }
 }

@@ -1,6 +1,6 @@
 //! Attention of every head, with its taps. Families differ only in the rule they pass.
 
-use headscope_trace::{AttentionRule, AttnPoint, Point, Tensor};
+use headscope_trace::{AttentionRule, AttnPoint, Mask, Point, Tensor};
 
 use crate::kernels::{self, AttendRule, Attended, Heads};
 use crate::probe::Pass;
@@ -79,6 +79,7 @@ pub fn attend(
     let kernel_rule = AttendRule {
         scale: rule.scale as f32,
         keys: &may_see,
+        causal: matches!(rule.mask, Mask::Causal | Mask::CausalWindow(_)),
         padding: pass.padding,
         soft_cap: rule.soft_cap,
         sink: rule.sink.as_deref(),
