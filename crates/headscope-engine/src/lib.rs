@@ -16,6 +16,7 @@ mod checkpoint;
 mod error;
 mod hub;
 mod model;
+mod pattern;
 mod probe;
 mod weights;
 
@@ -24,5 +25,6 @@ pub use error::EngineError;
 pub use hub::{Cache, CachedModel};
 pub use kernels::{Compute, Isa};
 pub use model::{Model, Sites};
+pub use pattern::pattern;
 pub use probe::{Edit, Pass, Probe, Recorder};
 pub use weights::{At, Bytes, Weight, Weights};

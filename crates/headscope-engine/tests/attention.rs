@@ -31,20 +31,27 @@ proptest! {
 
     #[test]
     fn attention_is_softmax_of_products(
-        queries in 1usize..70,
-        keys in prop_oneof![1usize..70, Just(97), Just(200)],
+        queries in prop_oneof![0usize..70, Just(130)],
+        keys in prop_oneof![0usize..70, Just(97), Just(200), Just(384), Just(800)],
         (query_heads, key_heads) in prop_oneof![Just((3, 3)), Just((6, 2)), Just((4, 1))],
-        d_head in prop_oneof![Just(32usize), Just(64), Just(5), Just(20), Just(100)],
+        d_head in prop_oneof![Just(32usize), Just(64), Just(1), Just(5), Just(20), Just(100), Just(256)],
         mask in 0..5,
         soft_cap in prop::option::of(Just(5.0f32)),
         with_sink: bool,
         padded: bool,
         sharp in prop_oneof![Just(0.2f32), Just(3.0)],
+        rising: bool,
         seed: u64,
     ) {
         let width = query_heads * d_head;
         let q = numbers(queries * (width + 3), seed);
-        let k = numbers(keys * key_heads * d_head, seed + 1);
+        let mut k = numbers(keys * key_heads * d_head, seed + 1);
+        if rising {
+            // The largest score of a row grows from block to block of keys.
+            for (j, key) in k.chunks_mut(key_heads * d_head).enumerate() {
+                key.iter_mut().for_each(|k| *k *= 0.1 + j as f32 / 400.0);
+            }
+        }
         let v = numbers(keys * key_heads * d_head, seed + 2);
         // Queries by token with a gap, keys by token, values by head.
         let q = Heads { data: &q, n_heads: query_heads, tokens: queries, d_head, head_stride: d_head, token_stride: width + 3 };
@@ -76,7 +83,7 @@ proptest! {
             close(&format!("{isa} lse"), &lse, &expected.lse, bound + 4.0 * EPS)?;
             close(&format!("{isa} pattern"), &pattern, &expected.pattern, bound + 4.0 * EPS)?;
             close(&format!("{isa} z"), &z, &expected.z, bound + 4.0 * EPS)?;
-            for (row, lse) in pattern.chunks(keys).zip(&lse) {
+            for (row, lse) in pattern.chunks(keys.max(1)).zip(&lse) {
                 let sum: f64 = row.iter().map(|&x| f64::from(x)).sum();
                 if sink.is_none() && lse.is_finite() {
                     prop_assert!((sum - 1.0).abs() < 3.0 * EPS, "{isa}: a row sums to {sum}");
@@ -156,6 +163,100 @@ fn plain_attention(q: Heads, k: Heads, v: Heads, rule: AttendRule) -> Plain {
         }
     }
     out
+}
+
+/// Queries, keys and values of three heads on one key head in one buffer, `[tokens, 5 * 24]`.
+fn heads(data: &[f32], part: usize, n_heads: usize) -> Heads<'_> {
+    let (d_head, token_stride) = (24, 5 * 24);
+    let tokens = data.len() / token_stride;
+    Heads { data: &data[part * d_head..], n_heads, tokens, d_head, head_stride: d_head, token_stride }
+}
+
+struct Results {
+    z: Vec<f32>,
+    lse: Vec<f32>,
+    pattern: Vec<f32>,
+}
+
+/// Attention of some queries to the first `keys` keys of a text.
+fn part(compute: &Compute, qkv: &[f32], queries: Range<usize>, keys: usize, rule: AttendRule) -> Results {
+    let q = heads(&qkv[queries.start * 120..queries.end * 120], 0, 3);
+    let (k, v) = (heads(&qkv[..keys * 120], 3, 1), heads(&qkv[..keys * 120], 4, 1));
+    let n = 3 * queries.len();
+    let (mut z, mut lse, mut pattern) = (vec![f32::NAN; n * 24], vec![f32::NAN; n], vec![0.0; n * keys]);
+    let out = Attended { z: Some(&mut z), lse: Some(&mut lse), pattern: Some(&mut pattern), scores: None };
+    attend(compute, q, k, v, rule, out);
+    Results { z, lse, pattern }
+}
+
+type Keys<'a> = &'a (dyn Fn(usize) -> Range<usize> + Sync);
+
+fn causal_rule<'a>(keys: Keys<'a>, sink: &'a [f32]) -> AttendRule<'a> {
+    AttendRule { scale: 0.7, keys, causal: true, padding: None, soft_cap: None, sink: Some(sink) }
+}
+
+/// What a language model does when it continues a text: the same bits as in one go, and no
+/// token's numbers depend on those that come after it.
+#[test]
+fn a_text_may_be_continued() {
+    let n = 900;
+    let qkv = numbers(n * 120, 3);
+    let sink = [0.5, -2.0, 1.0];
+    let causal = |i: usize| 0..i + 1;
+    let window = |i: usize| (i + 1).saturating_sub(150)..i + 1;
+    let masks: [(&str, Keys); 2] = [("causal", &causal), ("window", &window)];
+    for compute in each_isa() {
+        for (name, mask) in masks {
+            let whole = part(&compute, &qkv, 0..n, n, causal_rule(mask, &sink));
+            for queries in [0..1, 0..5, 1..2, 3..20, 0..63, 60..140, 300..301, 370..400, 5..700, 899..900] {
+                let later = |i: usize| mask(i + queries.start);
+                let keys = queries.end;
+                let some = part(&compute, &qkv, queries.clone(), keys, causal_rule(&later, &sink));
+                for (i, query) in queries.clone().enumerate() {
+                    let at = format!("{} {name}: query {query} of {queries:?}", compute.isa());
+                    assert_eq!(bits(&some.z[i * 72..][..72]), bits(&whole.z[query * 72..][..72]), "z, {at}");
+                    for head in 0..3 {
+                        let (row, whole_row) = (head * queries.len() + i, head * n + query);
+                        assert_eq!(some.lse[row].to_bits(), whole.lse[whole_row].to_bits(), "lse, {at}");
+                        let some = &some.pattern[row * keys..][..keys];
+                        assert_eq!(
+                            bits(some),
+                            bits(&whole.pattern[whole_row * n..][..keys]),
+                            "pattern, {at}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn threads_change_no_bit() {
+    for isa in Isa::available() {
+        for n in [1, 9, 37, 150, 500] {
+            let qkv = numbers(n * 120, 2);
+            for reach in [3, 200, 1000] {
+                let mask = |i: usize| i.saturating_sub(reach)..i + 1 + reach;
+                let rule = AttendRule {
+                    scale: 0.3,
+                    keys: &mask,
+                    causal: false,
+                    padding: None,
+                    soft_cap: None,
+                    sink: None,
+                };
+                let run = |threads: usize| {
+                    let Results { z, lse, pattern } = part(&Compute::new(threads, isa), &qkv, 0..n, n, rule);
+                    [bits(&z), bits(&lse), bits(&pattern)]
+                };
+                let one = run(1);
+                for threads in [2, 3, 8] {
+                    assert!(one == run(threads), "{isa}: {threads} threads, {n} tokens");
+                }
+            }
+        }
+    }
 }
 
 /// Scores near 180, as in gte-small's last layer: an f32 there is good to 8e-6,

@@ -247,7 +247,7 @@ impl<'a> Pass<'a> {
     /// known, fill at most half a mebibyte.
     fn task_rows(&self) -> usize {
         let share = (self.q.n_heads * self.q.tokens).div_ceil(4 * self.compute.threads());
-        let kept = if self.pattern.is_some() { (1 << 17) / self.k.tokens } else { ROWS };
+        let kept = if self.pattern.is_some() { (1 << 17) / self.k.tokens.max(1) } else { ROWS };
         share.min(kept).next_multiple_of(8).clamp(8, ROWS)
     }
 

@@ -79,7 +79,7 @@ pub fn attend(
     let kernel_rule = AttendRule {
         scale: rule.scale as f32,
         keys: &may_see,
-        causal: matches!(rule.mask, Mask::Causal | Mask::CausalWindow(_)),
+        causal: is_causal(rule.mask),
         padding: pass.padding,
         soft_cap: rule.soft_cap,
         sink: rule.sink.as_deref(),
@@ -115,6 +115,11 @@ pub fn attend(
         kernels::mix(pass.compute, &pattern, heads, v, z.values_mut());
     }
     tap_z(z, heads, pass)
+}
+
+/// Whether no query sees a key after its own.
+pub(crate) fn is_causal(mask: Mask) -> bool {
+    matches!(mask, Mask::Causal | Mask::CausalWindow(_))
 }
 
 /// A large tensor on pages that the system may join, which spares most of the cost of first touching

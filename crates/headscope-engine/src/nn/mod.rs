@@ -5,6 +5,7 @@
 
 mod attention;
 
+pub(crate) use attention::is_causal;
 pub use attention::{Projection, attend};
 
 use headscope_trace::{Point, Tensor};

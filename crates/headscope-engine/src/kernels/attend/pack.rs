@@ -136,7 +136,7 @@ impl<'b> Pack<'_, 'b> {
         for token in (0..k.tokens).step_by(step) {
             sum.iter_mut().zip(k.row(self.head, token)).for_each(|(sum, key)| *sum += key);
         }
-        let count = k.tokens.div_ceil(step) as f32;
+        let count = k.tokens.div_ceil(step).max(1) as f32;
         sum.iter_mut().for_each(|sum| *sum /= count);
         sum
     }

@@ -214,7 +214,10 @@ pub(super) fn rescale<S: Simd>(simd: S, x: &mut [f32], factor: f32) {
     );
 }
 
-/// The whole groups that hold a range.
+/// The whole groups that hold a range; none for nothing.
 pub(super) fn groups(range: &Range<usize>) -> Range<usize> {
+    if range.is_empty() {
+        return range.clone();
+    }
     range.start / GROUP * GROUP..range.end.next_multiple_of(GROUP)
 }
