@@ -228,8 +228,9 @@ impl<'a> Pass<'a> {
             let rows = self.task_rows();
             let tasks = queries.div_ceil(rows);
             self.compute.for_each_chunk(heads * tasks, |chunk| {
-                // The later a causal query comes, the more it sees: long tasks first.
-                let (head, task) = (chunk % heads, tasks - 1 - chunk / heads);
+                // Head by head, whose keys stay in the caches. The later a causal query comes,
+                // the more it sees: the longest task first, so that short ones end the job.
+                let (head, task) = (chunk / tasks, tasks - 1 - chunk % tasks);
                 let queries = task * rows..queries.min((task + 1) * rows);
                 let packed = self.layout.read(&memory[self.key_head(head) * len..][..len]);
                 Task { pass: self, head, queries, packed }.run();

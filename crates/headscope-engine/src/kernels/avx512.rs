@@ -77,8 +77,10 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn select_less(self, a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 {
+        // Asked the other way round, so that a `yes` of zero becomes part of the
+        // instruction that computes `no`.
         // SAFETY: `self` proves AVX-512F.
-        unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), no, yes) }
+        unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_NLT_UQ>(a, b), yes, no) }
     }
 
     #[inline(always)]

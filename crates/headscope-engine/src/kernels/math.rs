@@ -57,14 +57,14 @@ fn exp_of_sum<S: Simd>(simd: S, x: S::Vector, small: S::Vector) -> S::Vector {
     simd.select_less(x, min, simd.zero(), y)
 }
 
-/// Below, exp(x) counts as zero where weights are computed: 2^-125 of the largest weight of
-/// a row, so that no product with it leaves the normal numbers on its way.
+/// Below, a weight counts as zero: 2^-125 of the largest of its row, the last power of two
+/// of which `exp(r)` times it, which may be 0.7 of it, is still a normal number.
 const WEIGHT_MIN: f32 = -86.64;
 
 /// `exp(x)` within 1 ulp for x ≤ 88, and zero below [`WEIGHT_MIN`], -inf included.
 ///
-/// [`exp_of_sum`] with less to do: no bounds, since what is out of bounds becomes zero
-/// whatever was computed for it, and one addition to the exponent.
+/// [`exp_of_sum`] with less to do: no bounds, since what is below becomes zero whatever was
+/// computed for it, and instead of a product with `2^n` one addition to the exponent.
 #[inline(always)]
 pub(super) fn exp_of_difference<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
     let round = simd.splat(ROUND);

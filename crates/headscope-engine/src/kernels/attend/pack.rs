@@ -97,14 +97,14 @@ impl Kernel for Pack<'_, '_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, simd: S) {
         let centre = if self.causal { self.first_key() } else { self.mean_key() };
-        self.keys(&centre);
+        self.keys(simd, &centre);
         if self.tokens.start == 0 {
             self.part(0..centre.len()).copy_from_slice(&centre);
         }
         if self.layout.d_value > 0 {
-            self.values();
+            self.values(simd);
         }
     }
 }
@@ -142,7 +142,7 @@ impl<'b> Pack<'_, 'b> {
     }
 
     #[inline(always)]
-    fn keys(&self, centre: &[f32]) {
+    fn keys<S: Simd>(&self, simd: S, centre: &[f32]) {
         let d_head = self.k.d_head;
         let start = self.layout.keys_at();
         let to = self.tokens.start * d_head..self.tokens.end.next_multiple_of(PANEL) * d_head;
@@ -151,6 +151,7 @@ impl<'b> Pack<'_, 'b> {
             let first = self.tokens.start + p * PANEL;
             let count = PANEL.min(self.tokens.end - first);
             for g in (0..count).step_by(GROUP) {
+                prefetch(simd, self.k, self.head, first + g + GROUP..first + g + 2 * GROUP);
                 for (i, block) in panel.chunks_mut(GROUP * PANEL).enumerate() {
                     let mut square = [[0.0; GROUP]; GROUP];
                     let at = i * GROUP..i * GROUP + block.len() / PANEL;
@@ -166,18 +167,29 @@ impl<'b> Pack<'_, 'b> {
     }
 
     #[inline(always)]
-    fn values(&self) {
+    fn values<S: Simd>(&self, simd: S) {
         let (v, tokens) = (self.v, &self.tokens);
         for columns in self.layout.value_panels() {
             let width = columns.len();
             let start = self.layout.values_at() + self.layout.tokens * columns.start;
             let rows = self.part(start + tokens.start * width..start + tokens.end * width);
             for (token, row) in tokens.clone().zip(rows.chunks_exact_mut(width)) {
+                prefetch(simd, v, self.head, token + GROUP..token + GROUP + 1);
                 let values = &v.row(self.head, token)[columns.start..v.d_head.min(columns.end)];
                 for (to, from) in row.chunks_exact_mut(GROUP).zip(values.chunks(GROUP)) {
                     to.copy_from_slice(&padded(from));
                 }
             }
+        }
+    }
+}
+
+/// Asks for rows that are wanted soon: from one to the next is too far for the processor to guess.
+#[inline(always)]
+fn prefetch<S: Simd>(simd: S, x: &Heads, head: usize, tokens: Range<usize>) {
+    for token in tokens.start..tokens.end.min(x.tokens) {
+        for line in x.row(head, token).chunks(GROUP) {
+            simd.prefetch(line.as_ptr().cast());
         }
     }
 }
