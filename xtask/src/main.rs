@@ -1,5 +1,6 @@
 //! `cargo xtask NAME`: what takes more than cargo.
 
+mod sanitize;
 mod test;
 mod tools;
 mod web;
@@ -22,6 +23,11 @@ const TASKS: &[Task] = &[
         run: test::run,
     },
     Task { name: "web", about: "build the front end into crates/headscope-view/dist", run: |_| web::build() },
+    Task {
+        name: "sanitize",
+        about: "run the kernels' tests under the address sanitizer",
+        run: |_| sanitize::run(),
+    },
     Task {
         name: "fixtures",
         about: "make the golden references again (needs Python with torch and transformers)",

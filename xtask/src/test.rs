@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 
 use crate::tools::{self, cargo, command, finish, has_modules, parity, release_binary, succeeds};
-use crate::web;
+use crate::{sanitize, web};
 
 type Step = fn() -> Result<()>;
 
@@ -16,6 +16,7 @@ const STEPS: &[(&str, Step)] = &[
     ("lints", lints),
     ("front end", web::check),
     ("tests", tests),
+    ("sanitizer", sanitizer_if_possible),
     ("documentation", documentation),
     ("browser", browser),
     ("parity", parity_if_possible),
@@ -45,6 +46,14 @@ fn lints() -> Result<()> {
 
 fn tests() -> Result<()> {
     tools::run(".", &cargo(), &["test", "--workspace", "--locked"])
+}
+
+fn sanitizer_if_possible() -> Result<()> {
+    if sanitize::possible() {
+        return sanitize::run();
+    }
+    eprintln!("skipped: a stable toolchain brings the address sanitizer along on x86-64 Linux only");
+    Ok(())
 }
 
 fn documentation() -> Result<()> {

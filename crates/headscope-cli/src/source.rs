@@ -57,7 +57,12 @@ fn refuse_file(path: &Path) -> Hinted {
 /// The threads asked for, or one per core, and the best instructions of this processor, or those
 /// named by `HEADSCOPE_ISA`.
 pub fn compute(args: &ModelArgs) -> Result<Compute> {
-    let threads = match args.threads {
+    compute_on(args.threads)
+}
+
+/// As many threads, or one per core; see [`compute`].
+pub fn compute_on(threads: Option<u16>) -> Result<Compute> {
+    let threads = match threads {
         Some(threads) => usize::from(threads),
         None => std::thread::available_parallelism().map_or(1, usize::from),
     };

@@ -141,7 +141,14 @@ fn attention(compute: &Compute, heads: usize, key_heads: usize, d_head: usize, p
         };
         let (q, k) = (heads_of(heads), heads_of(key_heads));
         let (full, causal) = (|_: usize| 0..n, |i: usize| 0..i + 1);
-        let rule = |keys| AttendRule { scale: 0.125, keys, padding: None, soft_cap: None, sink: None };
+        let rule = |keys| AttendRule {
+            scale: 0.125,
+            keys,
+            causal: false,
+            padding: None,
+            soft_cap: None,
+            sink: None,
+        };
         let (mut z, mut lse) = (vec![0.0; n * heads * d_head], vec![0.0; heads * n]);
         let mut pattern = zeros(heads * n * n);
         let recorded = time(|| {

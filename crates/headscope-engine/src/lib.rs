@@ -17,6 +17,7 @@ mod error;
 mod hub;
 mod model;
 mod packer;
+mod pattern;
 mod probe;
 mod weights;
 
@@ -25,5 +26,6 @@ pub use error::EngineError;
 pub use hub::{Cache, CachedModel};
 pub use kernels::{Compute, Isa};
 pub use model::{Model, Sites};
+pub use pattern::pattern;
 pub use probe::{Edit, Pass, Probe, Recorder};
 pub use weights::{At, Bytes, Weight, Weights};

@@ -3,11 +3,10 @@
 
 use half::{bf16, f16};
 use headscope_engine::kernels::{
-    Activation, AttendRule, Attended, Compute, Dtype, Epilogue, Heads, Isa, Linear, Stored, Turns, add,
-    attend, gate, layer_norm, mix, rms_norm, rms_norm_heads, softmax_rows,
+    Activation, Compute, Dtype, Epilogue, Isa, Linear, Stored, Turns, add, gate, layer_norm, rms_norm,
+    rms_norm_heads,
 };
 use proptest::prelude::*;
-use std::ops::Range;
 
 /// Numbers between -1 and 1, the same for the same seed.
 fn numbers(len: usize, seed: u64) -> Vec<f32> {
@@ -104,79 +103,6 @@ proptest! {
                     prop_assert!(error <= bound, "{}: [{r}, {c}] is off by {error:e}, more than {bound:e}", compute.isa());
                 }
             }
-        }
-    }
-
-    #[test]
-    fn attention_is_softmax_of_products(
-        queries in 1usize..70,
-        keys in prop_oneof![1usize..70, Just(97), Just(200)],
-        (query_heads, key_heads) in prop_oneof![Just((3, 3)), Just((6, 2)), Just((4, 1))],
-        d_head in prop_oneof![Just(32usize), Just(64), Just(5), Just(20), Just(100)],
-        mask in 0..5,
-        soft_cap in prop::option::of(Just(5.0f32)),
-        with_sink: bool,
-        padded: bool,
-        sharp in prop_oneof![Just(0.2f32), Just(3.0)],
-        seed: u64,
-    ) {
-        let width = query_heads * d_head;
-        let q = numbers(queries * (width + 3), seed);
-        let k = numbers(keys * key_heads * d_head, seed + 1);
-        let v = numbers(keys * key_heads * d_head, seed + 2);
-        // Queries by token with a gap, keys by token, values by head.
-        let q = Heads { data: &q, n_heads: query_heads, tokens: queries, d_head, head_stride: d_head, token_stride: width + 3 };
-        let k = Heads { data: &k, n_heads: key_heads, tokens: keys, d_head, head_stride: d_head, token_stride: key_heads * d_head };
-        let v = Heads { data: &v, n_heads: key_heads, tokens: keys, d_head, head_stride: keys * d_head, token_stride: d_head };
-        let window = move |i: usize| -> Range<usize> {
-            match mask {
-                0 => 0..keys,
-                1 => 0..(i + 1).min(keys),
-                2 => i.saturating_sub(7).min(keys)..(i + 8).min(keys),
-                3 => i.saturating_sub(20).min(keys)..(i + 1).min(keys),
-                // Some queries see nothing at all, some ranges exceed the keys.
-                _ => if i.is_multiple_of(3) { 0..0 } else { 2..keys + 9 },
-            }
-        };
-        let padding: Option<Vec<bool>> = padded.then(|| (0..keys).map(|j| j % 4 != 1).collect());
-        let sink = with_sink.then(|| numbers(query_heads, seed + 3));
-        let rule = AttendRule { scale: sharp, keys: &window, padding: padding.as_deref(), soft_cap, sink: sink.as_deref() };
-        let expected = plain_attention(q, k, v, rule);
-        for compute in each_isa() {
-            let isa = compute.isa();
-            let n = query_heads * queries;
-            let (mut z, mut lse) = (vec![f32::NAN; queries * width], vec![f32::NAN; n]);
-            let (mut scores, mut pattern) = (vec![f32::NAN; n * keys], vec![f32::NAN; n * keys]);
-            let all = Attended { z: Some(&mut z), lse: Some(&mut lse), scores: Some(&mut scores), pattern: Some(&mut pattern) };
-            attend(&compute, q, k, v, rule, all);
-            let bound = 3.0 * EPS * f64::from(sharp) * (d_head as f64).max(8.0);
-            close(&format!("{isa} scores"), &scores, &expected.scores, bound)?;
-            close(&format!("{isa} lse"), &lse, &expected.lse, bound + 4.0 * EPS)?;
-            close(&format!("{isa} pattern"), &pattern, &expected.pattern, bound + 4.0 * EPS)?;
-            close(&format!("{isa} z"), &z, &expected.z, bound + 4.0 * EPS)?;
-            for (row, lse) in pattern.chunks(keys).zip(&lse) {
-                let sum: f64 = row.iter().map(|&x| f64::from(x)).sum();
-                if sink.is_none() && lse.is_finite() {
-                    prop_assert!((sum - 1.0).abs() < 3.0 * EPS, "{isa}: a row sums to {sum}");
-                }
-            }
-
-            // What is not asked for changes nothing of what is.
-            let mut alone = vec![f32::NAN; queries * width];
-            attend(&compute, q, k, v, rule, Attended { z: Some(&mut alone), ..Attended::default() });
-            prop_assert_eq!(bits(&alone), bits(&z));
-            let mut alone = vec![f32::NAN; n];
-            attend(&compute, q, k, v, rule, Attended { lse: Some(&mut alone), ..Attended::default() });
-            prop_assert_eq!(bits(&alone), bits(&lse));
-
-            // A recorded pass taken up again at its scores, and at its pattern.
-            let (mut again, mut sums) = (vec![f32::NAN; n * keys], vec![f32::NAN; n]);
-            softmax_rows(&compute, &scores, query_heads, keys, rule.sink, &mut again, Some(&mut sums));
-            close(&format!("{isa} pattern from scores"), &again, &expected.pattern, bound + 4.0 * EPS)?;
-            close(&format!("{isa} lse from scores"), &sums, &expected.lse, bound + 4.0 * EPS)?;
-            let mut mixed = vec![f32::NAN; queries * width];
-            mix(&compute, &pattern, query_heads, v, &mut mixed);
-            close(&format!("{isa} z from pattern"), &mixed, &expected.z, bound + 4.0 * EPS)?;
         }
     }
 
@@ -284,61 +210,6 @@ proptest! {
     }
 }
 
-fn close(what: &str, got: &[f32], expected: &[f64], bound: f64) -> Result<(), TestCaseError> {
-    prop_assert_eq!(got.len(), expected.len());
-    for (i, (&got, &expected)) in got.iter().zip(expected).enumerate() {
-        let error = (f64::from(got) - expected).abs();
-        let bound = bound * (1.0 + expected.abs());
-        prop_assert!(
-            f64::from(got) == expected || error <= bound,
-            "{what}: {i} is {got}, not {expected}: off by {error:e}, more than {bound:e}"
-        );
-    }
-    Ok(())
-}
-
-struct Plain {
-    scores: Vec<f64>,
-    pattern: Vec<f64>,
-    lse: Vec<f64>,
-    z: Vec<f64>,
-}
-
-fn plain_attention(q: Heads, k: Heads, v: Heads, rule: AttendRule) -> Plain {
-    let at = |x: &Heads, h: usize, t: usize, d: usize| {
-        f64::from(x.data[h * x.head_stride + t * x.token_stride + d])
-    };
-    let mut out =
-        Plain { scores: vec![], pattern: vec![], lse: vec![], z: vec![0.0; q.tokens * q.n_heads * v.d_head] };
-    for h in 0..q.n_heads {
-        let kh = h * k.n_heads / q.n_heads;
-        for i in 0..q.tokens {
-            let seen = (rule.keys)(i);
-            let score = |j: usize| {
-                if !seen.contains(&j) || rule.padding.is_some_and(|p| !p[j]) {
-                    return f64::NEG_INFINITY;
-                }
-                let s = (0..q.d_head).map(|d| at(&q, h, i, d) * at(&k, kh, j, d)).sum::<f64>()
-                    * f64::from(rule.scale);
-                rule.soft_cap.map_or(s, |cap| f64::from(cap) * (s / f64::from(cap)).tanh())
-            };
-            let scores: Vec<f64> = (0..k.tokens).map(score).collect();
-            let sink = rule.sink.map_or(0.0, |sink| f64::from(sink[h]).exp());
-            let sum = scores.iter().map(|s| s.exp()).sum::<f64>() + sink;
-            let weights: Vec<f64> =
-                scores.iter().map(|s| if sum == 0.0 { 0.0 } else { s.exp() / sum }).collect();
-            for d in 0..v.d_head {
-                let mixed = (0..k.tokens).map(|j| weights[j] * at(&v, kh, j, d)).sum();
-                out.z[(i * q.n_heads + h) * v.d_head + d] = mixed;
-            }
-            out.lse.push(sum.ln());
-            out.scores.extend(scores);
-            out.pattern.extend(weights);
-        }
-    }
-    out
-}
-
 #[test]
 fn threads_change_no_bit() {
     let (n_in, n_out) = (200, 150);
@@ -352,28 +223,14 @@ fn threads_change_no_bit() {
                 let mut qkv = vec![0.0; rows * n_out];
                 let x = numbers(rows * n_in, 2);
                 layer.forward(&compute, &x, rows, Epilogue::Activate(Activation::Gelu), &mut qkv);
-                let heads = |from: usize| Heads {
-                    data: &qkv[from..],
-                    n_heads: 2,
-                    tokens: rows,
-                    d_head: 25,
-                    head_stride: 25,
-                    token_stride: n_out,
-                };
-                let (mut z, mut pattern) = (vec![0.0; rows * 50], vec![0.0; 2 * rows * rows]);
-                let causal = |i: usize| 0..i + 1;
-                let rule =
-                    AttendRule { scale: 0.3, keys: &causal, padding: None, soft_cap: None, sink: None };
-                let out = Attended { z: Some(&mut z), pattern: Some(&mut pattern), ..Attended::default() };
-                attend(&compute, heads(0), heads(50), heads(100), rule, out);
-                let mut normed = vec![0.0; z.len()];
-                layer_norm(&compute, &z, 50, &[1.0; 50], None, 1e-5, &mut normed);
-                let mut sum = vec![0.0; z.len()];
-                add(&compute, &z, &normed, &mut sum);
-                let mut hidden = vec![0.0; z.len() / 2];
-                gate(&compute, &z, 25, Activation::Silu, &mut hidden);
+                let mut normed = vec![0.0; qkv.len()];
+                layer_norm(&compute, &qkv, n_out, &[1.0; 150], None, 1e-5, &mut normed);
+                let mut sum = vec![0.0; qkv.len()];
+                add(&compute, &qkv, &normed, &mut sum);
+                let mut hidden = vec![0.0; qkv.len() / 2];
+                gate(&compute, &qkv, n_out / 2, Activation::Silu, &mut hidden);
                 Turns::new(&compute, &[1.0, 0.3, 0.1], 1.0, rows).apply(&compute, &mut qkv, n_out, 4, 25);
-                [bits(&qkv), bits(&pattern), bits(&z), bits(&sum), bits(&hidden)]
+                [bits(&qkv), bits(&normed), bits(&sum), bits(&hidden)]
             };
             let one = run(1);
             for threads in [2, 3, 8] {
@@ -426,33 +283,6 @@ fn long_sums_lose_little() {
         let (ours, theirs) = (rms(&out), rms(&chain));
         println!("{}: rms error {ours:.2e}, of one chain {theirs:.2e}", compute.isa());
         assert!(ours < 0.4 * theirs, "{}: {ours:e} against {theirs:e}", compute.isa());
-    }
-}
-
-/// Scores near 180, as in gte-small's last layer: an f32 there is good to 8e-6,
-/// and so would patterns be if scores were rounded to it.
-#[test]
-fn far_off_scores_lose_nothing() {
-    let (n, d_head) = (70, 32);
-    let (q, k) = (numbers(n * d_head, 1), numbers(n * d_head, 2));
-    let q: Vec<f32> = q.iter().map(|q| 5.6 + 0.1 * q).collect();
-    let k: Vec<f32> = k.iter().map(|k| 5.7 + k).collect();
-    let heads = |data| Heads { data, n_heads: 1, tokens: n, d_head, head_stride: 0, token_stride: d_head };
-    let full = |_: usize| 0..n;
-    let rule = AttendRule { scale: 0.176_776_7, keys: &full, padding: None, soft_cap: None, sink: None };
-    let expected = plain_attention(heads(&q), heads(&k), heads(&k), rule);
-    assert!(expected.scores.iter().all(|s| (150.0..210.0).contains(s)));
-    for compute in each_isa() {
-        let (mut pattern, mut lse) = (vec![0.0; n * n], vec![0.0; n]);
-        let out = Attended { pattern: Some(&mut pattern), lse: Some(&mut lse), ..Attended::default() };
-        attend(&compute, heads(&q), heads(&k), heads(&k), rule, out);
-        let off = |got: &[f32], expected: &[f64]| {
-            got.iter().zip(expected).map(|(&a, b)| (f64::from(a) - b).abs()).fold(0.0, f64::max)
-        };
-        let (error, lse_error) = (off(&pattern, &expected.pattern), off(&lse, &expected.lse));
-        println!("{}: pattern {error:.1e}, lse {lse_error:.1e}", compute.isa());
-        assert!(error < 1.5e-6, "{}: pattern off by {error:e}", compute.isa());
-        assert!(lse_error < 1.2e-5, "{}: lse off by {lse_error:e}", compute.isa());
     }
 }
 
@@ -576,28 +406,5 @@ fn numbers_that_are_not_finite_are_found() {
             let (bytes, _) = stored(dtype, &x);
             assert!(!Stored { dtype, bytes: &bytes }.all_finite(&compute), "{dtype:?} {bad}");
         }
-    }
-}
-
-#[test]
-fn softmax_of_extremes() {
-    for compute in each_isa() {
-        let inf = f32::INFINITY;
-        let check = |scores: &[f32], expected: &[f32], expected_lse: f32| {
-            let (mut pattern, mut lse) = (vec![f32::NAN; scores.len()], [f32::NAN]);
-            softmax_rows(&compute, scores, 1, scores.len(), None, &mut pattern, Some(&mut lse));
-            assert_eq!(pattern, expected, "{}: {scores:?}", compute.isa());
-            assert_eq!(lse[0], expected_lse, "{}: {scores:?}", compute.isa());
-        };
-        check(&[3.0], &[1.0], 3.0);
-        check(&[-inf, -inf, -inf], &[0.0, 0.0, 0.0], -inf);
-        check(&[-inf, 2.0, -inf], &[0.0, 1.0, 0.0], 2.0);
-        check(&[3e38, -3e38], &[1.0, 0.0], 3e38);
-        check(&[-3e38, -3e38], &[0.5, 0.5], -3e38);
-        check(&[1000.0, 900.0, 0.0], &[1.0, 0.0, 0.0], 1000.0);
-        check(&[0.0; 64], &[1.0 / 64.0; 64], 64f32.ln());
-        let (mut pattern, mut lse) = ([0.0; 3], [0.0]);
-        softmax_rows(&compute, &[0.0, f32::NAN, 1.0], 1, 3, None, &mut pattern, Some(&mut lse));
-        assert!(pattern.iter().any(|x| x.is_nan()), "a NaN does not vanish: {pattern:?}");
     }
 }

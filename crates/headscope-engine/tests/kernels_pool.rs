@@ -2,7 +2,8 @@
 
 use headscope_engine::kernels::{Compute, Isa};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 fn pool(threads: usize) -> Compute {
@@ -71,6 +72,60 @@ fn threads_may_share_a_pool() {
         }
     });
     assert_eq!(count.into_inner(), 4 * 200 * 7);
+}
+
+/// Two callers go on side by side: neither waits until the other has no more jobs.
+#[test]
+fn callers_take_turns() {
+    const JOBS: usize = 4000;
+    let pool = pool(2);
+    let (first, second) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let started = Barrier::new(2);
+    let call = |mine: &AtomicUsize, other: &AtomicUsize| {
+        started.wait();
+        let mut seen_between = false;
+        for _ in 0..JOBS {
+            pool.for_each_chunk(4, |_| {
+                std::hint::black_box((0..2000).map(std::hint::black_box).sum::<u64>());
+            });
+            let others = other.load(Ordering::SeqCst);
+            seen_between |= 0 < others && others < JOBS;
+            mine.fetch_add(1, Ordering::SeqCst);
+        }
+        seen_between
+    };
+    let seen = std::thread::scope(|scope| {
+        let one = scope.spawn(|| call(&first, &second));
+        let other = scope.spawn(|| call(&second, &first));
+        [one.join().unwrap(), other.join().unwrap()]
+    });
+    assert!(seen.iter().any(|&seen| seen), "one caller did all its jobs before the other did any");
+    assert_eq!((first.into_inner(), second.into_inner()), (JOBS, JOBS));
+}
+
+/// The workers are there for whoever calls, also while another thread calls all the time.
+#[test]
+fn a_second_caller_gets_the_workers() {
+    let pool = pool(2);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                pool.for_each_chunk(2, |_| {});
+            }
+        });
+        for _ in 0..20 {
+            // Chunks that wait for each other need two threads.
+            let arrived = AtomicUsize::new(0);
+            pool.for_each_chunk(2, |_| {
+                arrived.fetch_add(1, Ordering::SeqCst);
+                while arrived.load(Ordering::SeqCst) < 2 {
+                    std::thread::yield_now();
+                }
+            });
+        }
+        done.store(true, Ordering::SeqCst);
+    });
 }
 
 #[test]

@@ -168,3 +168,26 @@ fn patterns_computed_from_queries_and_keys_are_the_recorded_ones() {
         }
     }
 }
+
+/// What is computed from queries and keys afterwards is what the pass would have recorded, to the bit.
+#[test]
+fn patterns_come_back_from_queries_and_keys() {
+    let model = model();
+    let long = Encoding::from_ids(&(0..40).map(|i| i % 10).collect::<Vec<u32>>(), |id| id.to_string());
+    for text in [text(), long] {
+        let recorded = model.trace(text.clone(), &model.sites("*.attn.pattern").unwrap()).unwrap();
+        let lean = model.trace(text, &model.sites("*.attn.q,*.attn.k").unwrap()).unwrap();
+        let compute = Compute::new(2, Isa::detect());
+        for (attn, rule) in recorded.rules() {
+            for head in 0..rule.query_heads {
+                let expected = headscope_engine::pattern(&compute, &recorded, *attn, head).unwrap();
+                assert_eq!(Some(&expected), recorded.pattern(*attn, head).as_ref(), "as recorded");
+                let found = headscope_engine::pattern(&compute, &lean, *attn, head).unwrap();
+                assert!(found == expected, "{attn:?}, head {head}");
+                let plain = lean.pattern(*attn, head).unwrap();
+                assert!(largest_difference(&found, &plain) < 1e-6, "{attn:?}, head {head} in f64");
+            }
+            assert!(headscope_engine::pattern(&compute, &lean, *attn, rule.query_heads).is_none());
+        }
+    }
+}

@@ -105,6 +105,11 @@ impl ViewData {
         self.trace.pattern(attn, head).ok_or(out_of("head", head, n_heads))
     }
 
+    /// The `layer`-th block shown.
+    pub fn block(&self, layer: usize) -> Option<Attn> {
+        self.blocks.get(layer).copied()
+    }
+
     /// The place, among the blocks shown, of what the model counts as layer `layer`. They differ where
     /// only some layers were recorded.
     ///

@@ -15,7 +15,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 use headscope::view::render::html;
 use headscope::view::{Focus, ViewData};
-use headscope::{Encoding, Error, Model, Sites};
+use headscope::{Compute, Encoding, Error, Model, Sites};
 
 use crate::args::PageArgs;
 use crate::server::{self, Runner, Server};
@@ -69,14 +69,14 @@ pub fn view_data(model: &Model, encoding: Encoding) -> Result<ViewData, Error> {
 }
 
 /// Writes the page, or serves it until Ctrl-C. With a model the texts can be edited.
-pub fn show(data: ViewData, runner: Option<Runner>, page: &PageArgs) -> Result<()> {
+pub fn show(data: ViewData, runner: Option<Runner>, compute: Compute, page: &PageArgs) -> Result<()> {
     let view = page.view.and_then(|view| Some(view.to_possible_value()?.get_name().to_owned()));
     let layer = page.layer.map(|layer| data.place_of(layer)).transpose().map_err(Error::from)?;
     let focus = Focus { view, layer, head: page.head };
     data.check(&focus).map_err(Error::from)?;
     match &page.output {
         Some(path) => write_page(path, &html::standalone(&data, &focus)),
-        None => server::serve(Server::new(data, runner, focus), page.port, !page.no_browser),
+        None => server::serve(Server::new(data, runner, compute, focus), page.port, !page.no_browser),
     }
 }
 

@@ -13,8 +13,8 @@ use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use headscope::Error;
 use headscope::view::render::html;
+use headscope::{Error, engine};
 use serde::{Deserialize, Serialize};
 
 use super::guard::{self, Guard};
@@ -98,7 +98,14 @@ async fn pattern(
         Problem::new(StatusCode::GONE, "this trace is no longer kept")
             .help("reload the page for the newest one")
     })?;
-    let pattern = blocking(move || run.data.pattern(place.layer, place.head)).await?;
+    let pattern = blocking(move || {
+        // Where queries and keys are kept instead of patterns, the kernels are quicker than a
+        // trace, which has none.
+        let block = run.data.block(place.layer);
+        let fast = |attn| engine::pattern(&server.compute, run.data.trace(), attn, place.head);
+        block.and_then(fast).map_or_else(|| run.data.pattern(place.layer, place.head), Ok)
+    })
+    .await?;
     let pattern = pattern.map_err(|e| Problem::new(StatusCode::NOT_FOUND, e.to_string()))?;
     let bytes: Vec<u8> = pattern.iter().flat_map(|weight| weight.to_le_bytes()).collect();
     Ok(([BYTES], Bytes::from(bytes)).into_response())

@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use axum::body::Bytes;
-use headscope::Model;
 use headscope::view::{Focus, ViewData};
+use headscope::{Compute, Model};
 use tokio::net::TcpListener;
 
 use crate::commands::{self, Hinted};
@@ -43,6 +43,8 @@ pub struct Runner {
 pub struct Server {
     focus: Focus,
     runner: Option<Runner>,
+    /// Computes patterns from queries and keys.
+    compute: Compute,
     runs: Mutex<VecDeque<Arc<Run>>>,
     /// One pass at a time: each uses every core.
     passes: Mutex<()>,
@@ -50,8 +52,8 @@ pub struct Server {
 
 impl Server {
     /// A server of one trace; with a runner, of all that its reader types.
-    pub fn new(data: ViewData, runner: Option<Runner>, focus: Focus) -> Server {
-        let server = Server { focus, runner, runs: Mutex::default(), passes: Mutex::default() };
+    pub fn new(data: ViewData, runner: Option<Runner>, compute: Compute, focus: Focus) -> Server {
+        let server = Server { focus, runner, compute, runs: Mutex::default(), passes: Mutex::default() };
         server.keep(data);
         server
     }

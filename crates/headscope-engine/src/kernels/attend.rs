@@ -1,11 +1,22 @@
-//! Attention of every head: `softmax(rule(q kᵀ)) v`, a block of queries at a time.
+//! Attention of every head: `softmax(rule(q kᵀ)) v`, a block of queries and a block of keys
+//! at a time.
 //!
-//! First each key head is packed as a weight matrix is: keys in panels of 48
-//! columns, values as rows of a panel. Then a task takes one head and a block of
-//! queries: scores against the panels that any of them may see, softmax on rows
-//! that still lie in the second-level cache, and the product with the values.
-//! Weights go straight into the recorded pattern when one is wanted; otherwise
-//! nothing of the size queries x keys exists at any time.
+//! First each key head is packed as a weight matrix is: keys in panels of 48 columns, values as
+//! rows of panels (`attend/pack.rs`). Then a task takes one head and up to 64 queries, and goes
+//! through the keys that any of them may see in blocks of [`KEYS`]: scores against the panels of
+//! the block, exponentials of each row while they lie in the second-level cache, and their product
+//! with the values. A row keeps its running maximum and its sum in f64 (`attend/softmax.rs`);
+//! when a block brings a larger maximum, what was added up before is scaled down to it, as in
+//! arXiv 1805.02867. So nothing of the size of a row exists unless its weights are recorded, and a
+//! text of any length is worked on within the caches.
+//!
+//! # One order for all
+//!
+//! Blocks begin at multiples of [`KEYS`], whatever a task holds, and what a row may not see adds
+//! exact zeros. So the numbers of a row depend on its query, on the keys it sees and on nothing
+//! else: not on the rows beside it, the number of threads, or what is recorded. With
+//! [`AttendRule::causal`] they do not depend on later keys either, and a text that is continued
+//! gives the same bits as in one go.
 //!
 //! # Centred keys
 //!
@@ -17,13 +28,31 @@
 //! What was taken off, `q·c`, is added up in f64 and put back where true scores are
 //! asked for: recorded scores, log-sum-exps, soft caps and sinks.
 
+mod pack;
+mod softmax;
+
 use super::Compute;
 use super::buffer::with_scratch;
-use super::math::{exp_of_sum, load, map, store, tanh};
 use super::share::{Shared, for_each_part};
 use super::simd::{Kernel, Simd};
-use super::tile::{GROUP, Numbers, PANEL, Product, turn};
+use super::tile::{DEPTH, GROUP, Numbers, PANEL, Product};
+use pack::{Layout, Pack, Packed};
+use softmax::{SoftmaxRow, Total, copy_scaled, dot, groups, rescale, true_scores};
 use std::ops::Range;
+
+/// Keys of a block: whole panels of keys, and of values whole blocks of a product.
+const KEYS: usize = 384;
+const _: () = assert!(KEYS.is_multiple_of(PANEL) && KEYS.is_multiple_of(DEPTH));
+
+/// Queries of a task, at most: a panel of keys that came from memory serves them all.
+const ROWS: usize = 64;
+
+/// Queries whose products with values begin and end at the same keys.
+const STRIP: usize = 16;
+
+/// Up to so many queries and keys, a head is one task, which packs it too: a
+/// job of the pool costs more than packing.
+const SMALL: usize = 64;
 
 /// Heads in a buffer: element `(h, t, d)` is `data[h * head_stride + t * token_stride + d]`.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +72,7 @@ pub struct Heads<'a> {
 }
 
 impl<'a> Heads<'a> {
+    #[inline(always)]
     fn row(&self, head: usize, token: usize) -> &'a [f32] {
         &self.data[head * self.head_stride + token * self.token_stride..][..self.d_head]
     }
@@ -56,6 +86,9 @@ pub struct AttendRule<'a> {
     /// The keys that a query may see, one range for each query; what lies
     /// outside is not computed. Full, causal and windowed masks are all ranges.
     pub keys: &'a (dyn Fn(usize) -> Range<usize> + Sync),
+    /// Whether no row may depend on keys that come after those it sees, not even by rounding:
+    /// keys are then centred on the first of them instead of their mean.
+    pub causal: bool,
     /// Per key, whether it may be seen at all.
     pub padding: Option<&'a [bool]>,
     /// Scores become `cap * tanh(score / cap)`.
@@ -74,8 +107,8 @@ pub struct Attended<'a> {
     pub lse: Option<&'a mut [f32]>,
     /// `[heads, queries, keys]`: what softmax sees, -inf where masked.
     pub scores: Option<&'a mut [f32]>,
-    /// `[heads, queries, keys]`: the weights, zero where masked. A row that
-    /// sees no key is zero throughout.
+    /// `[heads, queries, keys]`: the weights. Zeros on entry, as fresh memory has
+    /// them: what lies outside of the range that a query may see is not written.
     pub pattern: Option<&'a mut [f32]>,
 }
 
@@ -83,6 +116,9 @@ pub struct Attended<'a> {
 ///
 /// Key heads may be fewer than query heads, which then share them in order:
 /// query head `h` attends to key head `h * key_heads / query_heads`.
+///
+/// Queries need not begin with the text: for those from token `i` on, `q` begins there and
+/// [`AttendRule::keys`] counts from there.
 ///
 /// # Panics
 /// When shapes do not fit together: q and k of different `d_head`, k and v of
@@ -103,139 +139,117 @@ pub fn attend(compute: &Compute, q: Heads, k: Heads, v: Heads, rule: AttendRule,
     if heads == 0 || queries == 0 {
         return;
     }
-    let keys_len = packed_keys_len(&k);
-    let values_len = if out.z.is_some() { packed_values_len(&v) } else { 0 };
-    with_scratch(k.n_heads * (keys_len + values_len), |packed| {
-        let (packed_keys, packed_values) = packed.split_at_mut(k.n_heads * keys_len);
-        pack_keys(compute, &k, packed_keys);
-        if out.z.is_some() {
-            pack_values(compute, &v, packed_values);
-        }
-        let pass = Pass {
-            q,
-            k,
-            v,
-            rule,
-            keys,
-            packed_keys,
-            packed_values,
-            z: out.z.map(Shared::new),
-            lse: out.lse.map(Shared::new),
-            scores: out.scores.map(Shared::new),
-            pattern: out.pattern.map(Shared::new),
-        };
-        let rows = block_rows(pass.scores_stride());
-        let blocks = queries.div_ceil(rows);
-        compute.for_each_chunk(heads * blocks, |task| {
-            let (head, block) = (task / blocks, task % blocks);
-            pass.block(compute, head, block * rows..queries.min((block + 1) * rows));
-        });
-    });
-}
-
-/// How many queries a task takes: their scores fill at most a quarter of a
-/// mebibyte, and a panel of keys that was fetched serves at least one tile.
-fn block_rows(stride: usize) -> usize {
-    ((1 << 16) / stride.max(1) / 8 * 8).clamp(8, 32)
-}
-
-fn packed_keys_len(k: &Heads) -> usize {
-    k.tokens.div_ceil(PANEL) * PANEL * k.d_head
-}
-
-fn packed_values_len(v: &Heads) -> usize {
-    v.tokens * v.d_head.next_multiple_of(GROUP)
-}
-
-/// Keys of each head less their centre, in panels: `[heads][panels][d_head][48]`,
-/// zero beyond the last key up to the end of its group.
-fn pack_keys(compute: &Compute, k: &Heads, packed: &mut [f32]) {
-    let panels = k.tokens.div_ceil(PANEL);
-    for_each_part(compute, packed, k.d_head * PANEL, |part, panel| {
-        let (head, first) = (part / panels, part % panels * PANEL);
-        let count = PANEL.min(k.tokens - first);
-        let centre = centre(k, head);
-        for g in (0..count).step_by(GROUP) {
-            for (i, block) in panel.chunks_mut(GROUP * PANEL).enumerate() {
-                let mut square = [[0.0; GROUP]; GROUP];
-                let width = block.len() / PANEL;
-                for (j, numbers) in square.iter_mut().take(count - g).enumerate() {
-                    let at = i * GROUP..i * GROUP + width;
-                    *numbers = padded(&k.row(head, first + g + j)[at.clone()]);
-                    let centre = padded(&centre[at]);
-                    numbers.iter_mut().zip(centre).for_each(|(number, c)| *number -= c);
-                }
-                turn(&square, &mut block[g..], PANEL);
-            }
-        }
-    });
-}
-
-/// At most sixteen numbers, zeros after them: of a constant size, for vector code.
-fn padded(numbers: &[f32]) -> [f32; GROUP] {
-    numbers.try_into().unwrap_or_else(|_| {
-        let mut padded = [0.0; GROUP];
-        padded[..numbers.len()].copy_from_slice(numbers);
-        padded
-    })
-}
-
-/// A vector near the mean of a head's keys: the mean of 16 to 31 of them, evenly
-/// spread. Any vector would be right, so that a few keys will do.
-fn centre(k: &Heads, head: usize) -> Vec<f32> {
-    let step = (k.tokens / 16).max(1);
-    let mut sum = vec![0.0; k.d_head];
-    for token in (0..k.tokens).step_by(step) {
-        sum.iter_mut().zip(k.row(head, token)).for_each(|(sum, key)| *sum += key);
-    }
-    let count = k.tokens.div_ceil(step) as f32;
-    sum.iter_mut().for_each(|sum| *sum /= count);
-    sum
-}
-
-/// Columns of a head's values that stand together: whole panels, then the rest
-/// in whole groups.
-fn value_panels(d_head: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..d_head).step_by(PANEL).map(move |from| from..d_head.min(from + PANEL))
-}
-
-/// Values of each head, `[heads][panels][tokens][48 or what is left, in whole groups]`.
-fn pack_values(compute: &Compute, v: &Heads, packed: &mut [f32]) {
-    for_each_part(compute, packed, packed_values_len(v), |head, packed| {
-        let mut packed = packed;
-        for columns in value_panels(v.d_head) {
-            let width = columns.len().next_multiple_of(GROUP);
-            let (panel, rest) = std::mem::take(&mut packed).split_at_mut(v.tokens * width);
-            for (token, row) in panel.chunks_exact_mut(width).enumerate() {
-                let (values, padding) = row.split_at_mut(columns.len());
-                values.copy_from_slice(&v.row(head, token)[columns.clone()]);
-                padding.fill(0.0);
-            }
-            packed = rest;
-        }
-    });
+    let layout = Layout::new(&k, if out.z.is_some() { v.d_head } else { 0 });
+    let pass = Pass {
+        compute,
+        q,
+        k,
+        v,
+        rule,
+        layout,
+        z: out.z.map(Shared::new),
+        lse: out.lse.map(Shared::new),
+        scores: out.scores.map(Shared::new),
+        pattern: out.pattern.map(Shared::new),
+    };
+    if queries.max(keys) <= SMALL { pass.small() } else { pass.large() }
 }
 
 /// What the tasks of one call share.
 struct Pass<'a> {
+    compute: &'a Compute,
     q: Heads<'a>,
     k: Heads<'a>,
     v: Heads<'a>,
     rule: AttendRule<'a>,
-    keys: usize,
-    packed_keys: &'a [f32],
-    packed_values: &'a [f32],
+    layout: Layout,
     z: Option<Shared<'a, f32>>,
     lse: Option<Shared<'a, f32>>,
     scores: Option<Shared<'a, f32>>,
     pattern: Option<Shared<'a, f32>>,
 }
 
+/// One head, some queries.
+struct Task<'p, 'a> {
+    pass: &'p Pass<'a>,
+    head: usize,
+    queries: Range<usize>,
+    packed: Packed<'p>,
+}
+
+/// What a task knows of one of its queries.
+struct Row {
+    /// The keys that it may see.
+    seen: Range<usize>,
+    /// What its products, times the scale, lack because keys are centred; 0 if nobody asks.
+    lack: f64,
+    total: Total,
+}
+
+/// Scores of a task, and what becomes of them.
+struct Block<'b> {
+    /// A row for each query, `stride` apart, from key `first` on.
+    scores: &'b mut [f32],
+    stride: usize,
+    first: usize,
+    /// The keys of the block that any query sees.
+    keys: Range<usize>,
+}
+
+/// Queries whose products with values take the same keys.
+struct Run {
+    rows: Range<usize>,
+    keys: Range<usize>,
+}
+
 impl<'a> Pass<'a> {
-    /// From one row of scratch scores to the next: whole panels, and a group
-    /// more so that rows do not fall onto the same cache sets.
-    fn scores_stride(&self) -> usize {
-        self.keys.next_multiple_of(PANEL) + GROUP
+    /// A task for each head, which packs it too.
+    fn small(&self) {
+        let (layout, keys) = (self.layout, self.k.tokens);
+        self.compute.for_each_chunk(self.q.n_heads, |head| {
+            with_scratch(layout.len(), |memory| {
+                self.pack(self.key_head(head), 0..keys, Shared::new(memory));
+                Task { pass: self, head, queries: 0..self.q.tokens, packed: layout.read(memory) }.run();
+            });
+        });
+    }
+
+    /// First all heads are packed, then tasks take some queries each.
+    fn large(&self) {
+        let (heads, queries) = (self.q.n_heads, self.q.tokens);
+        let (len, keys) = (self.layout.len(), self.k.tokens);
+        with_scratch(self.k.n_heads * len, |memory| {
+            let runs = keys.div_ceil(KEYS).max(1);
+            let shared = Shared::new(memory);
+            self.compute.for_each_chunk(self.k.n_heads * runs, |chunk| {
+                let (head, from) = (chunk / runs, chunk % runs * KEYS);
+                self.pack(head, from..keys.min(from + KEYS), shared.within(head * len..(head + 1) * len));
+            });
+            let rows = self.task_rows();
+            let tasks = queries.div_ceil(rows);
+            self.compute.for_each_chunk(heads * tasks, |chunk| {
+                // Head by head, whose keys stay in the caches. The later a causal query comes,
+                // the more it sees: the longest task first, so that short ones end the job.
+                let (head, task) = (chunk / tasks, tasks - 1 - chunk % tasks);
+                let queries = task * rows..queries.min((task + 1) * rows);
+                let packed = self.layout.read(&memory[self.key_head(head) * len..][..len]);
+                Task { pass: self, head, queries, packed }.run();
+            });
+        });
+    }
+
+    fn pack(&self, head: usize, tokens: Range<usize>, to: Shared<f32>) {
+        let (k, v, causal, layout) = (&self.k, &self.v, self.rule.causal, self.layout);
+        self.compute.isa().run(Pack { k, v, head, tokens, causal, layout, to });
+    }
+
+    /// How many queries a task takes: few enough that each thread has some
+    /// tasks, and that weights to be recorded, which are kept until their sum is
+    /// known, fill at most half a mebibyte.
+    fn task_rows(&self) -> usize {
+        let share = (self.q.n_heads * self.q.tokens).div_ceil(4 * self.compute.threads());
+        let kept = if self.pattern.is_some() { (1 << 17) / self.k.tokens.max(1) } else { ROWS };
+        share.min(kept).next_multiple_of(8).clamp(8, ROWS)
     }
 
     /// Key heads follow each other as query heads do.
@@ -246,275 +260,320 @@ impl<'a> Pass<'a> {
     /// The range of keys that a query may see.
     fn seen(&self, query: usize) -> Range<usize> {
         let keys = (self.rule.keys)(query);
-        let end = keys.end.min(self.keys);
+        let end = keys.end.min(self.k.tokens);
         keys.start.min(end)..end
     }
 
-    /// One head, some queries.
-    fn block(&self, compute: &Compute, head: usize, queries: Range<usize>) {
-        let seen: Vec<Range<usize>> = queries.clone().map(|query| self.seen(query)).collect();
-        let some = || seen.iter().filter(|keys| !keys.is_empty());
-        let start = some().map(|keys| keys.start).min().unwrap_or(0);
-        let end = some().map(|keys| keys.end).max().unwrap_or(0);
-        let stride = self.scores_stride();
-        with_scratch(queries.len() * stride, |scores| {
-            self.products(compute, head, &queries, start..end, scores);
-            compute.isa().run(SoftmaxBlock {
-                pass: self,
-                head,
-                first: queries.start,
-                centre: self.centre_in_scores(head),
-                seen: &seen,
-                block: start..end,
-                scores,
-            });
-            if let Some(z) = self.z {
-                let rows = Weights { numbers: scores, stride, keys: start..end };
-                let head = (head, self.q.n_heads);
-                mix_block(compute, rows, &self.v, self.values(head.0), head, queries, z);
-            }
-        });
-    }
-
-    /// Unscaled scores of some queries against all panels that hold keys of `keys`.
-    fn products(
-        &self,
-        compute: &Compute,
-        head: usize,
-        queries: &Range<usize>,
-        keys: Range<usize>,
-        scores: &mut [f32],
-    ) {
-        let (q, stride) = (&self.q, self.scores_stride());
-        let size = q.d_head * PANEL;
-        let panels = self.keys.div_ceil(PANEL);
-        let packed = &self.packed_keys[self.key_head(head) * panels * size..][..panels * size];
-        for panel in keys.start / PANEL..keys.end.div_ceil(PANEL) {
-            let first = panel * PANEL;
-            compute.isa().run(Product {
-                rows: queries.len(),
-                depth: q.d_head,
-                columns: PANEL.min(keys.end - first),
-                a: &q.data[head * q.head_stride + queries.start * q.token_stride..],
-                a_stride: q.token_stride,
-                b: Numbers::F32(&packed[panel * size..(panel + 1) * size]),
-                b_stride: PANEL,
-                c: &mut scores[first..],
-                c_stride: stride,
-                wide: &mut [],
-                upcoming: packed.as_ptr().wrapping_add((panel + 1) * size).cast(),
-                landing: (std::ptr::null(), 0), // scratch, which is in the cache
-            });
-        }
-    }
-
-    /// What was taken off the keys of a head, if anybody asks for true scores.
-    fn centre_in_scores(&self, head: usize) -> Option<Vec<f32>> {
-        let rule = &self.rule;
-        let recorded = self.scores.is_some() || self.lse.is_some();
-        let asked = recorded || rule.soft_cap.is_some() || rule.sink.is_some();
-        asked.then(|| centre(&self.k, self.key_head(head)))
+    /// What scores of a row lack when exponentials are taken of them: a cap put it back.
+    fn score_lack(&self, row: &Row) -> f64 {
+        if self.rule.soft_cap.is_some() { 0.0 } else { row.lack }
     }
 
     /// The row of a result that belongs to one query of one head.
     fn row_of(&self, out: Option<Shared<'a, f32>>, index: usize, width: usize) -> Option<&'a mut [f32]> {
-        // SAFETY: each head and query has one task, which asks once for a row
-        // of each result.
+        // SAFETY: each head and query has one task, which holds at most one part
+        // of its row of each result at a time.
         #[allow(unsafe_code)]
         out.map(|out| unsafe { out.part(index * width..(index + 1) * width) })
     }
+}
 
-    fn values(&self, head: usize) -> &[f32] {
-        let len = packed_values_len(&self.v);
-        &self.packed_values[self.key_head(head) * len..][..len]
+impl Task<'_, '_> {
+    fn run(&self) {
+        let isa = self.pass.compute.isa();
+        let mut rows = isa.run(Begin { task: self });
+        let keys = union(rows.iter().map(|row| &row.seen));
+        let start = keys.start / KEYS * KEYS;
+        let kept = if self.pass.pattern.is_some() { keys.end - start } else { KEYS.min(keys.end - start) };
+        // A group more, so that rows do not fall onto the same cache sets.
+        let stride = kept.next_multiple_of(PANEL) + GROUP;
+        let width = self.pass.layout.value_width();
+        with_scratch(rows.len() * (stride + width + PANEL), |scratch| {
+            let (scores, scratch) = scratch.split_at_mut(rows.len() * stride);
+            let (mixed, part) = scratch.split_at_mut(rows.len() * width);
+            mixed.fill(0.0);
+            let mut block = Block { scores, stride, first: start, keys: start..start };
+            for from in (start..keys.end).step_by(KEYS) {
+                block.keys = keys.start.max(from)..keys.end.min(from + KEYS);
+                if self.pass.pattern.is_none() {
+                    block.first = from;
+                }
+                self.products(&rows, &mut block);
+                let runs = if width > 0 { runs(&rows, &block.keys) } else { Vec::new() };
+                isa.run(Exponentials { task: self, rows: &mut rows, runs: &runs, block: &mut block, mixed });
+                for run in &runs {
+                    let weights = &block.scores[run.rows.start * stride + run.keys.start - block.first..];
+                    let weights = Weights { numbers: weights, stride, run };
+                    let Pass { compute, layout, .. } = *self.pass;
+                    add_values(compute, layout, weights, self.packed.values, mixed, part);
+                }
+            }
+            isa.run(Finish { task: self, rows: &rows, block: &block, mixed });
+        });
+    }
+
+    /// Unscaled scores against the panels of a block, each for the queries that see some of it.
+    fn products(&self, rows: &[Row], block: &mut Block) {
+        let (q, stride) = (&self.pass.q, block.stride);
+        let size = q.d_head * PANEL;
+        for first in (block.keys.start / PANEL * PANEL..block.keys.end).step_by(PANEL) {
+            let sees = |row: &Row| row.seen.start < first + PANEL && first < row.seen.end;
+            let (Some(from), Some(last)) = (rows.iter().position(sees), rows.iter().rposition(sees)) else {
+                continue;
+            };
+            let panel = first / PANEL * size;
+            self.pass.compute.isa().run(Product {
+                rows: last + 1 - from,
+                depth: q.d_head,
+                columns: PANEL.min(block.keys.end - first),
+                a: &q.data[self.head * q.head_stride + (self.queries.start + from) * q.token_stride..],
+                a_stride: q.token_stride,
+                b: Numbers::F32(&self.packed.keys[panel..panel + size]),
+                b_stride: PANEL,
+                c: &mut block.scores[from * stride + first - block.first..],
+                c_stride: stride,
+                wide: &mut [],
+                upcoming: self.packed.keys.as_ptr().wrapping_add(panel + size).cast(),
+                landing: None,
+            });
+        }
     }
 }
 
-/// Turns the products of a block of queries into weights, and records what is wanted.
-struct SoftmaxBlock<'a, 'b> {
-    pass: &'b Pass<'a>,
-    head: usize,
-    first: usize,
-    /// What was taken off the keys, if true scores are asked for.
-    centre: Option<Vec<f32>>,
-    /// The keys that each query may see.
-    seen: &'b [Range<usize>],
-    /// The keys that any of them may see.
-    block: Range<usize>,
-    scores: &'b mut [f32],
+/// The smallest range that holds all ranges but the empty ones.
+fn union<'r>(ranges: impl Iterator<Item = &'r Range<usize>>) -> Range<usize> {
+    let all = ranges.filter(|range| !range.is_empty());
+    all.fold(0..0, |all, range| {
+        if all.is_empty() { range.clone() } else { all.start.min(range.start)..all.end.max(range.end) }
+    })
 }
 
-impl Kernel for SoftmaxBlock<'_, '_> {
+fn intersection(a: &Range<usize>, b: &Range<usize>) -> Range<usize> {
+    let end = a.end.min(b.end);
+    a.start.max(b.start).min(end)..end
+}
+
+/// The keys of a block that rows need values of, in runs of rows.
+///
+/// They begin where a block of the product would begin if the run began with the
+/// block of keys: what is added up together does not depend on the rows of a run.
+fn runs(rows: &[Row], keys: &Range<usize>) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for (i, strip) in rows.chunks(STRIP).enumerate() {
+        let seen: Vec<_> = strip.iter().map(|row| intersection(&row.seen, keys)).collect();
+        let keys = union(seen.iter());
+        let keys = keys.start / DEPTH * DEPTH..keys.end;
+        let rows = i * STRIP..i * STRIP + strip.len();
+        match runs.last_mut() {
+            _ if keys.is_empty() => {}
+            Some(last) if last.keys == keys && last.rows.end == rows.start => last.rows.end = rows.end,
+            _ => runs.push(Run { rows, keys }),
+        }
+    }
+    runs
+}
+
+/// Makes the rows of a task.
+struct Begin<'t, 'p, 'a> {
+    task: &'t Task<'p, 'a>,
+}
+
+impl Kernel for Begin<'_, '_, '_> {
+    type Output = Vec<Row>;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> Vec<Row> {
+        let Task { pass, head, queries, packed } = self.task;
+        let rule = &pass.rule;
+        let recorded = pass.scores.is_some() || pass.lse.is_some();
+        let asked = recorded || rule.soft_cap.is_some() || rule.sink.is_some();
+        let mut rows = Vec::with_capacity(queries.len());
+        for query in queries.clone() {
+            let dot = if asked { dot(simd, pass.q.row(*head, query), packed.centre) } else { 0.0 };
+            let mut row =
+                Row { seen: pass.seen(query), lack: dot * f64::from(rule.scale), total: Total::new(None) };
+            if let Some(sink) = rule.sink {
+                row.total = Total::new(Some((f64::from(sink[*head]) - pass.score_lack(&row)) as f32));
+            }
+            rows.push(row);
+        }
+        rows
+    }
+}
+
+/// Turns the products of a block into exponentials.
+struct Exponentials<'t, 'p, 'a, 'b> {
+    task: &'t Task<'p, 'a>,
+    rows: &'t mut [Row],
+    runs: &'t [Run],
+    block: &'t mut Block<'b>,
+    /// Mixed values so far, which are scaled down when the maximum of a row grows.
+    mixed: &'t mut [f32],
+}
+
+impl Kernel for Exponentials<'_, '_, '_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let rows = self.scores.chunks_exact_mut(self.pass.scores_stride());
-        for (i, (seen, row)) in self.seen.iter().zip(rows).enumerate() {
-            let query = self.pass.q.row(self.head, self.first + i);
-            let offset = self.centre.as_ref().map_or(0.0, |centre| dot(simd, query, centre));
-            let row = Row {
-                pass: self.pass,
-                head: self.head,
-                index: self.head * self.pass.q.tokens + self.first + i,
-                offset: offset * f64::from(self.pass.rule.scale),
-                seen: seen.clone(),
-                block: self.block.clone(),
-                products: row,
-            };
-            row.softmax(simd);
+        let Exponentials { task, rows, runs, block, mixed } = self;
+        let Block { stride, first, ref keys, .. } = *block;
+        let width = task.pass.layout.value_width();
+        for (i, row) in rows.iter_mut().enumerate() {
+            let scores = &mut block.scores[i * stride..][..stride];
+            let seen = intersection(&row.seen, keys);
+            if seen.is_empty() {
+                continue;
+            }
+            let whole = groups(&seen);
+            let (before, scores) = scores.split_at_mut(whole.start - first);
+            let scores = &mut scores[..whole.len()];
+            let scale = task.finish_scores(simd, i, row, &seen, scores);
+            if let Some(factor) = row.total.add(simd, scores, scale) {
+                rescale(simd, &mut mixed[i * width..][..width], factor);
+                // What is kept for the pattern; nothing otherwise.
+                let kept = groups(&row.seen).start.max(first) - first;
+                rescale(simd, &mut before[kept..], factor);
+            }
+        }
+        for run in runs {
+            for i in run.rows.clone() {
+                let scores = &mut block.scores[i * stride..][..stride];
+                let whole = groups(&intersection(&rows[i].seen, keys));
+                let (from, to) = (run.keys.start, run.keys.end);
+                scores[from - first..whole.start.clamp(from, to) - first].fill(0.0);
+                scores[whole.end.clamp(from, to) - first..to - first].fill(0.0);
+            }
         }
     }
 }
 
-/// One row of a [`SoftmaxBlock`].
-struct Row<'a, 'b> {
-    pass: &'b Pass<'a>,
-    head: usize,
-    /// Counts the rows of all heads.
-    index: usize,
-    /// What the scores of the row lack.
-    offset: f64,
-    seen: Range<usize>,
-    block: Range<usize>,
-    products: &'b mut [f32],
-}
-
-impl Row<'_, '_> {
+impl Task<'_, '_> {
+    /// Masks the products of a row in its whole groups, and records scores if they are wanted.
+    /// Returns the scale that is still to be applied.
     #[inline(always)]
-    fn softmax<S: Simd>(self, simd: S) {
-        let Row { pass, index, mut offset, seen, block, .. } = self;
-        let Pass { rule, keys, .. } = *pass;
-        // The row is worked on in whole groups: what is beyond the keys seen is
-        // -inf until it becomes zero.
-        let from = seen.start / GROUP * GROUP;
-        let to = seen.end.next_multiple_of(GROUP);
-        let weights = &mut self.products[from..to];
-        let inner = seen.start - from..seen.end - from;
-        let scale = simd.splat(rule.scale);
-        map(
-            simd,
-            weights,
-            #[inline(always)]
-            |score| simd.mul(score, scale),
-        );
-        if let Some(cap) = rule.soft_cap {
-            let (cap, lack) = (simd.splat(cap), simd.splat(offset as f32));
-            map(
-                simd,
-                weights,
-                #[inline(always)]
-                |score| simd.mul(cap, tanh(simd, simd.div(simd.add(score, lack), cap))),
-            );
-            offset = 0.0;
+    fn finish_scores<S: Simd>(
+        &self,
+        simd: S,
+        i: usize,
+        row: &Row,
+        seen: &Range<usize>,
+        products: &mut [f32],
+    ) -> f32 {
+        let pass = self.pass;
+        let rule = &pass.rule;
+        let mut scale = rule.scale;
+        // Masks are made for scores that a positive factor leaves in order.
+        if rule.soft_cap.is_some() || scale <= 0.0 {
+            true_scores(simd, products, scale, rule.soft_cap, row.lack as f32);
+            scale = 1.0;
         }
-        weights[..inner.start].fill(f32::NEG_INFINITY);
-        weights[inner.end..].fill(f32::NEG_INFINITY);
+        let whole = groups(seen);
+        products[..seen.start - whole.start].fill(f32::NEG_INFINITY);
+        products[seen.end - whole.start..].fill(f32::NEG_INFINITY);
+        let products = &mut products[seen.start - whole.start..seen.end - whole.start];
         if let Some(padding) = rule.padding {
-            let attended = &padding[seen.clone()];
-            for (score, &attended) in weights[inner.clone()].iter_mut().zip(attended) {
-                *score = if attended { *score } else { f32::NEG_INFINITY };
+            for (product, &attended) in products.iter_mut().zip(&padding[seen.clone()]) {
+                *product = if attended { *product } else { f32::NEG_INFINITY };
             }
         }
-        if let Some(out) = pass.row_of(pass.scores, index, keys) {
-            out[..seen.start].fill(f32::NEG_INFINITY);
-            for (out, &score) in out[seen.clone()].iter_mut().zip(&weights[inner.clone()]) {
-                *out = (f64::from(score) + offset) as f32;
+        if let Some(out) = pass.row_of(pass.scores, self.index(i), pass.k.tokens) {
+            let lack = pass.score_lack(row);
+            for (out, product) in out[seen.clone()].iter_mut().zip(products) {
+                *out = (f64::from(*product * scale) + lack) as f32;
             }
-            out[seen.end..].fill(f32::NEG_INFINITY);
         }
-        let sink = rule.sink.map(|sink| (f64::from(sink[self.head]) - offset) as f32);
-        let total = softmax(simd, weights, sink);
-        if let Some(out) = pass.row_of(pass.lse, index, 1) {
-            out[0] = (total.log() + offset) as f32;
-        }
-        if let Some(out) = pass.row_of(pass.pattern, index, keys) {
-            out[..seen.start].fill(0.0);
-            out[seen.clone()].copy_from_slice(&weights[inner]);
-            out[seen.end..].fill(0.0);
-        }
-        self.products[block.start.min(from)..from].fill(0.0);
-        self.products[to..block.end.max(to)].fill(0.0);
+        scale
+    }
+
+    /// Counts the rows of all heads.
+    fn index(&self, i: usize) -> usize {
+        self.head * self.pass.q.tokens + self.queries.start + i
     }
 }
 
-/// A product of vectors, its sum in f64.
-#[inline(always)]
-fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f64 {
-    let mut sums = simd.sums();
-    let (a, b) = (a.chunks_exact(S::LANES), b.chunks_exact(S::LANES));
-    let rest: f64 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| f64::from(a * b)).sum();
-    for (a, b) in a.zip(b) {
-        sums = simd.accumulate(sums, simd.mul(load(simd, a), load(simd, b)));
-    }
-    simd.total(sums) + rest
+/// Writes what is known when the last block is done.
+struct Finish<'t, 'p, 'a, 'b> {
+    task: &'t Task<'p, 'a>,
+    rows: &'t [Row],
+    block: &'t Block<'b>,
+    mixed: &'t [f32],
 }
 
-/// The sum of exponentials of a row, as `exp(max) * sum`.
-struct Total {
-    max: f32,
-    sum: f64,
-}
-
-impl Total {
-    fn log(&self) -> f64 {
-        // A sum of nothing is zero, whose logarithm is -inf as it should be.
-        f64::from(self.max) + self.sum.ln()
-    }
-}
-
-/// Softmax of a row of whole groups, in place; zeros when all of it is -inf.
-#[inline(always)]
-fn softmax<S: Simd>(simd: S, row: &mut [f32], sink: Option<f32>) -> Total {
-    assert_eq!(row.len() % GROUP, 0, "a row of whole groups");
-    let sink = sink.unwrap_or(f32::NEG_INFINITY);
-    let mut largest = simd.splat(sink);
-    for scores in row.chunks_exact(S::LANES) {
-        largest = simd.max(load(simd, scores), largest);
-    }
-    let max = simd.largest(largest);
-    if max == f32::NEG_INFINITY {
-        row.fill(0.0);
-        return Total { max, sum: 0.0 };
-    }
-    // Sums in f64: the weights of a row of any length add up to one.
-    let shift = simd.splat(max);
-    let mut sums = simd.sums();
-    for scores in row.chunks_exact_mut(S::LANES) {
-        let e = exp_of_sum(simd, simd.sub(load(simd, scores), shift), simd.zero());
-        sums = simd.accumulate(sums, e);
-        store(simd, scores, e);
-    }
-    let mut sum = simd.total(sums);
-    if sink > f32::NEG_INFINITY {
-        sum += f64::from(sink - max).exp();
-    }
-    // The reciprocal in two parts makes the product as good as a division.
-    let inverse = 1.0 / sum;
-    let high = inverse as f32;
-    let low = simd.splat((inverse - f64::from(high)) as f32);
-    let high = simd.splat(high);
-    map(
-        simd,
-        row,
-        #[inline(always)]
-        |e| simd.fma(e, high, simd.mul(e, low)),
-    );
-    Total { max, sum }
-}
-
-/// [`softmax`] of one row.
-struct SoftmaxRow<'a> {
-    row: &'a mut [f32],
-    sink: Option<f32>,
-}
-
-impl Kernel for SoftmaxRow<'_> {
-    type Output = Total;
+impl Kernel for Finish<'_, '_, '_, '_> {
+    type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> Total {
-        softmax(simd, self.row, self.sink)
+    fn run<S: Simd>(self, simd: S) {
+        let Finish { task, rows, block, mixed } = self;
+        let Task { pass, head, ref queries, .. } = *task;
+        let width = pass.layout.value_width();
+        for (i, row) in rows.iter().enumerate() {
+            let (index, keys) = (task.index(i), pass.k.tokens);
+            let inverse = row.total.inverse(simd);
+            if let Some(out) = pass.row_of(pass.lse, index, 1) {
+                out[0] = (row.total.log() + pass.score_lack(row)) as f32;
+            }
+            if let Some(out) = pass.row_of(pass.scores, index, keys) {
+                out[..row.seen.start].fill(f32::NEG_INFINITY);
+                out[row.seen.end..].fill(f32::NEG_INFINITY);
+            }
+            if let Some(out) = pass.row_of(pass.pattern, index, keys)
+                && !row.seen.is_empty()
+            {
+                let kept = &block.scores[i * block.stride + row.seen.start - block.first..];
+                copy_scaled(simd, &kept[..row.seen.len()], inverse, &mut out[row.seen.clone()]);
+            }
+            // Rows of z, by token, are cut into heads.
+            let place = (queries.start + i) * pass.q.n_heads + head;
+            if let Some(out) = pass.row_of(pass.z, place, pass.v.d_head) {
+                copy_scaled(simd, &mixed[i * width..][..pass.v.d_head], inverse, out);
+            }
+        }
+    }
+}
+
+/// Weights of some queries, rows `stride` apart, the first of which is that of the first key of `run`.
+struct Weights<'w> {
+    numbers: &'w [f32],
+    stride: usize,
+    run: &'w Run,
+}
+
+/// `mixed += weights · values`, or `mixed = …` if it was empty.
+///
+/// `mixed` has room for values in whole groups, `part` for a row of a panel each.
+fn add_values(
+    compute: &Compute,
+    layout: Layout,
+    weights: Weights,
+    values: &[f32],
+    mixed: &mut [f32],
+    part: &mut [f32],
+) {
+    let Run { rows, keys } = weights.run;
+    let width = layout.value_width();
+    let mixed = &mut mixed[rows.start * width..rows.end * width];
+    for columns in layout.value_panels() {
+        let panel = layout.values(values, &columns, keys);
+        compute.isa().run(Product {
+            rows: rows.len(),
+            depth: keys.len(),
+            columns: columns.len(),
+            a: weights.numbers,
+            a_stride: weights.stride,
+            b: Numbers::F32(panel),
+            b_stride: columns.len(),
+            c: part,
+            c_stride: PANEL,
+            wide: &mut [],
+            upcoming: panel.as_ptr().wrapping_add(panel.len()).cast(),
+            landing: None,
+        });
+        for (mixed, part) in mixed.chunks_exact_mut(width).zip(part.chunks_exact(PANEL)) {
+            let part = &part[..columns.len()];
+            mixed[columns.clone()].iter_mut().zip(part).for_each(|(mixed, part)| *mixed += part);
+        }
     }
 }
 
@@ -522,7 +581,7 @@ impl Kernel for SoftmaxRow<'_> {
 /// the log-sum-exp of each row into `lse` `[heads, queries]`.
 ///
 /// For a pass whose scores were rewritten. Rows and sinks are treated as
-/// [`attend`] treats them, to the bit.
+/// [`attend`] treats them.
 ///
 /// # Panics
 /// When sizes do not fit together.
@@ -549,7 +608,7 @@ pub fn softmax_rows(
         with_scratch(keys.next_multiple_of(GROUP), |row| {
             row[..keys].copy_from_slice(&scores[i * keys..][..keys]);
             row[keys..].fill(f32::NEG_INFINITY);
-            let total = compute.isa().run(SoftmaxRow { row: &mut *row, sink });
+            let total = compute.isa().run(SoftmaxRow { row: &mut *row, sink, block: KEYS });
             out.copy_from_slice(&row[..keys]);
             if let Some(lse) = lse {
                 // SAFETY: this task alone has this row.
@@ -569,71 +628,40 @@ pub fn softmax_rows(
 /// # Panics
 /// When sizes do not fit together.
 pub fn mix(compute: &Compute, pattern: &[f32], n_heads: usize, v: Heads, z: &mut [f32]) {
-    let keys = v.tokens;
-    let queries = z.len() / (n_heads * v.d_head).max(1);
-    assert_eq!(z.len(), queries * n_heads * v.d_head, "z [queries, heads * d_head]");
+    let (keys, d_value) = (v.tokens, v.d_head);
+    let queries = z.len() / (n_heads * d_value).max(1);
+    assert_eq!(z.len(), queries * n_heads * d_value, "z [queries, heads * d_head]");
     assert_eq!(pattern.len(), n_heads * queries * keys, "pattern [heads, queries, keys]");
-    let len = packed_values_len(&v);
-    with_scratch(v.n_heads * len, |packed| {
-        pack_values(compute, &v, packed);
-        let z = Shared::new(z);
-        let rows = block_rows(keys);
-        let blocks = queries.div_ceil(rows);
-        compute.for_each_chunk(n_heads * blocks, |task| {
-            let (head, block) = (task / blocks, task % blocks);
-            let queries_here = block * rows..queries.min((block + 1) * rows);
-            let numbers = &pattern[(head * queries + queries_here.start) * keys..];
-            let rows = Weights { numbers, stride: keys, keys: 0..keys };
-            let values = &packed[head * v.n_heads / n_heads * len..][..len];
-            mix_block(compute, rows, &v, values, (head, n_heads), queries_here, z);
+    // Values alone: keys without width.
+    let k = Heads { d_head: 0, ..v };
+    let layout = Layout::new(&k, d_value);
+    let (len, width) = (layout.len(), layout.value_width());
+    with_scratch(v.n_heads * len, |memory| {
+        for_each_part(compute, memory, len, |head, memory| {
+            let to = Shared::new(memory);
+            compute.isa().run(Pack { k: &k, v: &v, head, tokens: 0..keys, causal: false, layout, to });
         });
-    });
-}
-
-/// Weights of some queries; those outside of `keys` are zero.
-struct Weights<'a> {
-    numbers: &'a [f32],
-    stride: usize,
-    keys: Range<usize>,
-}
-
-/// The mixed values of one head and some queries, written into `z`.
-fn mix_block(
-    compute: &Compute,
-    weights: Weights,
-    v: &Heads,
-    values: &[f32],
-    (head, n_heads): (usize, usize),
-    queries: Range<usize>,
-    z: Shared<f32>,
-) {
-    let keys = weights.keys;
-    with_scratch(queries.len() * PANEL, |mixed| {
-        let mut at = 0;
-        for columns in value_panels(v.d_head) {
-            let width = columns.len().next_multiple_of(GROUP);
-            compute.isa().run(Product {
-                rows: queries.len(),
-                depth: keys.len(),
-                columns: columns.len(),
-                a: &weights.numbers[keys.start..],
-                a_stride: weights.stride,
-                b: Numbers::F32(&values[at + keys.start * width..at + keys.end * width]),
-                b_stride: width,
-                c: mixed,
-                c_stride: PANEL,
-                wide: &mut [],
-                upcoming: values.as_ptr().wrapping_add(at + v.tokens * width).cast(),
-                landing: (std::ptr::null(), 0), // scratch, which is in the cache
+        let z = Shared::new(z);
+        let tasks = queries.div_ceil(ROWS);
+        compute.for_each_chunk(n_heads * tasks, |task| {
+            let (head, from) = (task / tasks, task % tasks * ROWS);
+            let rows = queries.min(from + ROWS) - from;
+            let packed = layout.read(&memory[head * v.n_heads / n_heads * len..][..len]);
+            let run = Run { rows: 0..rows, keys: 0..keys };
+            let numbers = &pattern[(head * queries + from) * keys..];
+            let weights = Weights { numbers, stride: keys, run: &run };
+            with_scratch(rows * (width + PANEL), |scratch| {
+                let (mixed, part) = scratch.split_at_mut(rows * width);
+                mixed.fill(0.0);
+                add_values(compute, layout, weights, packed.values, mixed, part);
+                for i in 0..rows {
+                    let row = ((from + i) * n_heads + head) * d_value;
+                    // SAFETY: this task alone has this head and these queries.
+                    #[allow(unsafe_code)]
+                    let z = unsafe { z.part(row..row + d_value) };
+                    z.copy_from_slice(&mixed[i * width..][..d_value]);
+                }
             });
-            for (query, mixed) in queries.clone().zip(mixed.chunks_exact(PANEL)) {
-                let row = (query * n_heads + head) * v.d_head;
-                // SAFETY: this task alone has this head and these queries.
-                #[allow(unsafe_code)]
-                let z = unsafe { z.part(row + columns.start..row + columns.end) };
-                z.copy_from_slice(&mixed[..columns.len()]);
-            }
-            at += v.tokens * width;
-        }
+        });
     });
 }

@@ -219,4 +219,23 @@ impl Simd for Avx2 {
         // does not know this one does nothing.
         unsafe { asm!("prefetchw [{}]", in(reg) to, options(nostack, preserves_flags, readonly)) }
     }
+
+    #[inline(always)]
+    fn shift_exponent(self, x: __m256, shifted: __m256) -> __m256 {
+        // SAFETY: `self` proves AVX2.
+        unsafe {
+            let exponent = _mm256_slli_epi32::<23>(_mm256_castps_si256(shifted));
+            _mm256_castsi256_ps(_mm256_add_epi32(exponent, _mm256_castps_si256(x)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn accumulate_from(self, sums: [__m256d; 2], from: *const f32) -> [__m256d; 2] {
+        // SAFETY: `self` proves AVX; the caller answers for the pointer.
+        unsafe {
+            let low = _mm256_cvtps_pd(_mm_loadu_ps(from));
+            let high = _mm256_cvtps_pd(_mm_loadu_ps(from.add(4)));
+            [_mm256_add_pd(sums[0], low), _mm256_add_pd(sums[1], high)]
+        }
+    }
 }

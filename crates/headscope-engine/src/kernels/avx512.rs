@@ -89,8 +89,10 @@ impl Simd for Avx512 {
 
     #[inline(always)]
     fn select_less(self, a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 {
+        // Asked the other way round, so that a `yes` of zero becomes part of the
+        // instruction that computes `no`.
         // SAFETY: `self` proves AVX-512F.
-        unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), no, yes) }
+        unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_NLT_UQ>(a, b), yes, no) }
     }
 
     #[inline(always)]
@@ -216,5 +218,24 @@ impl Simd for Avx512 {
         // SAFETY: a prefetch reads nothing that the program could see, and a processor that
         // does not know this one does nothing.
         unsafe { asm!("prefetchw [{}]", in(reg) to, options(nostack, preserves_flags, readonly)) }
+    }
+
+    #[inline(always)]
+    fn shift_exponent(self, x: __m512, shifted: __m512) -> __m512 {
+        // SAFETY: `self` proves AVX-512F.
+        unsafe {
+            let exponent = _mm512_slli_epi32::<23>(_mm512_castps_si512(shifted));
+            _mm512_castsi512_ps(_mm512_add_epi32(exponent, _mm512_castps_si512(x)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn accumulate_from(self, sums: [__m512d; 2], from: *const f32) -> [__m512d; 2] {
+        // SAFETY: `self` proves AVX-512F; the caller answers for the pointer.
+        unsafe {
+            let low = _mm512_cvtps_pd(_mm256_loadu_ps(from));
+            let high = _mm512_cvtps_pd(_mm256_loadu_ps(from.add(8)));
+            [_mm512_add_pd(sums[0], low), _mm512_add_pd(sums[1], high)]
+        }
     }
 }

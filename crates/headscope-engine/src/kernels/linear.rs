@@ -316,7 +316,10 @@ impl<W: AsStored> Task<'_, W> {
                 c_stride: PANEL,
                 wide,
                 upcoming,
-                landing: (self.out.address(self.rows.start * layer.n_out + self.panel * PANEL), layer.n_out),
+                landing: Some((
+                    self.out.address(self.rows.start * layer.n_out + self.panel * PANEL),
+                    layer.n_out,
+                )),
             });
             let bias = layer.bias.as_deref().map(|bias| &bias[self.panel * PANEL..][..columns]);
             let Task { panel, rows, epilogue, out, .. } = self;

@@ -44,21 +44,44 @@ fn exp<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
 
 /// `exp(x + small)` within 1 ulp, as if x had more digits, for x ≤ 88 and |small| ≤ 0.05.
 ///
-/// It is `2^n exp(r)` with |r| ≤ ln(2)/2, by a polynomial that is off by 3.2e-9,
-/// a twentieth of an ulp.
+/// It is `2^n exp(r)` with |r| ≤ ln(2)/2.
 #[inline(always)]
-pub(super) fn exp_of_sum<S: Simd>(simd: S, x: S::Vector, small: S::Vector) -> S::Vector {
+fn exp_of_sum<S: Simd>(simd: S, x: S::Vector, small: S::Vector) -> S::Vector {
     let (min, round) = (simd.splat(EXP_MIN), simd.splat(ROUND));
     let bounded = simd.select_less(x, min, min, x);
     let shifted = simd.fma(bounded, simd.splat(std::f32::consts::LOG2_E), round);
     let n = simd.sub(shifted, round);
     let r = simd.fma(n, simd.splat(-LN2_HIGH), bounded);
     let r = simd.add(simd.fma(n, simd.splat(-LN2_LOW), r), small);
+    let y = simd.mul(exp_of_rest(simd, r), simd.power_of_two(shifted));
+    simd.select_less(x, min, simd.zero(), y)
+}
+
+/// Below, a weight counts as zero: 2^-125 of the largest of its row, the last power of two
+/// of which `exp(r)` times it, which may be 0.7 of it, is still a normal number.
+const WEIGHT_MIN: f32 = -86.64;
+
+/// `exp(x)` within 1 ulp for x ≤ 88, and zero below [`WEIGHT_MIN`], -inf included.
+///
+/// [`exp_of_sum`] with less to do: no bounds, since what is below becomes zero whatever was
+/// computed for it, and instead of a product with `2^n` one addition to the exponent.
+#[inline(always)]
+pub(super) fn exp_of_difference<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
+    let round = simd.splat(ROUND);
+    let shifted = simd.fma(x, simd.splat(std::f32::consts::LOG2_E), round);
+    let n = simd.sub(shifted, round);
+    let r = simd.fma(n, simd.splat(-LN2_HIGH), x);
+    let r = simd.fma(n, simd.splat(-LN2_LOW), r);
+    let e = simd.shift_exponent(exp_of_rest(simd, r), shifted);
+    simd.select_less(x, simd.splat(WEIGHT_MIN), simd.zero(), e)
+}
+
+/// `exp(r)` for |r| ≤ ln(2)/2, by a polynomial that is off by 3.2e-9, a twentieth of an ulp.
+#[inline(always)]
+fn exp_of_rest<S: Simd>(simd: S, r: S::Vector) -> S::Vector {
     let q = [0.001_395_060_3, 0.008_368_953, 0.041_666_204, 0.166_665_18, 0.5];
     let q = polynomial(simd, r, q);
-    let e = simd.add(simd.splat(1.0), simd.fma(simd.mul(r, r), q, r));
-    let y = simd.mul(e, simd.power_of_two(shifted));
-    simd.select_less(x, min, simd.zero(), y)
+    simd.add(simd.splat(1.0), simd.fma(simd.mul(r, r), q, r))
 }
 
 #[inline(always)]

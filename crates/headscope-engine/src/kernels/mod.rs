@@ -49,7 +49,8 @@
 //!
 //! # Attention
 //!
-//! Packs keys as panels and values as rows of panels, and uses the same tile; `attend.rs` tells
+//! Packs keys as panels and values as rows of panels, and uses the same tile, for a block of queries
+//! and a block of keys at a time: a text of any length stays within the caches. `attend.rs` tells
 //! the rest, and why patterns come out nearer to the truth than PyTorch's.
 //!
 //! # Weights that are not finite

@@ -10,15 +10,20 @@
 //! atomic word: a worker that wakes late finds the job closed and leaves, and
 //! the caller waits only for those that joined. The caller never waits for a
 //! sleeping thread.
+//!
+//! Several threads may call one pool: they take turns, job by job, and a turn is
+//! kept for a millisecond's worth of jobs, because handing it over at every job
+//! would wake a thread for each. Two passes at once therefore both go on, and
+//! take together as long as one after the other.
 #![allow(unsafe_code)] // The borrowed closure of a job crosses to threads that outlive it.
 
 use super::Isa;
 use std::any::Any;
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 /// Where arithmetic happens: an instruction set and a pool of threads.
@@ -52,11 +57,30 @@ struct Shared {
     next: AtomicUsize,
     stop: AtomicBool,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
-    /// Held by the caller whose job it is.
-    caller: Mutex<()>,
+    /// Whose turn it is to open jobs.
+    turn: Mutex<Turn>,
+    turn_ends: Condvar,
     sleepers: AtomicUsize,
     sleep: Mutex<()>,
     wake: Condvar,
+}
+
+/// How long a caller keeps its turn while others wait.
+const TURN: Duration = Duration::from_millis(1);
+
+/// Whose job the pool does. A caller is a thread that is not inside of a chunk.
+struct Turn {
+    /// Whether a job is being done.
+    busy: bool,
+    /// The caller of the last job, and since when no other had a turn.
+    caller: Option<ThreadId>,
+    since: Instant,
+    waiting: usize,
+}
+
+thread_local! {
+    /// Whether this thread is inside of a chunk of some pool.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
 #[derive(Clone, Copy)]
@@ -65,7 +89,7 @@ struct Job {
     run: *const (dyn Fn(usize) + Sync),
 }
 
-// SAFETY: `job` is written only by the thread that holds `caller` while no
+// SAFETY: `job` is written only by the thread whose turn it is, while no
 // thread has joined, and read only by threads that joined an open job; both go
 // through `state` with acquire and release. The closure is `Sync`.
 unsafe impl Sync for Shared {}
@@ -106,17 +130,24 @@ impl Compute {
     /// Calls `f(0)` to `f(n - 1)`, each once, on all threads and in no
     /// particular order, and returns when all are done.
     ///
-    /// While another thread uses the pool, and inside of a chunk, the calling
-    /// thread does all chunks itself.
+    /// While another thread's job runs, the calling thread waits for its turn.
+    /// Inside of a chunk, of this pool or another, it does all chunks itself; so a
+    /// chunk must not wait for another thread that calls its pool.
     ///
     /// # Panics
     /// When a chunk panics: its panic continues here, once no chunk runs any
     /// more. Some chunks may then not have been called.
     pub fn for_each_chunk(&self, n: usize, f: impl Fn(usize) + Sync) {
+        if n <= 1 || self.0.workers.is_empty() || INSIDE.get() {
+            (0..n).for_each(f);
+            return;
+        }
         let shared = &*self.0.shared;
-        match shared.try_caller() {
-            Some(_caller) if n > 1 && !self.0.workers.is_empty() => shared.run(n, &f),
-            _ => (0..n).for_each(f),
+        shared.begin_turn();
+        let panic = shared.run(n, &f);
+        shared.end_turn();
+        if let Some(panic) = panic {
+            resume_unwind(panic);
         }
     }
 }
@@ -146,23 +177,43 @@ impl Shared {
             next: AtomicUsize::new(0),
             stop: AtomicBool::new(false),
             panic: Mutex::new(None),
-            caller: Mutex::new(()),
+            turn: Mutex::new(Turn { busy: false, caller: None, since: Instant::now(), waiting: 0 }),
+            turn_ends: Condvar::new(),
             sleepers: AtomicUsize::new(0),
             sleep: Mutex::new(()),
             wake: Condvar::new(),
         }
     }
 
-    fn try_caller(&self) -> Option<MutexGuard<'_, ()>> {
-        match self.caller.try_lock() {
-            Ok(guard) => Some(guard),
-            Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(std::sync::TryLockError::WouldBlock) => None,
+    /// Waits until the pool is free, and it is not for another to use it.
+    fn begin_turn(&self) {
+        let me = Some(std::thread::current().id());
+        let mut turn = lock(&self.turn);
+        while turn.busy || turn.waiting > 0 && turn.caller == me && turn.since.elapsed() >= TURN {
+            turn.waiting += 1;
+            // The last caller may not come back: then nobody tells of the end of its turn.
+            let (guard, _) = self.turn_ends.wait_timeout(turn, TURN).unwrap_or_else(PoisonError::into_inner);
+            turn = guard;
+            turn.waiting -= 1;
+        }
+        turn.busy = true;
+        if turn.caller != me {
+            turn.caller = me;
+            turn.since = Instant::now();
         }
     }
 
-    /// Runs a job from opening to closing. The caller holds `caller`.
-    fn run(&self, chunks: usize, f: &(dyn Fn(usize) + Sync)) {
+    fn end_turn(&self) {
+        let mut turn = lock(&self.turn);
+        turn.busy = false;
+        if turn.waiting > 0 && turn.since.elapsed() >= TURN {
+            self.turn_ends.notify_all();
+        }
+    }
+
+    /// Runs a job from opening to closing, in the turn of the calling thread.
+    /// Returns the panic of a chunk.
+    fn run(&self, chunks: usize, f: &(dyn Fn(usize) + Sync)) -> Option<Box<dyn Any + Send>> {
         // SAFETY: only the lifetime changes. The pointer is followed by threads
         // that joined, and this function returns after all of them have left.
         let run = unsafe {
@@ -180,10 +231,7 @@ impl Shared {
         }
         self.take_chunks(job);
         self.close();
-        let panic = lock(&self.panic).take();
-        if let Some(panic) = panic {
-            resume_unwind(panic);
-        }
+        lock(&self.panic).take()
     }
 
     /// Closes the job and waits until the threads that joined have left.
@@ -207,6 +255,7 @@ impl Shared {
     fn take_chunks(&self, job: Job) {
         // SAFETY: called between opening and closing, see `run` and `join`.
         let run = unsafe { &*job.run };
+        INSIDE.set(true);
         let result = catch_unwind(AssertUnwindSafe(|| {
             loop {
                 let chunk = self.next.fetch_add(1, Ordering::Relaxed);
@@ -216,6 +265,7 @@ impl Shared {
                 run(chunk);
             }
         }));
+        INSIDE.set(false);
         if let Err(panic) = result {
             self.next.store(job.chunks, Ordering::Relaxed);
             lock(&self.panic).get_or_insert(panic);

@@ -170,4 +170,15 @@ impl Simd for Portable {
     fn prefetch_first(self, _: *const u8) {}
 
     fn prefetch_to_write(self, _: *const u8) {}
+
+    #[inline(always)]
+    fn shift_exponent(self, x: Lanes, shifted: Lanes) -> Lanes {
+        each(|i| f32::from_bits((shifted[i].to_bits() << 23).wrapping_add(x[i].to_bits())))
+    }
+
+    #[inline(always)]
+    unsafe fn accumulate_from(self, sums: [f64; 4], from: *const f32) -> [f64; 4] {
+        // SAFETY: the caller answers for the pointer.
+        self.accumulate(sums, unsafe { self.load(from) })
+    }
 }

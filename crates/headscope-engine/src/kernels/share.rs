@@ -36,6 +36,17 @@ impl<'a, T> Shared<'a, T> {
         self.start.wrapping_add(index)
     }
 
+    /// Elements `range`, still to be taken in parts.
+    ///
+    /// # Panics
+    /// When the range is not within the slice.
+    pub(super) fn within(self, range: Range<usize>) -> Shared<'a, T> {
+        assert!(range.start <= range.end && range.end <= self.len, "a part of the slice");
+        // SAFETY: within the slice, as asserted, or one beyond its end if nothing is left.
+        let start = unsafe { self.start.add(range.start) };
+        Shared { start, len: range.len(), lifetime: PhantomData }
+    }
+
     /// Elements `range`.
     ///
     /// # Safety

@@ -119,6 +119,17 @@ pub(super) trait Simd: Copy {
 
     /// The same, for a line that will be written.
     fn prefetch_to_write(self, to: *const u8);
+
+    /// `x * 2^n`, where the low bits of `shifted` hold the integer n, as for
+    /// [`Simd::power_of_two`]; x and the result are normal.
+    fn shift_exponent(self, x: Self::Vector, shifted: Self::Vector) -> Self::Vector;
+
+    /// `sums` and each of the numbers at `from`: widened on their way from memory,
+    /// they need no shuffle.
+    ///
+    /// # Safety
+    /// [`Simd::LANES`] numbers from `from` on may be read.
+    unsafe fn accumulate_from(self, sums: Self::Sums, from: *const f32) -> Self::Sums;
 }
 
 /// Work that is compiled once for every instruction set and started by [`super::Isa::run`].

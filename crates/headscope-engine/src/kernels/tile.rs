@@ -66,9 +66,9 @@ pub(super) struct Product<'a> {
     pub(super) wide: &'a mut [f32],
     /// What will probably be read after `b`; only ever prefetched.
     pub(super) upcoming: *const u8,
-    /// Where the rows of `c` will be stored once they are complete, and how far apart: only
-    /// ever prefetched.
-    pub(super) landing: (*const f32, usize),
+    /// Where the rows of `c` will be stored once they are complete, and how far apart, if not in
+    /// `c`: only ever prefetched.
+    pub(super) landing: Option<(*const f32, usize)>,
 }
 
 impl Kernel for Product<'_> {
@@ -98,7 +98,7 @@ impl Kernel for Product<'_> {
                 b_stride: self.b_stride,
                 c: self.c.as_mut_ptr(),
                 c_stride: self.c_stride,
-                landing: if last { self.landing } else { (self.c.as_ptr(), self.c_stride) },
+                landing: self.landing.filter(|_| last).unwrap_or((self.c.as_ptr(), self.c_stride)),
                 next,
                 next_lines: match self.b {
                     Numbers::Rows(rows) => PANEL * DEPTH * rows.size() / LINE,

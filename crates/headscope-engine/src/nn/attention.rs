@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use headscope_trace::{AttentionRule, AttnPoint, Point, Tensor};
+use headscope_trace::{AttentionRule, AttnPoint, Mask, Point, Tensor};
 
 use crate::kernels::{self, AttendRule, Attended, Heads};
 use crate::probe::Pass;
@@ -107,6 +107,7 @@ pub fn attend(
     let kernel_rule = AttendRule {
         scale: rule.scale as f32,
         keys: &may_see,
+        causal: is_causal(rule.mask),
         padding: pass.padding,
         soft_cap: rule.soft_cap,
         sink: rule.sink.as_deref(),
@@ -142,6 +143,11 @@ pub fn attend(
         kernels::mix(pass.compute, &pattern, heads, v, z.values_mut());
     }
     tap_z(z, heads, pass)
+}
+
+/// Whether no query sees a key after its own.
+pub(crate) fn is_causal(mask: Mask) -> bool {
+    matches!(mask, Mask::Causal | Mask::CausalWindow(_))
 }
 
 /// A large tensor on pages that the system may join, which spares most of the cost of first touching

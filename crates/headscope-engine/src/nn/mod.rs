@@ -8,6 +8,7 @@ mod attention;
 mod mlp;
 mod rotary;
 
+pub(crate) use attention::is_causal;
 pub use attention::{HeadLayout, Projection, attend};
 pub use mlp::GatedMlp;
 pub use rotary::{Rotary, rotate};

@@ -1,0 +1,43 @@
+//! A head's weights from recorded queries and keys.
+
+use headscope_trace::{Attn, AttnPoint, Tensor, Trace};
+
+use crate::kernels::{self, AttendRule, Attended, Compute, Heads};
+use crate::nn::is_causal;
+
+/// All weights of a head, `[queries, keys]`: recorded, or computed from queries and keys by the
+/// kernel of a pass, to the bit what a pass with the same instructions records.
+///
+/// [`Trace::pattern`] gives the same to within rounding and needs no engine, but sums in plain f64
+/// loops on one thread. `None` if neither pattern nor queries and keys were recorded, or there is no
+/// such head.
+pub fn pattern(compute: &Compute, trace: &Trace, attn: Attn, head: usize) -> Option<Tensor> {
+    let rule = trace.rule(attn).filter(|rule| head < rule.query_heads)?;
+    if let Some(pattern) = trace.get(attn.site(AttnPoint::Pattern)) {
+        return Some(pattern.index(head));
+    }
+    let q = trace.get(attn.site(AttnPoint::Q))?.index(head);
+    let k = trace.get(attn.site(AttnPoint::K))?.index(rule.key_head(head));
+    let (queries, keys) = (q.shape()[0], k.shape()[0]);
+    let sink = rule.sink.as_ref().map(|sink| &sink[head..=head]);
+    let padding = trace.encoding.padding();
+    let may_see = |query| rule.mask.keys(query, keys);
+    let rule = AttendRule {
+        scale: rule.scale as f32,
+        keys: &may_see,
+        causal: is_causal(rule.mask),
+        padding: padding.as_deref(),
+        soft_cap: rule.soft_cap,
+        sink,
+    };
+    let mut weights = kernels::zeros(queries * keys);
+    let out = Attended { pattern: Some(&mut weights), ..Attended::default() };
+    kernels::attend(compute, one_head(&q), one_head(&k), one_head(&k), rule, out);
+    Some(Tensor::new([queries, keys], weights))
+}
+
+/// `[tokens, d_head]` of one head.
+fn one_head(x: &Tensor) -> Heads<'_> {
+    let (tokens, d_head) = (x.shape()[0], x.shape()[1]);
+    Heads { data: x, n_heads: 1, tokens, d_head, head_stride: 0, token_stride: d_head }
+}
