@@ -22,7 +22,7 @@ pub fn read(compute: &Compute, bytes: usize) -> f64 {
     const PARTS: usize = 64;
     let part = (bytes / 4).div_ceil(PARTS).next_multiple_of(8 * PAGE);
     let mut memory = zeros(PARTS * part); // in huge pages, as weights are
-    compute_fill(&mut memory);
+    fill(&mut memory);
     let sum = AtomicU64::new(0);
     let best = [read_streams::<1>, read_streams::<2>, read_streams::<4>, read_streams::<8>, read_ahead]
         .into_iter()
@@ -43,7 +43,7 @@ const PAGE: usize = 1024;
 const LINE: usize = 16;
 
 /// Memory that was never written is all one page of zeros.
-fn compute_fill(memory: &mut [f32]) {
+fn fill(memory: &mut [f32]) {
     memory.iter_mut().for_each(|x| *x = 1.0);
 }
 

@@ -147,14 +147,14 @@ fn write_safetensors(path: &Path, dtype: Dtype, tensors: &[Tensor]) -> Result<()
             let x = mean + std * random.normal();
             match dtype {
                 Dtype::F32 => out.write_all(&x.to_le_bytes())?,
-                Dtype::Bf16 => out.write_all(&((x.to_bits() + 0x8000 >> 16) as u16).to_le_bytes())?,
+                Dtype::Bf16 => out.write_all(&(((x.to_bits() + 0x8000) >> 16) as u16).to_le_bytes())?,
             }
         }
     }
     Ok(out.flush()?)
 }
 
-/// SplitMix64.
+/// `SplitMix64`.
 struct Random(u64);
 
 impl Random {

@@ -18,7 +18,7 @@ pub fn description() -> String {
     let cache = fs::read_to_string("/sys/devices/system/cpu/cpu0/cache/index3/size").unwrap_or_default();
     let cache = match cache.trim() {
         "" => String::new(),
-        size => format!(", third-level cache {size} (shared with whoever else is on the machine)"),
+        size => format!(", third-level cache {size}"),
     };
     let system = std::env::consts::OS;
     format!(

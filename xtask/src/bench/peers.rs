@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use super::models::Model;
 use super::worker::Worker;
-use crate::tools::{self, cargo, command, finish, root, run, target};
+use crate::tools::{cargo, command, finish, root, run, target};
 
 /// Everything that can be started.
 pub struct Peers {
@@ -37,13 +37,13 @@ impl Peers {
     /// Builds what is ours and candle, and finds or installs the packages of Python.
     pub fn prepare() -> Result<Peers> {
         fs::create_dir_all(target().join("bench"))?;
-        let headscope = tools::release_binary()?;
-        run(".", &cargo(), &["build", "--release", "--locked", "--package", "headscope-bench"])?;
-        let ours = headscope.with_file_name(format!("headscope-bench{}", env::consts::EXE_SUFFIX));
+        let packages_of_ours = ["--package", "headscope-cli", "--package", "headscope-bench"];
+        run(".", &cargo(), &[&["build", "--release", "--locked"], &packages_of_ours[..]].concat())?;
+        let binary = |name| target().join("release").join(format!("{name}{}", env::consts::EXE_SUFFIX));
         let python = interpreter();
         let mut peers = Peers {
-            headscope,
-            ours,
+            headscope: binary("headscope"),
+            ours: binary("headscope-bench"),
             packages: packages(&python),
             python,
             candle: build_candle().ok(),

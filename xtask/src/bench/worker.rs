@@ -83,10 +83,10 @@ mod tests {
     use super::*;
 
     fn shell(script: &str) -> Worker {
-        std::fs::create_dir_all(target().join("bench")).unwrap();
+        std::fs::create_dir_all(target().join("bench")).expect("target is ours to write to");
         let mut command = Command::new("sh");
         command.args(["-c", script]);
-        Worker::start("a shell", command).unwrap()
+        Worker::start("a shell", command).expect("there is a shell")
     }
 
     #[test]
