@@ -8,6 +8,7 @@
 
 use std::fmt::{self, Display};
 use std::hint::black_box;
+use std::time::Duration;
 
 use divan::Bencher;
 use divan::counter::{BytesCount, ItemsCount};
@@ -17,7 +18,8 @@ use headscope_engine::kernels::{
 };
 
 fn main() {
-    divan::main();
+    // Enough for a steady minimum; `--max-time` takes another number of seconds.
+    divan::Divan::default().max_time(Duration::from_millis(300)).config_with_args().main();
 }
 
 fn compute(isa: Isa) -> Compute {
