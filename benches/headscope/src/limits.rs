@@ -22,9 +22,9 @@ pub fn read(compute: &Compute, bytes: usize) -> f64 {
     const PARTS: usize = 64;
     let part = (bytes / 4).div_ceil(PARTS).next_multiple_of(8 * PAGE);
     let mut memory = zeros(PARTS * part); // in huge pages, as weights are
-    fill(&mut memory);
+    memory.fill(1.0); // what was never written is all one page of zeros
     let sum = AtomicU64::new(0);
-    let best = [read_streams::<1>, read_streams::<2>, read_streams::<4>, read_streams::<8>, read_ahead]
+    let best = [read_streams::<1>, read_streams::<2>, read_streams::<4>, read_ahead]
         .into_iter()
         .map(|read| {
             fastest(|| {
@@ -41,11 +41,6 @@ pub fn read(compute: &Compute, bytes: usize) -> f64 {
 /// Numbers of a page of memory, and of a cache line.
 const PAGE: usize = 1024;
 const LINE: usize = 16;
-
-/// Memory that was never written is all one page of zeros.
-fn fill(memory: &mut [f32]) {
-    memory.iter_mut().for_each(|x| *x = 1.0);
-}
 
 /// Reads `STREAMS` stretches of memory side by side.
 fn read_streams<const STREAMS: usize>(memory: &[f32]) -> u32 {

@@ -42,7 +42,7 @@ pub fn measure(options: &Options, peers: &Peers, report: &mut Report) -> Result<
     for model in options.models.iter().filter(|model| !options.quick || model.name == "bert-base") {
         let rows = of_model(model, peers);
         report.say(format!("### {}, 16 tokens", model.name));
-        match take_turns(rows, if options.quick { 2 } else { 7 }) {
+        match take_turns(rows, if options.quick { 2 } else { 5 }) {
             Ok(table) => report.say(table),
             Err(error) => report.say(format!("Left out: {error:#}.")),
         }
@@ -52,7 +52,7 @@ pub fn measure(options: &Options, peers: &Peers, report: &mut Report) -> Result<
          `head_view` into a page.",
         PAIR[0], PAIR[1]
     ));
-    report.say(take_turns(cell(peers), if options.quick { 2 } else { 7 })?);
+    report.say(take_turns(cell(peers), if options.quick { 1 } else { 5 })?);
     Ok(())
 }
 
