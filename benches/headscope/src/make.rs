@@ -173,3 +173,21 @@ impl Random {
         (sum as f32 / 65536.0 - 2.0) * 3.0f32.sqrt()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_spread_as_a_normal_is_and_the_same_each_time() {
+        let sample = || -> Vec<f32> {
+            let mut random = Random(20);
+            (0..100_000).map(|_| random.normal()).collect()
+        };
+        let numbers = sample();
+        let mean = numbers.iter().sum::<f32>() / numbers.len() as f32;
+        let variance = numbers.iter().map(|x| (x - mean).powi(2)).sum::<f32>() / numbers.len() as f32;
+        assert!(mean.abs() < 0.02 && (variance - 1.0).abs() < 0.02, "{mean} {variance}");
+        assert_eq!(numbers, sample());
+    }
+}

@@ -71,3 +71,21 @@ fn dump(values: &[Tensor], path: &str) -> io::Result<()> {
     }
     out.flush()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dump_holds_every_second_row_of_128() {
+        let pattern = Tensor::new([2, 128, 3], (0..2 * 128 * 3).map(|i| i as f32).collect::<Vec<_>>());
+        let hidden = Tensor::new([128, 5], vec![0.5; 128 * 5]);
+        let path = std::env::temp_dir().join(format!("headscope-bench-{}.dump", std::process::id()));
+        dump(&[pattern, hidden], &path.display().to_string()).expect("a place for temporary files");
+        let bytes = std::fs::read(&path).expect("just written");
+        std::fs::remove_file(&path).expect("just read");
+        assert_eq!(bytes.len(), 4 * (2 * 64 * 3 + 64 * 5));
+        // The second row that is kept is row 2 of the first head.
+        assert_eq!(bytes[12..16], 6.0f32.to_le_bytes());
+    }
+}
