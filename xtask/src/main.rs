@@ -1,5 +1,6 @@
 //! `cargo xtask NAME`: what takes more than cargo.
 
+mod bench;
 mod sanitize;
 mod test;
 mod tools;
@@ -40,8 +41,8 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        about: "time the lesson's cell beside transformers and bertviz (needs them in Python)",
-        run: |args| tools::bench(args),
+        about: "time passes and whole processes beside PyTorch, ONNX Runtime and candle (installs them)",
+        run: bench::run,
     },
 ];
 

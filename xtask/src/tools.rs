@@ -48,11 +48,15 @@ pub fn cargo() -> String {
     env::var("CARGO").unwrap_or_else(|_| "cargo".into())
 }
 
+/// Where builds go.
+pub fn target() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |path| root().join(path))
+}
+
 /// Builds the binary as a user does, and says where it is.
 pub fn release_binary() -> Result<PathBuf> {
     run(".", &cargo(), &["build", "--release", "--locked", "--package", "headscope-cli"])?;
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    Ok(target.join("release").join(format!("headscope{}", env::consts::EXE_SUFFIX)))
+    Ok(target().join("release").join(format!("headscope{}", env::consts::EXE_SUFFIX)))
 }
 
 /// The Python to use: `PYTHON`, or `python3`.
@@ -73,15 +77,6 @@ pub fn python(script: &str, args: &[String]) -> Result<()> {
 
 /// Holds the binary against transformers.
 pub fn parity(args: &[String]) -> Result<()> {
-    with_binary("fixtures/parity.py", args)
-}
-
-/// Times the binary beside transformers and bertviz.
-pub fn bench(args: &[String]) -> Result<()> {
-    with_binary("benches/cell.py", args)
-}
-
-fn with_binary(script: &str, args: &[String]) -> Result<()> {
     let binary = release_binary()?.display().to_string();
-    python(script, &[&[binary], args].concat())
+    python("fixtures/parity.py", &[&[binary], args].concat())
 }

@@ -158,7 +158,7 @@ fn decoders_that_are_not_understood() {
     check(
         "llama",
         &|config| {
-            (config["num_key_value_heads"], config["num_attention_heads"]) = (json!(null), json!(u64::MAX))
+            (config["num_key_value_heads"], config["num_attention_heads"]) = (json!(null), json!(u64::MAX));
         },
         &["num_attention_heads is 18446744073709551615; expected fewer"],
     );
