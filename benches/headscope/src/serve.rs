@@ -13,6 +13,7 @@ use crate::limits;
 /// Loads the model and answers until there are no more lines.
 pub fn serve(folder: &str, compute: &Compute) -> Result<()> {
     let model = Model::load(&Checkpoint::open(folder)?, compute)?;
+    model.pack();
     println!("ready {}, {}", model.card().dtype, compute.isa());
     let mut text = Encoding::from_ids(&[], |_| String::new());
     for line in stdin().lines() {

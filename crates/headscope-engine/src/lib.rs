@@ -19,6 +19,7 @@ mod model;
 mod packer;
 mod pattern;
 mod probe;
+mod shelf;
 mod weights;
 
 pub use checkpoint::Checkpoint;

@@ -1,6 +1,7 @@
 //! A loaded model: texts in, traces out.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use headscope_trace::{AttentionRule, Attn, AttnPoint, Card, Encoding, Point, Site, Stack, Trace};
 use wildmatch::WildMatch;
@@ -12,6 +13,7 @@ use crate::kernels::Compute;
 use crate::models::{Limits, Network, family_of};
 use crate::packer::Packer;
 use crate::probe::{Pass, Probe, Recorder};
+use crate::shelf::Shelf;
 use crate::weights::Weights;
 
 /// A model that is ready to run.
@@ -20,6 +22,7 @@ pub struct Model {
     network: Box<dyn Network>,
     weights: Weights,
     packer: Packer,
+    shelf: Arc<Shelf>,
     compute: Compute,
 }
 
@@ -60,7 +63,7 @@ impl Model {
             ..Card::new(&checkpoint.id, family.model_type)
         };
         let packer = Packer::new(weights.layers());
-        Ok(Model { card, network, weights, packer, compute: compute.clone() })
+        Ok(Model { card, network, weights, packer, shelf: Arc::default(), compute: compute.clone() })
     }
 
     /// What it is called and how it computes.
@@ -121,7 +124,7 @@ impl Model {
     pub fn run(&self, text: &Encoding, probe: &mut dyn Probe) -> Result<(), EngineError> {
         self.check(text)?;
         let padding = text.padding();
-        let mut pass = Pass::new(probe, &self.compute, padding.as_deref());
+        let mut pass = Pass::new(probe, &self.compute, &self.shelf, padding.as_deref());
         self.network.forward(text, &mut pass);
         if !pass.is_finite() {
             self.weights.check_finite()?;

@@ -6,10 +6,12 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use headscope_trace::{Attn, AttnPoint, Point, Site, Stack, Tensor};
 
 use crate::kernels::Compute;
+use crate::shelf::Shelf;
 
 /// Looks at the values of a pass, or rewrites them.
 pub trait Probe {
@@ -122,12 +124,28 @@ pub struct Pass<'a> {
     stack: Stack,
     layer: usize,
     finite: Cell<bool>,
+    shelf: &'a Arc<Shelf>,
 }
 
 impl<'a> Pass<'a> {
     /// A pass at the bottom of a stack.
-    pub fn new(probe: &'a mut dyn Probe, compute: &'a Compute, padding: Option<&'a [bool]>) -> Pass<'a> {
-        Pass { probe, compute, padding, stack: Stack::Only, layer: 0, finite: Cell::new(true) }
+    pub(crate) fn new(
+        probe: &'a mut dyn Probe,
+        compute: &'a Compute,
+        shelf: &'a Arc<Shelf>,
+        padding: Option<&'a [bool]>,
+    ) -> Pass<'a> {
+        Pass { probe, compute, padding, stack: Stack::Only, layer: 0, finite: Cell::new(true), shelf }
+    }
+
+    /// A tensor that is about to be written whole: it may hold any numbers.
+    pub fn blank(&self, shape: &[usize]) -> Tensor {
+        self.shelf.blank(shape)
+    }
+
+    /// A tensor of zeros.
+    pub fn zeros(&self, shape: &[usize]) -> Tensor {
+        self.shelf.zeros(shape)
     }
 
     /// Notes that a product gave a number that is not finite: by a weight that is not, perhaps.

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::ops::Range;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -213,9 +212,9 @@ impl Container {
         let header =
             Header::read(bytes).map_err(|detail| TraceError::Container { file: file.into(), detail })?;
         let start = header.tensors.first().map_or(bytes.len(), |first| first.bytes.start);
-        let storage: Arc<Vec<f32>> = Arc::new(
-            bytes[start..].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
-        );
+        let values: Vec<f32> =
+            bytes[start..].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let all = Tensor::new([values.len()], values);
 
         let mut tensors = Vec::with_capacity(header.tensors.len());
         for Described { name, dtype, shape, bytes } in header.tensors {
@@ -224,7 +223,7 @@ impl Container {
                 let detail = format!("is {dtype} at byte {from}; expected aligned F32");
                 return Err(TraceError::Tensor { file: file.into(), name, detail });
             }
-            tensors.push((name, Tensor::view(shape, Arc::clone(&storage), from / 4..to / 4)));
+            tensors.push((name, all.part(shape, from / 4..to / 4)));
         }
         Ok(Container { metadata: header.metadata, tensors })
     }

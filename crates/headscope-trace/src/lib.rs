@@ -36,5 +36,5 @@ pub use encoding::{Encoding, Token};
 pub use error::TraceError;
 pub use file::write_atomically;
 pub use site::{Attn, AttnPoint, Point, Site, Stack};
-pub use tensor::Tensor;
+pub use tensor::{Heir, Tensor};
 pub use trace::{Card, Trace};

@@ -10,8 +10,24 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Tensor {
     shape: Vec<usize>,
-    storage: Arc<Vec<f32>>,
+    storage: Arc<Storage>,
     range: Range<usize>,
+}
+
+/// Who is given the values when no tensor holds them any more.
+pub type Heir = Arc<dyn Fn(Vec<f32>) + Send + Sync>;
+
+struct Storage {
+    values: Vec<f32>,
+    heir: Option<Heir>,
+}
+
+impl Drop for Storage {
+    fn drop(&mut self) {
+        if let Some(heir) = &self.heir {
+            heir(std::mem::take(&mut self.values));
+        }
+    }
 }
 
 impl Tensor {
@@ -20,8 +36,22 @@ impl Tensor {
     /// # Panics
     /// If the counts differ.
     pub fn new(shape: impl Into<Vec<usize>>, values: Vec<f32>) -> Tensor {
-        let range = 0..values.len();
-        Tensor::view(shape, Arc::new(values), range)
+        Tensor::over(shape.into(), Storage { values, heir: None })
+    }
+
+    /// The same, of values that `heir` is given when no tensor holds them any more: large memory is
+    /// worth keeping.
+    ///
+    /// # Panics
+    /// As [`new`](Tensor::new).
+    pub fn inherited(shape: impl Into<Vec<usize>>, values: Vec<f32>, heir: Heir) -> Tensor {
+        Tensor::over(shape.into(), Storage { values, heir: Some(heir) })
+    }
+
+    fn over(shape: Vec<usize>, storage: Storage) -> Tensor {
+        let range = 0..storage.values.len();
+        let whole = Tensor { shape: vec![range.len()], storage: Arc::new(storage), range };
+        whole.part(shape, 0..whole.len())
     }
 
     /// A tensor of zeros.
@@ -31,11 +61,11 @@ impl Tensor {
         Tensor::new(shape, values)
     }
 
-    /// A part of shared storage, so that many tensors can live in one buffer.
+    /// Some of the values, so that many tensors can live in one buffer.
     ///
     /// # Panics
-    /// If the range does not fit the shape or the storage.
-    pub fn view(shape: impl Into<Vec<usize>>, storage: Arc<Vec<f32>>, range: Range<usize>) -> Tensor {
+    /// If the range does not fit the shape or the tensor.
+    pub fn part(&self, shape: impl Into<Vec<usize>>, range: Range<usize>) -> Tensor {
         let shape = shape.into();
         assert_eq!(
             shape.iter().product::<usize>(),
@@ -43,8 +73,9 @@ impl Tensor {
             "a tensor of shape {shape:?} over {} values",
             range.len()
         );
-        assert!(range.end <= storage.len(), "a tensor over {range:?} of {} values", storage.len());
-        Tensor { shape, storage, range }
+        assert!(range.end <= self.len(), "a tensor over {range:?} of {} values", self.len());
+        let range = self.range.start + range.start..self.range.start + range.end;
+        Tensor { shape, storage: Arc::clone(&self.storage), range }
     }
 
     /// The size of each axis, outermost first.
@@ -54,7 +85,7 @@ impl Tensor {
 
     /// All values, in row-major order.
     pub fn values(&self) -> &[f32] {
-        &self.storage[self.range.clone()]
+        &self.storage.values[self.range.clone()]
     }
 
     /// All values for writing; copies them first if another tensor shares the storage.
@@ -63,7 +94,8 @@ impl Tensor {
             *self = Tensor::new(std::mem::take(&mut self.shape), self.values().to_vec());
         }
         let range = self.range.clone();
-        &mut Arc::get_mut(&mut self.storage).expect("the storage was just made ours alone")[range]
+        let storage = Arc::get_mut(&mut self.storage).expect("the storage was just made ours alone");
+        &mut storage.values[range]
     }
 
     /// Whether both are the same part of the same storage. A clone that was not written to is.
@@ -75,9 +107,11 @@ impl Tensor {
     pub fn into_values(self) -> Vec<f32> {
         let (start, end) = (self.range.start, self.range.end);
         match Arc::try_unwrap(self.storage) {
-            Ok(values) if start == 0 && end == values.len() => values,
-            Ok(values) => values[start..end].to_vec(),
-            Err(shared) => shared[start..end].to_vec(),
+            Ok(mut storage) if start == 0 && end == storage.values.len() => {
+                std::mem::take(&mut storage.values)
+            }
+            Ok(storage) => storage.values[start..end].to_vec(),
+            Err(shared) => shared.values[start..end].to_vec(),
         }
     }
 

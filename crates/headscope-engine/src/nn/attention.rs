@@ -98,11 +98,16 @@ pub fn attend(
     let (q, k, v) = (seen(tapped[0].as_ref(), q), seen(tapped[1].as_ref(), k), seen(tapped[2].as_ref(), v));
     let (heads, queries, keys) = (q.n_heads, q.tokens, k.tokens);
 
-    let mut z = Tensor::zeros([queries, heads * v.d_head]);
-    let build = |point, shape: &[usize]| pass.wants_attn(point).then(|| zeros(shape));
+    let mut z = pass.blank(&[queries, heads * v.d_head]);
+    let build = |point, shape: &[usize]| pass.wants_attn(point).then(|| pass.blank(shape));
     let mut scores = build(AttnPoint::Scores, &[heads, queries, keys]);
-    let mut pattern = build(AttnPoint::Pattern, &[heads, queries, keys]);
     let mut lse = build(AttnPoint::Lse, &[heads, queries]);
+    // What a mask leaves out of a pattern is not written.
+    let masked = rule.mask != Mask::Full || pass.padding.is_some();
+    let mut pattern = match masked {
+        true => pass.wants_attn(AttnPoint::Pattern).then(|| pass.zeros(&[heads, queries, keys])),
+        false => build(AttnPoint::Pattern, &[heads, queries, keys]),
+    };
     let may_see = |query| rule.mask.keys(query, keys);
     let kernel_rule = AttendRule {
         scale: rule.scale as f32,
@@ -148,12 +153,6 @@ pub fn attend(
 /// Whether no query sees a key after its own.
 pub(crate) fn is_causal(mask: Mask) -> bool {
     matches!(mask, Mask::Causal | Mask::CausalWindow(_))
-}
-
-/// A large tensor on pages that the system may join, which spares most of the cost of first touching
-/// them.
-fn zeros(shape: &[usize]) -> Tensor {
-    Tensor::new(shape, kernels::zeros(shape.iter().product()))
 }
 
 /// Pattern and log-sum-exp of rewritten scores.

@@ -21,8 +21,9 @@ impl GatedMlp {
     pub fn add_to(&self, residual: &Tensor, x: &Tensor, point: Point, pass: &mut Pass<'_>) -> Tensor {
         let gate_up = self.gate_up.forward(x, pass); // [tokens, 2 d_mlp]
         let (tokens, d_mlp) = (gate_up.shape()[0], gate_up.shape()[1] / 2);
-        let mut hidden = vec![0.0; tokens * d_mlp];
-        kernels::gate(pass.compute, &gate_up, d_mlp, self.activation, &mut hidden);
-        self.down.add_to(residual, &Tensor::new([tokens, d_mlp], hidden), point, pass)
+        let mut hidden = pass.blank(&[tokens, d_mlp]);
+        kernels::gate(pass.compute, &gate_up, d_mlp, self.activation, hidden.values_mut());
+        drop(gate_up); // its memory may serve the sum
+        self.down.add_to(residual, &hidden, point, pass)
     }
 }

@@ -45,18 +45,18 @@ impl Linear {
         }
         let addend = self.forward(x, pass);
         let addend = pass.tap(point, addend);
-        let mut sum = vec![0.0; addend.len()];
-        kernels::add(pass.compute, residual, &addend, &mut sum);
-        Tensor::new(addend.shape(), sum)
+        let mut sum = pass.blank(addend.shape());
+        kernels::add(pass.compute, residual, &addend, sum.values_mut());
+        sum
     }
 
     fn run(&self, x: &Tensor, epilogue: Epilogue<'_>, pass: &Pass<'_>) -> Tensor {
         let rows = x.shape()[0];
-        let mut out = vec![0.0; rows * self.0.n_out()];
-        if !self.0.forward(pass.compute, x, rows, epilogue, &mut out) {
+        let mut out = pass.blank(&[rows, self.0.n_out()]);
+        if !self.0.forward(pass.compute, x, rows, epilogue, out.values_mut()) {
             pass.found_not_finite();
         }
-        Tensor::new([rows, self.0.n_out()], out)
+        out
     }
 }
 
@@ -97,17 +97,10 @@ pub struct Norm {
 impl Norm {
     /// Normalises each row of `[tokens, width]`.
     pub fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Tensor {
-        let mut out = vec![0.0; x.len()];
-        kernels::layer_norm(
-            pass.compute,
-            x,
-            self.weight.len(),
-            &self.weight,
-            Some(&self.bias),
-            self.eps,
-            &mut out,
-        );
-        Tensor::new(x.shape(), out)
+        let (width, bias) = (self.weight.len(), Some(&self.bias[..]));
+        let mut out = pass.blank(x.shape());
+        kernels::layer_norm(pass.compute, x, width, &self.weight, bias, self.eps, out.values_mut());
+        out
     }
 }
 
@@ -122,9 +115,9 @@ pub struct RmsNorm {
 impl RmsNorm {
     /// Normalises each row of `[tokens, width]`.
     pub fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Tensor {
-        let mut out = vec![0.0; x.len()];
-        kernels::rms_norm(pass.compute, x, self.weight.len(), &self.weight, self.eps, &mut out);
-        Tensor::new(x.shape(), out)
+        let mut out = pass.blank(x.shape());
+        kernels::rms_norm(pass.compute, x, self.weight.len(), &self.weight, self.eps, out.values_mut());
+        out
     }
 
     /// Normalises some heads of each row of `[tokens, heads · d_head]`, in place.
