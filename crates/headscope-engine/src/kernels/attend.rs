@@ -596,6 +596,13 @@ pub fn softmax_rows(
 ) {
     assert_eq!(scores.len(), pattern.len(), "scores and pattern [heads, queries, keys]");
     if scores.is_empty() {
+        // Without keys a row has its sink alone.
+        if let Some(lse) = lse {
+            let rows = (lse.len() / n_heads.max(1)).max(1);
+            for (head, lse) in lse.chunks_mut(rows).enumerate() {
+                lse.fill(sink.map_or(f32::NEG_INFINITY, |sink| sink[head]));
+            }
+        }
         return;
     }
     let rows = scores.len() / keys;

@@ -14,7 +14,7 @@
 //! ```text
 //! x [rows, in]            panel p [in, 48]              sums [rows, 48]
 //! ┌───────────────┐       ┌──────────────┐              ┌──────────────┐
-//! │ 4 rows  ───▶  │   x   │ 128 inputs   │   ─ block ─▶ │ += 4 x 48    │ ─▶ + bias ─▶ GELU
+//! │ 8 rows  ───▶  │   x   │ 128 inputs   │   ─ block ─▶ │ += 8 x 48    │ ─▶ + bias ─▶ GELU
 //! │               │       │ (24 KiB: L1) │              │              │    or + residual
 //! └───────────────┘       │ …            │              └──────────────┘    ─▶ out [rows, out]
 //!                         └──────────────┘
@@ -34,18 +34,32 @@
 //!
 //! # Register tile
 //!
-//! `tile.rs` multiplies a few rows with a few registers of columns and keeps all sums in
-//! registers; the constants of `simd::Simd` say how many fit. On AVX-512 that is 4 rows x 3
-//! registers, twice: chains of 16 products, and the sums that chains are added to. Short chains
-//! are what makes sums exact (an error grows with the length of its chain; see below), and
-//! here they are free, since additions run beside multiply-adds. AVX2 has 16 registers and no room
-//! for both; its blocks are shorter instead. What is loaded per step, 4 numbers of x and 3
-//! registers of weights for 12 multiply-adds, stays below what the load units can do.
+//! `tile.rs` multiplies a few rows with a few registers of columns and keeps their sums in
+//! registers; the constants of `simd::Simd` say how many fit. On AVX-512 that is 8 rows x 3
+//! registers: each step loads 3 registers of weights and 8 numbers of x for 24 multiply-adds, half
+//! of what the load units can do, and 24 sums are three times what hides the latency of two
+//! multipliers. AVX2, with 16 registers, has 6 x 2.
 //!
-//! A block of 128 inputs of a panel stays in the first-level cache while all rows pass by, and
-//! meanwhile the next block is asked for, a few lines at a time: more at once would queue up
-//! behind each other (52 GB/s became 31). So few rows run at the speed of memory and many rows
-//! at the speed of the multipliers, with nothing to switch between the two.
+//! A sum is a tree of three levels: chains of 32 products, four of them a block, blocks the whole.
+//! Short chains are what makes sums exact (an error grows with the length of its chain; see
+//! below), and cost a twentieth of the time. The tree is the same for every instruction set, any number of
+//! rows and weights in any form, so a row's numbers depend on nothing but the row and the weights.
+//!
+//! The compiler must not be clever here: left alone, it loads what several steps need at once and
+//! moves sums to memory to make room, which took half the speed. `Simd::pin` is an empty
+//! line of assembly through which each sum passes, and keeps steps in their order.
+//!
+//! # What is asked for ahead
+//!
+//! A block of 128 inputs of a panel stays in the first-level cache while all rows pass by. With
+//! every four steps the tile asks for a little of what comes next: lines of the next block (spread
+//! evenly, for more at once would queue up behind each other: 52 GB/s became 31), a
+//! part of the eight rows of x that the next tile takes, and one of the lines where its own result will be
+//! stored, which another core wrote last and has to give up. So few rows run at the speed of
+//! memory and many rows at the speed of the multipliers, with nothing to switch between the two.
+//!
+//! 16-bit weights are widened on their way into registers when one tile takes all rows, and
+//! once into scratch in the first-level cache when several do.
 //!
 //! # Attention
 //!
@@ -63,10 +77,15 @@
 //!
 //! The same bits for any number of threads, because tasks split rows, columns and heads but never
 //! a sum. A row of a product does not even depend on the rows beside it. Softmax and norms add up
-//! in f64; exp and tanh are good to two ulps, GELU to two above zero and five below (`math.rs`). Against float64 runs of
-//! gte-small on 47 texts of 3 to 512 tokens, the largest error of a pattern is on average 0.12
-//! times PyTorch's (at worst 0.17) and that of the last hidden state 0.41 times (0.68) on AVX-512;
-//! elsewhere 0.17 (0.37) and 0.52 (1.14).
+//! in f64; exp and tanh are good to two ulps, GELU to two above zero and five below
+//! (`math.rs`). How far that is from float64, beside PyTorch, stands in `BENCHMARKS.md`.
+//!
+//! # Out of bounds
+//!
+//! `unsafe` is for instructions and pointers in innermost loops; what they may touch is asserted
+//! once, outside. `tests/kernels.rs` and `tests/attention.rs` hold every kernel to plain loops in f64 on odd
+//! shapes with every instruction set of the machine, and `cargo xtask sanitize` runs
+//! them under the address sanitizer.
 //!
 //! # Adding an instruction set
 //!
