@@ -41,7 +41,7 @@ pub fn measure(options: &Options, peers: &Peers, report: &mut Report) -> Result<
         "of the last hidden state",
     ]);
     for model in &options.models {
-        report.say(format!("### {}", capitalised(model.title)));
+        report.say(format!("### {}", model.title));
         for (i, &threads) in options.threads().iter().enumerate() {
             let checks = (i == 0).then_some(&mut agreement);
             match table(model, threads, options, peers, checks) {
@@ -60,11 +60,6 @@ pub fn measure(options: &Options, peers: &Peers, report: &mut Report) -> Result<
          hidden state. A difference above {TOLERANCE} in f32 ends the benchmark.\n\n{agreement}",
     ));
     Ok(())
-}
-
-fn capitalised(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// The times of all peers at all lengths.
