@@ -1,30 +1,12 @@
 //! Attention against plain loops in f64, on odd shapes, with every instruction
 //! set that this machine has.
 
+mod support;
+
 use headscope_engine::kernels::{AttendRule, Attended, Compute, Heads, Isa, attend, mix, softmax_rows};
 use proptest::prelude::*;
 use std::ops::Range;
-
-/// Numbers between -1 and 1, the same for the same seed.
-fn numbers(len: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed ^ 0x9e37_79b9_7f4a_7c15;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    };
-    (0..len).map(|_| next()).collect()
-}
-
-fn each_isa() -> impl Iterator<Item = Compute> {
-    Isa::available().into_iter().map(|isa| Compute::new(2, isa))
-}
-
-fn bits(x: &[f32]) -> Vec<u32> {
-    x.iter().map(|x| x.to_bits()).collect()
-}
-
-/// Half an ulp of 1.
-const EPS: f64 = 5.96e-8;
+use support::{EPS, bits, each_isa, numbers};
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]

@@ -1,22 +1,15 @@
 //! The kernels against plain loops in f64, on odd shapes, with every
 //! instruction set that this machine has.
 
+mod support;
+
 use half::{bf16, f16};
 use headscope_engine::kernels::{
     Activation, Compute, Dtype, Epilogue, Isa, Linear, Stored, Turns, add, gate, layer_norm, rms_norm,
     rms_norm_heads,
 };
 use proptest::prelude::*;
-
-/// Numbers between -1 and 1, the same for the same seed.
-fn numbers(len: usize, seed: u64) -> Vec<f32> {
-    let mut state = seed ^ 0x9e37_79b9_7f4a_7c15;
-    let mut next = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    };
-    (0..len).map(|_| next()).collect()
-}
+use support::{EPS, bits, each_isa, numbers};
 
 /// Bytes of a checkpoint and the numbers that they stand for.
 fn stored(dtype: Dtype, x: &[f32]) -> (Vec<u8>, Vec<f32>) {
@@ -34,17 +27,6 @@ fn stored(dtype: Dtype, x: &[f32]) -> (Vec<u8>, Vec<f32>) {
         }
     }
 }
-
-fn each_isa() -> impl Iterator<Item = Compute> {
-    Isa::available().into_iter().map(|isa| Compute::new(2, isa))
-}
-
-fn bits(x: &[f32]) -> Vec<u32> {
-    x.iter().map(|x| x.to_bits()).collect()
-}
-
-/// Half an ulp of 1.
-const EPS: f64 = 5.96e-8;
 
 fn dtypes() -> impl Strategy<Value = Dtype> {
     prop_oneof![Just(Dtype::F32), Just(Dtype::F16), Just(Dtype::Bf16)]

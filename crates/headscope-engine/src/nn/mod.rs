@@ -14,7 +14,6 @@ pub use mlp::GatedMlp;
 pub use rotary::{Rotary, rotate};
 
 use std::ops::Range;
-
 use std::sync::Arc;
 
 use headscope_trace::{Point, Tensor};
