@@ -8,7 +8,7 @@
 #![allow(unsafe_code)] // Registers read and written through pointers, each checked just before.
 
 use super::simd::Simd;
-use super::tile::{DEPTH, GROUP, PANEL};
+use super::tile::{Bf16, DEPTH, F16, GROUP, Number, PANEL};
 use super::{Dtype, Stored};
 
 /// The weights of [`PANEL`] outputs, each a row of a file.
@@ -85,27 +85,11 @@ impl<'a> Rows<'a> {
                     match dtype {
                         Dtype::F32 => turn_square(simd, &places, 4 * i, to),
                         Dtype::F16 => {
-                            for r in 0..GROUP {
-                                let row: *const u16 = places[r].add(2 * i).cast();
-                                for lane in (0..GROUP).step_by(S::LANES) {
-                                    simd.store(
-                                        square[r].as_mut_ptr().add(lane),
-                                        simd.load_f16(row.add(lane)),
-                                    );
-                                }
-                            }
+                            widen_square::<S, F16>(simd, &places, i, &mut square);
                             turn_square(simd, &beginnings(&square), 0, to);
                         }
                         Dtype::Bf16 => {
-                            for r in 0..GROUP {
-                                let row: *const u16 = places[r].add(2 * i).cast();
-                                for lane in (0..GROUP).step_by(S::LANES) {
-                                    simd.store(
-                                        square[r].as_mut_ptr().add(lane),
-                                        simd.load_bf16(row.add(lane)),
-                                    );
-                                }
-                            }
+                            widen_square::<S, Bf16>(simd, &places, i, &mut square);
                             turn_square(simd, &beginnings(&square), 0, to);
                         }
                     }
@@ -118,6 +102,28 @@ impl<'a> Rows<'a> {
                 }
                 // SAFETY: each row of the square has sixteen numbers.
                 unsafe { turn_square(simd, &beginnings(&square), 0, &mut block[i * PANEL + first..]) };
+            }
+        }
+    }
+}
+
+/// Widens numbers `i..i + 16` of each row, exactly.
+///
+/// # Safety
+/// They may be read, at any alignment.
+#[inline(always)]
+unsafe fn widen_square<S: Simd, N: Number>(
+    simd: S,
+    rows: &[*const u8; GROUP],
+    i: usize,
+    square: &mut Square,
+) {
+    for r in 0..GROUP {
+        for lane in (0..GROUP).step_by(S::LANES) {
+            // SAFETY: the caller answers for the rows; a register fits into those of a square.
+            unsafe {
+                let wide = N::load(simd, rows[r].cast::<N>().add(i + lane));
+                simd.store(square[r].as_mut_ptr().add(lane), wide);
             }
         }
     }

@@ -238,7 +238,7 @@ impl Numbers<'_> {
 }
 
 /// A number as a panel holds it.
-trait Number: Copy {
+pub(super) trait Number: Copy {
     /// Whether only whole panels are multiplied in this form: fewer tiles to compile.
     const WHOLE: bool;
 
@@ -252,12 +252,12 @@ trait Number: Copy {
 /// Bits of half precision.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-struct F16(#[allow(dead_code)] u16);
+pub(super) struct F16(#[allow(dead_code)] u16);
 
 /// Bits of bfloat16.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-struct Bf16(#[allow(dead_code)] u16);
+pub(super) struct Bf16(#[allow(dead_code)] u16);
 
 impl Number for f32 {
     const WHOLE: bool = false;
