@@ -15,10 +15,17 @@
 //! # Ok::<(), headscope_text::TextError>(())
 //! ```
 
+mod assembly;
+mod bpe;
+mod charsmap;
 mod encode;
 mod error;
+mod gguf;
 mod json;
 mod model;
+mod normalizer;
+mod parts;
+mod splitter;
 mod template;
 mod vocabulary;
 mod wordpiece;
@@ -27,16 +34,17 @@ use std::fs;
 use std::path::Path;
 
 use headscope_trace::Encoding;
-use tokenizers::{
-    DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper, TokenizerImpl,
-};
+use tokenizers::{DecoderWrapper, PostProcessorWrapper, TokenizerImpl};
+
+use normalizer::Normalizer;
+use splitter::Splitter;
 
 pub use error::{Part, TextError};
+pub use gguf::GgufVocabulary;
 pub use wordpiece::VocabOptions;
 
-/// The `tokenizers` crate around our splitter of words.
-type Pipeline =
-    TokenizerImpl<model::Model, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
+/// The `tokenizers` crate around parts of ours.
+type Pipeline = TokenizerImpl<model::Model, Normalizer, Splitter, PostProcessorWrapper, DecoderWrapper>;
 
 /// Turns texts into tokens, as the model's own tokenizer does.
 pub struct Tokenizer {
@@ -79,6 +87,16 @@ impl Tokenizer {
             None => VocabOptions::default(),
         };
         Tokenizer::from_vocab(&bytes, &options).map_err(|e| e.in_file(&vocab))
+    }
+
+    /// Builds the tokenizer that a GGUF file describes in its metadata, with the ids that
+    /// transformers gives for the same file.
+    ///
+    /// # Errors
+    /// If the vocabulary is of a kind that is not supported, or its lists do not fit together.
+    pub fn from_gguf(vocabulary: &GgufVocabulary) -> Result<Tokenizer, TextError> {
+        let fault = |detail| TextError::File { file: "the GGUF file's vocabulary".into(), detail };
+        vocabulary.pipeline().map(|pipeline| Tokenizer { pipeline }).map_err(fault)
     }
 
     /// Tokenizes a text or a pair of texts, with the special tokens that the model expects

@@ -2,11 +2,14 @@
 
 use serde::Deserialize;
 use tokenizers::AddedToken;
+use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
 
 use crate::model::{Model, WordPiece};
+use crate::normalizer::Normalizer;
+use crate::splitter::Splitter;
 use crate::vocabulary::Vocabulary;
 use crate::{Pipeline, TextError};
 
@@ -155,8 +158,9 @@ pub(crate) fn pipeline(bytes: &[u8], options: &VocabOptions) -> Result<Pipeline,
         options.do_lower_case,
     );
     let crate_fault = |e: tokenizers::Error| fault(e.to_string());
-    pipeline.with_normalizer(Some(normalizer)).map_err(crate_fault)?;
-    pipeline.with_pre_tokenizer(Some(BertPreTokenizer));
+    pipeline.with_normalizer(Some(Normalizer::of(normalizer))).map_err(crate_fault)?;
+    pipeline.with_pre_tokenizer(Some(Splitter::of(BertPreTokenizer)));
+    pipeline.with_decoder(Some(WordPieceDecoder::default()));
     pipeline.with_post_processor(Some(processor));
     pipeline.add_special_tokens(special).map_err(crate_fault)?;
     Ok(pipeline)
