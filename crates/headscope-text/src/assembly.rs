@@ -1,5 +1,7 @@
 //! From the parts of a tokenizer to one that runs, with the tokens that are added to its vocabulary.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 use tokenizers::processors::roberta::RobertaProcessing;
 use tokenizers::{AddedToken, DecoderWrapper, PostProcessorWrapper};
@@ -27,21 +29,53 @@ impl Parts {
     }
 }
 
-/// A token to be added, and whether it was given by its text alone.
+/// A token to be added to a vocabulary.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Addition {
-    pub(crate) token: AddedToken,
+    pub(crate) text: String,
+    /// Given by its text alone, and not with all that follows.
     pub(crate) plain: bool,
+    pub(crate) special: bool,
+    pub(crate) lstrip: bool,
+    pub(crate) rstrip: bool,
+    pub(crate) single_word: bool,
+    /// Whether it is looked for in the normalized text; special ones usually are not.
+    pub(crate) normalized: Option<bool>,
 }
 
 impl Addition {
     /// A special token given by its text alone.
     pub(crate) fn plain(text: impl Into<String>) -> Addition {
-        Addition { token: AddedToken::from(text, true), plain: true }
+        Addition {
+            text: text.into(),
+            plain: true,
+            special: true,
+            lstrip: false,
+            rstrip: false,
+            single_word: false,
+            normalized: None,
+        }
     }
 
-    pub(crate) fn full(token: AddedToken) -> Addition {
-        Addition { token, plain: false }
+    /// One that is looked for in the text as it was written.
+    pub(crate) fn verbatim(text: impl Into<String>, special: bool) -> Addition {
+        Addition { plain: false, special, normalized: Some(false), ..Addition::plain(text) }
+    }
+
+    /// One that takes spaces before it with it, as masks do; unless it says itself what it takes.
+    pub(crate) fn or_lstrip(self) -> Addition {
+        if self.plain { Addition { plain: false, lstrip: true, special: false, ..self } } else { self }
+    }
+
+    fn token(&self) -> AddedToken {
+        AddedToken {
+            content: self.text.clone(),
+            single_word: self.single_word,
+            lstrip: self.lstrip,
+            rstrip: self.rstrip,
+            normalized: self.normalized.unwrap_or(!self.special),
+            special: self.special,
+        }
     }
 }
 
@@ -58,13 +92,28 @@ impl Roles {
         self.0.push((role.to_owned(), token));
     }
 
+    pub(crate) fn get(&self, role: &str) -> Option<&Addition> {
+        self.0.iter().find(|(name, _)| name == role).map(|(_, addition)| addition)
+    }
+
     /// The text of the token with a role, `cls_token`.
     pub(crate) fn text(&self, role: &str) -> Option<&str> {
-        self.0.iter().find(|(name, _)| name == role).map(|(_, addition)| addition.token.content.as_str())
+        self.get(role).map(|addition| addition.text.as_str())
+    }
+
+    /// The same, with a mask that takes spaces before it with it.
+    pub(crate) fn with_lstrip_mask(&self) -> Roles {
+        let mut roles = self.clone();
+        for (role, addition) in &mut roles.0 {
+            if role == "mask_token" {
+                *addition = addition.clone().or_lstrip();
+            }
+        }
+        roles
     }
 
     pub(crate) fn texts(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(_, addition)| addition.token.content.as_str())
+        self.0.iter().map(|(_, addition)| addition.text.as_str())
     }
 }
 
@@ -72,26 +121,36 @@ impl Roles {
 /// with a role, then all others. One that is there already is not added again.
 pub(crate) fn add(
     pipeline: &mut Pipeline,
-    with_ids: impl IntoIterator<Item = AddedToken>,
+    with_ids: &[Addition],
     roles: &Roles,
     others: &[Addition],
 ) -> Result<(), String> {
     let there = pipeline.get_added_vocabulary().get_added_tokens_decoder();
-    let with_ids: Vec<_> =
-        with_ids.into_iter().filter(|token| !there.values().any(|old| old == token)).collect();
-    let known = |text: &str| there.values().chain(&with_ids).any(|token| token.content == text);
-    let mut new: Vec<Addition> = Vec::new();
+    let mut new: Vec<Addition> = with_ids.to_vec();
+    new.retain(|addition| !there.values().any(|old| *old == addition.token()));
+    let known: HashSet<&str> = there
+        .values()
+        .map(|old| old.content.as_str())
+        .chain(with_ids.iter().map(|a| a.text.as_str()))
+        .collect();
     for addition in roles.0.iter().map(|(_, addition)| addition).chain(others) {
-        if !known(&addition.token.content) && !new.contains(addition) {
+        if !known.contains(addition.text.as_str()) && !new.contains(addition) {
             new.push(addition.clone());
         }
     }
-    let with_role = |token: &AddedToken| roles.texts().any(|text| text == token.content);
-    let tokens: Vec<_> = with_ids
-        .into_iter()
-        .chain(new.into_iter().map(|addition| addition.token))
-        .map(|token| AddedToken { special: token.special || with_role(&token), ..token })
-        .collect();
+    let with_role: HashSet<&str> = roles.texts().collect();
+    for addition in &mut new {
+        addition.special |= with_role.contains(addition.text.as_str());
+    }
+    let tokens: Vec<_> = new.iter().map(Addition::token).collect();
+    pipeline.add_tokens(tokens).map_err(|e| e.to_string())?;
+    Ok(())
+}
+
+/// Adds all special tokens once more, so that they lose flags that files gave them, as Qwen 2's do.
+pub(crate) fn add_again(pipeline: &mut Pipeline, roles: &Roles, others: &[Addition]) -> Result<(), String> {
+    let texts = roles.texts().chain(others.iter().map(|addition| addition.text.as_str()));
+    let tokens: Vec<_> = texts.map(|text| AddedToken::from(text, true)).collect();
     pipeline.add_tokens(tokens).map_err(|e| e.to_string())?;
     Ok(())
 }

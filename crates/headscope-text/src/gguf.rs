@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use tokenizers::AddedToken;
 use tokenizers::normalizers::Prepend;
+use tokenizers::pre_tokenizers::metaspace::PrependScheme;
 
 use crate::assembly::{self, Addition, Frame, Parts, Roles};
 use crate::bpe::{self, Ids, Merge};
@@ -65,14 +66,14 @@ impl GgufVocabulary {
             }
         };
         let mut pipeline = parts.pipeline()?;
-        assembly::add(&mut pipeline, [], &roles, &[])?;
+        assembly::add(&mut pipeline, &[], &roles, &[])?;
         self.add_typed(&mut pipeline)?;
 
         let mut roles = self.roles()?;
         if self.architecture.starts_with("gemma") {
             roles.push("mask_token", Addition::plain("<mask>"));
         }
-        assembly::add(&mut pipeline, [], &roles, &[])?;
+        assembly::add(&mut pipeline, &[], &roles, &[])?;
         let begin = self.add_bos.unwrap_or(self.model == "llama") && roles.text("bos_token").is_some();
         let end = self.add_eos.unwrap_or(false) && roles.text("eos_token").is_some();
         let processor = Frame::ends(begin, end).processor(&pipeline, &roles)?;
@@ -101,7 +102,8 @@ impl GgufVocabulary {
     }
 
     fn llama(&self) -> Result<(Parts, Roles), String> {
-        let parts = parts::llama(ids(&self.tokens), self.merges(&self.tokens, self.scores())?, true)?;
+        let parts =
+            parts::llama(ids(&self.tokens), self.merges(&self.tokens, self.scores())?, PrependScheme::First)?;
         Ok((parts, roles(&[("bos_token", "<s>"), ("eos_token", "</s>"), ("unk_token", "<unk>")])))
     }
 
@@ -147,7 +149,7 @@ impl GgufVocabulary {
         let pieces: Vec<String> = self.tokens.iter().map(spelled).collect();
         let splitter = match self.pre.as_deref().and_then(words) {
             Some(pattern) => splitter::byte_level_by(pattern, false)?,
-            None => parts::gpt2_words(),
+            None => splitter::byte_level(false),
         };
         let parts = parts::byte_level(ids(&pieces), self.merges(&self.tokens, self.scores())?, splitter)?;
         let end = "<|endoftext|>";

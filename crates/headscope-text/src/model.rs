@@ -14,6 +14,7 @@ use tokenizers::models::wordpiece::WordPieceTrainer;
 use tokenizers::{Model as Splitter, ModelWrapper, Token};
 
 use crate::bpe;
+use crate::marian::Marian;
 use crate::vocabulary::Vocabulary;
 
 /// The kinds of model that a `tokenizer.json` may hold.
@@ -22,6 +23,7 @@ const KINDS: [&str; 4] = ["BPE", "WordPiece", "WordLevel", "Unigram"];
 /// A splitter of words.
 pub(crate) enum Model {
     WordPiece(WordPiece),
+    Marian(Marian),
     /// One of the crate's, with the id of words that it cannot split.
     Other {
         model: ModelWrapper,
@@ -100,6 +102,7 @@ impl Model {
     pub(crate) fn unknown(&self) -> Option<u32> {
         match self {
             Model::WordPiece(model) => model.vocab.id(&model.unk_token),
+            Model::Marian(model) => Some(model.unknown()),
             Model::Other { unknown, .. } => *unknown,
         }
     }
@@ -175,6 +178,7 @@ impl Splitter for Model {
                 format!("{word:?} needs the unknown token {:?}, which the vocabulary lacks", model.unk_token)
                     .into()
             }),
+            Model::Marian(model) => Ok(model.split(word)),
             Model::Other { model, .. } => model.tokenize(word),
         }
     }
@@ -182,6 +186,7 @@ impl Splitter for Model {
     fn token_to_id(&self, piece: &str) -> Option<u32> {
         match self {
             Model::WordPiece(model) => model.vocab.id(piece),
+            Model::Marian(model) => model.ids().get(piece).copied(),
             Model::Other { model, .. } => model.token_to_id(piece),
         }
     }
@@ -189,6 +194,7 @@ impl Splitter for Model {
     fn id_to_token(&self, id: u32) -> Option<String> {
         match self {
             Model::WordPiece(model) => model.vocab.piece(id).map(str::to_owned),
+            Model::Marian(model) => model.name(id).map(str::to_owned),
             Model::Other { model, .. } => model.id_to_token(id),
         }
     }
@@ -196,6 +202,7 @@ impl Splitter for Model {
     fn get_vocab(&self) -> HashMap<String, u32> {
         match self {
             Model::WordPiece(model) => model.vocab.iter().map(|(piece, id)| (piece.to_owned(), id)).collect(),
+            Model::Marian(model) => model.ids().clone(),
             Model::Other { model, .. } => model.get_vocab(),
         }
     }
@@ -203,20 +210,23 @@ impl Splitter for Model {
     fn get_vocab_size(&self) -> usize {
         match self {
             Model::WordPiece(model) => model.vocab.len(),
+            Model::Marian(model) => model.ids().len(),
             Model::Other { model, .. } => model.get_vocab_size(),
         }
     }
 
     fn save(&self, folder: &Path, prefix: Option<&str>) -> tokenizers::Result<Vec<PathBuf>> {
         match self {
-            Model::WordPiece(_) => Err("headscope reads vocabularies and writes none".into()),
+            Model::WordPiece(_) | Model::Marian(_) => {
+                Err("headscope reads vocabularies and writes none".into())
+            }
             Model::Other { model, .. } => model.save(folder, prefix),
         }
     }
 
     fn get_trainer(&self) -> TrainerWrapper {
         match self {
-            Model::WordPiece(_) => WordPieceTrainer::default().into(),
+            Model::WordPiece(_) | Model::Marian(_) => WordPieceTrainer::default().into(),
             Model::Other { model, .. } => model.get_trainer(),
         }
     }

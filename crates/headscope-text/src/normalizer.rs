@@ -1,6 +1,6 @@
 //! What is done to a text before it is split.
 
-use tokenizers::normalizers::{NFC, Replace};
+use tokenizers::normalizers::Replace;
 use tokenizers::{NormalizedString, NormalizerWrapper};
 
 use crate::charsmap::Charsmap;
@@ -43,9 +43,4 @@ pub(crate) fn rewrite(pattern: &str, content: &str) -> Result<Normalizer, String
 /// Writes every `from` as `to`.
 pub(crate) fn respell(from: &str, to: &str) -> Result<Normalizer, String> {
     Replace::new(from, to).map(Normalizer::of).map_err(|e| e.to_string())
-}
-
-/// Composed characters in place of letters with accents behind them.
-pub(crate) fn composed() -> Normalizer {
-    Normalizer::of(NFC)
 }

@@ -13,7 +13,7 @@ use tokenizers::{DecoderWrapper, SplitDelimiterBehavior};
 use crate::assembly::Parts;
 use crate::bpe::{self, Ids, Merge, Unknown};
 use crate::normalizer;
-use crate::splitter::{self, SPACE, Splitter};
+use crate::splitter::{SPACE, Splitter};
 
 /// GPT-2's: every text is a text of 256 letters, one for each byte.
 pub(crate) fn byte_level(ids: Ids, merges: Vec<Merge>, splitter: Splitter) -> Result<Parts, String> {
@@ -26,14 +26,13 @@ pub(crate) fn byte_level(ids: Ids, merges: Vec<Merge>, splitter: Splitter) -> Re
 }
 
 /// Llama's: the text is one word, spaces are `▁`, and characters without a piece are bytes.
-pub(crate) fn llama(ids: Ids, merges: Vec<Merge>, add_prefix_space: bool) -> Result<Parts, String> {
-    let scheme = if add_prefix_space { PrependScheme::First } else { PrependScheme::Never };
+pub(crate) fn llama(ids: Ids, merges: Vec<Merge>, scheme: PrependScheme) -> Result<Parts, String> {
     let unknown = Unknown { token: None, fused: true, as_bytes: true };
     Ok(Parts {
         model: bpe::model(ids, merges, unknown)?,
         normalizer: None,
         splitter: Some(Splitter::of(Metaspace::new(SPACE, scheme, false))),
-        decoder: Some(bytes_and_spaces(add_prefix_space)?),
+        decoder: Some(spaces_and(true, scheme != PrependScheme::Never)?),
     })
 }
 
@@ -46,15 +45,18 @@ pub(crate) fn gemma(ids: Ids, merges: Vec<Merge>, unk_token: &str) -> Result<Par
         model: bpe::model(ids, merges, unknown)?,
         normalizer: Some(normalizer::respell(" ", "\u{2581}")?),
         splitter: Some(Splitter::of(split)),
-        decoder: Some(bytes_and_spaces(false)?),
+        decoder: Some(spaces_and(true, false)?),
     })
 }
 
 /// Spaces for `▁`, characters for bytes; without the space before the text, if one was added.
-pub(crate) fn bytes_and_spaces(strip: bool) -> Result<DecoderWrapper, String> {
+pub(crate) fn spaces_and(bytes: bool, strip: bool) -> Result<DecoderWrapper, String> {
     let spaces = Replace::new("\u{2581}", " ").map_err(|e| e.to_string())?;
-    let mut steps: Vec<DecoderWrapper> =
-        vec![spaces.into(), ByteFallback::default().into(), Fuse::default().into()];
+    let mut steps: Vec<DecoderWrapper> = vec![spaces.into()];
+    if bytes {
+        steps.push(ByteFallback::default().into());
+    }
+    steps.push(Fuse::default().into());
     if strip {
         steps.push(Strip::new(' ', 1, 0).into());
     }
@@ -66,8 +68,3 @@ pub(crate) const QWEN2_WORDS: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\
 
 /// How Llama 3 splits words: digits by threes.
 pub(crate) const LLAMA3_WORDS: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
-
-/// GPT-2's words, which is what a byte-level tokenizer uses that names no others.
-pub(crate) fn gpt2_words() -> Splitter {
-    splitter::byte_level(false)
-}

@@ -7,15 +7,20 @@ use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{PreTokenizedString, SplitDelimiterBehavior};
 
-/// The splitters of the `tokenizers` crate.
+use crate::marian::{self, Spelling};
+
+/// The splitters of the `tokenizers` crate, and ours.
 pub(crate) enum Splitter {
     Crate(PreTokenizerWrapper),
+    /// Parts a language code from a text, and spells what is left.
+    Marian(Spelling),
 }
 
 impl tokenizers::PreTokenizer for Splitter {
     fn pre_tokenize(&self, text: &mut PreTokenizedString) -> tokenizers::Result<()> {
         match self {
             Splitter::Crate(splitter) => splitter.pre_tokenize(text),
+            Splitter::Marian(spelling) => text.split(|_, part| marian::pre_tokenize(spelling, part)),
         }
     }
 }
