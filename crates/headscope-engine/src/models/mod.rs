@@ -4,10 +4,13 @@
 //! [`nn`](crate::nn). Everything that can fail, fails in `load`.
 
 mod bert;
+mod camembert;
 mod llama;
 mod mistral;
 mod qwen2;
 mod qwen3;
+mod roberta;
+mod xlm_roberta;
 
 use headscope_trace::{AttentionRule, Attn, Encoding};
 
@@ -30,7 +33,16 @@ pub struct Family {
 pub type Load = fn(&Config, &Weights) -> Result<Box<dyn Network>, EngineError>;
 
 /// Every family, in the order of lists.
-pub const FAMILIES: &[Family] = &[bert::FAMILY, llama::FAMILY, mistral::FAMILY, qwen2::FAMILY, qwen3::FAMILY];
+pub const FAMILIES: &[Family] = &[
+    bert::FAMILY,
+    roberta::FAMILY,
+    xlm_roberta::FAMILY,
+    camembert::FAMILY,
+    llama::FAMILY,
+    mistral::FAMILY,
+    qwen2::FAMILY,
+    qwen3::FAMILY,
+];
 
 /// What a network takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,12 +5,16 @@
 //! is an argument.
 
 mod attention;
+mod masked_lm;
 mod mlp;
+mod post_norm;
 mod rotary;
 
 pub(crate) use attention::is_causal;
 pub use attention::{HeadLayout, Projection, attend};
+pub use masked_lm::{MaskedLm, MaskedLmNames, MaskedLmShape};
 pub use mlp::GatedMlp;
+pub use post_norm::{PostNorm, PostNormNames, PostNormShape};
 pub use rotary::{Rotary, rotate};
 
 use std::ops::Range;
