@@ -5,6 +5,7 @@
 
 mod bert;
 mod camembert;
+mod distilbert;
 mod llama;
 mod mistral;
 mod qwen2;
@@ -38,6 +39,7 @@ pub const FAMILIES: &[Family] = &[
     roberta::FAMILY,
     xlm_roberta::FAMILY,
     camembert::FAMILY,
+    distilbert::FAMILY,
     llama::FAMILY,
     mistral::FAMILY,
     qwen2::FAMILY,
