@@ -6,6 +6,7 @@
 mod bert;
 mod camembert;
 mod distilbert;
+mod electra;
 mod llama;
 mod mistral;
 mod qwen2;
@@ -40,6 +41,7 @@ pub const FAMILIES: &[Family] = &[
     xlm_roberta::FAMILY,
     camembert::FAMILY,
     distilbert::FAMILY,
+    electra::FAMILY,
     llama::FAMILY,
     mistral::FAMILY,
     qwen2::FAMILY,
