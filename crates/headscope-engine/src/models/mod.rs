@@ -3,6 +3,7 @@
 //! A family is its configuration, its weight names and its forward pass in the vocabulary of
 //! [`nn`](crate::nn). Everything that can fail, fails in `load`.
 
+mod albert;
 mod bert;
 mod camembert;
 mod distilbert;
@@ -42,6 +43,7 @@ pub const FAMILIES: &[Family] = &[
     camembert::FAMILY,
     distilbert::FAMILY,
     electra::FAMILY,
+    albert::FAMILY,
     llama::FAMILY,
     mistral::FAMILY,
     qwen2::FAMILY,
