@@ -280,7 +280,19 @@ impl At<'_> {
     /// As [`linear`](At::linear).
     pub fn layer_norm(&self, width: usize, eps: f32) -> Result<Norm, EngineError> {
         let (weight, bias) = if self.has("gamma") { ("gamma", "beta") } else { ("weight", "bias") };
-        Ok(Norm { weight: self.vector(weight, width)?, bias: self.vector(bias, width)?, eps })
+        Ok(Norm { weight: self.vector(weight, width)?, bias: Some(self.vector(bias, width)?), eps })
+    }
+
+    /// A normalisation from `weight` and, as the configuration says, `bias`.
+    ///
+    /// # Errors
+    /// As [`stacked`](At::stacked).
+    pub fn layer_norm_with(&self, width: usize, eps: f32, bias: bool) -> Result<Norm, EngineError> {
+        match bias {
+            true => self.layer_norm(width, eps),
+            false if self.has("bias") => Err(self.unexpected("bias")),
+            false => Ok(Norm { weight: self.vector("weight", width)?, bias: None, eps }),
+        }
     }
 
     /// A normalisation by the root mean square, from `weight`.

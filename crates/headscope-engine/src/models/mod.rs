@@ -10,6 +10,7 @@ mod distilbert;
 mod electra;
 mod llama;
 mod mistral;
+mod modernbert;
 mod qwen2;
 mod qwen3;
 mod roberta;
@@ -44,6 +45,7 @@ pub const FAMILIES: &[Family] = &[
     distilbert::FAMILY,
     electra::FAMILY,
     albert::FAMILY,
+    modernbert::FAMILY,
     llama::FAMILY,
     mistral::FAMILY,
     qwen2::FAMILY,

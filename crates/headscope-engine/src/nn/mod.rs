@@ -91,8 +91,8 @@ impl Embedding {
 pub struct Norm {
     /// The factor of each dimension.
     pub weight: Vec<f32>,
-    /// The offset of each dimension.
-    pub bias: Vec<f32>,
+    /// The offset of each dimension, in models that have it.
+    pub bias: Option<Vec<f32>>,
     /// What is added to the variance.
     pub eps: f32,
 }
@@ -100,7 +100,7 @@ pub struct Norm {
 impl Norm {
     /// Normalises each row of `[tokens, width]`.
     pub fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Tensor {
-        let (width, bias) = (self.weight.len(), Some(&self.bias[..]));
+        let (width, bias) = (self.weight.len(), self.bias.as_deref());
         let mut out = pass.blank(x.shape());
         kernels::layer_norm(pass.compute, x, width, &self.weight, bias, self.eps, out.values_mut());
         out
