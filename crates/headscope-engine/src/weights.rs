@@ -155,9 +155,7 @@ impl Weights {
 
     /// All tensors, or those under `prefix` where the checkpoint was saved with a task head.
     pub fn root(&self, prefix: &str) -> At<'_> {
-        let dotted = format!("{prefix}.");
-        let prefixed = self.entries.keys().any(|name| name.starts_with(&dotted));
-        self.at(if prefixed { prefix } else { "" })
+        self.at(if self.at(prefix).exists() { prefix } else { "" })
     }
 
     /// The most frequent dtype by bytes, for the card.
@@ -232,6 +230,12 @@ impl At<'_> {
         self.weights.entries.contains_key(&self.name(name))
     }
 
+    /// Whether there is any tensor below here.
+    pub fn exists(&self) -> bool {
+        let below = format!("{}.", self.path);
+        self.weights.entries.keys().any(|name| name.starts_with(&below))
+    }
+
     /// A linear map from the tensors `weight` (`[n_out, n_in]`) and, if there, `bias`.
     ///
     /// # Errors
@@ -279,7 +283,8 @@ impl At<'_> {
     /// # Errors
     /// As [`linear`](At::linear).
     pub fn layer_norm(&self, width: usize, eps: f32) -> Result<Norm, EngineError> {
-        let (weight, bias) = if self.has("gamma") { ("gamma", "beta") } else { ("weight", "bias") };
+        let is_old = self.has("gamma") || self.has("beta");
+        let (weight, bias) = if is_old { ("gamma", "beta") } else { ("weight", "bias") };
         Ok(Norm { weight: self.vector(weight, width)?, bias: Some(self.vector(bias, width)?), eps })
     }
 

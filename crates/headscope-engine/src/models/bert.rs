@@ -159,6 +159,10 @@ impl Bert {
         let (w, names, embedding) = (weights.root(shape.names.root), &shape.names, shape.embedding);
         let tables = w.at("embeddings");
         let table = |name: &str, rows| tables.at(name).embedding(rows, embedding);
+        // Of a tied pair either name may be the one that was stored.
+        let (words, decoder) = (tables.at("word_embeddings"), weights.at(names.head.decoder));
+        let tied = config.get("tie_word_embeddings", true)?;
+        let words = if tied && !words.has("weight") && decoder.has("weight") { decoder } else { words };
         let project = |path| w.stacked(&[(path, shape.block.width)], embedding, true);
         let (segments, tells_segments) = match shape.segments {
             Segments::Ignored => (None, false),
@@ -170,7 +174,7 @@ impl Bert {
             return Err(config.fault("max_position_embeddings", detail));
         }
         Ok(Bert {
-            words: table("word_embeddings", shape.vocabulary)?,
+            words: words.embedding(shape.vocabulary, embedding)?,
             positions: table("position_embeddings", shape.positions)?,
             padding: shape.padding,
             segments: segments.map(|rows| table("token_type_embeddings", rows)).transpose()?,
@@ -178,13 +182,7 @@ impl Bert {
             norm: tables.at("LayerNorm").layer_norm(embedding, shape.block.eps)?,
             project: names.project.map(project).transpose()?,
             blocks: Block::load_all(shape, &w)?,
-            masked_lm: MaskedLm::find(
-                &names.head,
-                &shape.head,
-                config,
-                &tables.at("word_embeddings"),
-                weights,
-            )?,
+            masked_lm: MaskedLm::find(&names.head, &shape.head, tied, &words, weights)?,
             rule: AttentionRule::full((shape.heads.d_head as f64).sqrt().recip(), shape.heads.n_heads),
         })
     }

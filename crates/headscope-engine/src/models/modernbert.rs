@@ -127,10 +127,10 @@ fn masked_lm(
     weights: &Weights,
 ) -> Result<Option<MaskedLm>, EngineError> {
     let (w, width) = (weights.at(""), shape.width);
-    if !w.has("head.dense.weight") || w.has("classifier.weight") {
+    let own = w.at("decoder");
+    if !(w.at("head").exists() || own.exists()) || w.at("classifier").exists() {
         return Ok(None);
     }
-    let own = w.at("decoder");
     let tied = config.get("tie_word_embeddings", true)? && !own.has("weight");
     let bias = config.get("decoder_bias", true)?.then(|| own.vector("bias", vocabulary)).transpose()?;
     Ok(Some(MaskedLm {

@@ -4,7 +4,6 @@ use headscope_trace::Tensor;
 
 use super::{Linear, Norm};
 use crate::EngineError;
-use crate::config::Config;
 use crate::kernels::Activation;
 use crate::probe::Pass;
 use crate::weights::{At, Weights};
@@ -50,34 +49,33 @@ pub struct MaskedLm {
 }
 
 impl MaskedLm {
-    /// The head, if the checkpoint has one.
+    /// The head, if the checkpoint has one. By `tied`, its decoder is the table of `words`, unless it has
+    /// weights of its own after all.
     ///
     /// # Errors
-    /// If a tensor of it is missing, of another shape or dtype, or not finite.
+    /// If only part of it is there, or a tensor is of another shape or dtype, or not finite.
     pub fn find(
         names: &MaskedLmNames,
         shape: &MaskedLmShape,
-        config: &Config,
+        tied: bool,
         words: &At<'_>,
         weights: &Weights,
     ) -> Result<Option<MaskedLm>, EngineError> {
         let (w, &MaskedLmShape { width, embedding, vocabulary, eps, activation }) = (weights.at(""), shape);
-        if !w.at(names.dense).has("weight") {
+        let [dense, norm, own] = [names.dense, names.norm, names.decoder].map(|name| w.at(name));
+        if !dense.exists() && !norm.exists() && !own.exists() {
             return Ok(None);
         }
-        // What the decoder has of its own counts even if the configuration says that it is tied. Else its
-        // matrix is the table of words, with a bias that belongs to the head.
-        let own = w.at(names.decoder);
-        let tied = config.get("tie_word_embeddings", true)? && !own.has("weight");
+        // A bias may be stored with the decoder or beside it, or, where the two are one, both.
         let bias = match own.has("bias") {
             true => own.vector("bias", vocabulary)?,
             false => w.vector(names.bias, vocabulary)?,
         };
-        let decoder = if tied { words } else { &own };
+        let decoder = if tied && !own.has("weight") { words } else { &own };
         Ok(Some(MaskedLm {
             dense: w.stacked(&[(names.dense, embedding)], width, true)?,
             activation,
-            norm: w.at(names.norm).layer_norm(embedding, eps)?,
+            norm: norm.layer_norm(embedding, eps)?,
             decoder: decoder.linear_with(vocabulary, embedding, Some(bias))?,
         }))
     }
