@@ -9,6 +9,7 @@ use headscope_trace::{AttentionRule, Attn, Encoding, Point, Tensor};
 use super::{Family, Limits, Network};
 use crate::EngineError;
 use crate::config::Config;
+use crate::input::Input;
 use crate::nn::{
     Embedding, HeadLayout, Linear, MaskedLm, MaskedLmNames, MaskedLmShape, Norm, PostNorm, PostNormNames,
     PostNormShape, attend,
@@ -265,8 +266,8 @@ impl Network for Bert {
         self.masked_lm.is_some()
     }
 
-    fn forward(&self, text: &Encoding, pass: &mut Pass<'_>) {
-        let x = self.embed(text, pass);
+    fn forward(&self, input: &Input, pass: &mut Pass<'_>) {
+        let x = self.embed(&input.text, pass);
         let mut x = pass.tap(Point::Embed, x);
 
         for (layer, block) in self.blocks.iter().enumerate() {

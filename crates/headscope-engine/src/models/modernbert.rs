@@ -2,12 +2,13 @@
 //! it attends and before its gated MLP; positions are turns of queries and keys; and most layers see a window
 //! on both sides, while some see all and turn more slowly.
 
-use headscope_trace::{AttentionRule, Attn, Encoding, Mask, Point, Tensor};
+use headscope_trace::{AttentionRule, Attn, Mask, Point, Tensor};
 
 use super::bert::even_heads;
 use super::{Family, Limits, Network};
 use crate::EngineError;
 use crate::config::{Config, Positive};
+use crate::input::Input;
 use crate::kernels::{Activation, Turns};
 use crate::nn::{Embedding, GatedMlp, HeadLayout, Linear, MaskedLm, Norm, Rotary, attend, rotate};
 use crate::probe::Pass;
@@ -207,12 +208,13 @@ impl Network for ModernBert {
         true
     }
 
-    fn forward(&self, text: &Encoding, pass: &mut Pass<'_>) {
+    fn forward(&self, input: &Input, pass: &mut Pass<'_>) {
+        let text = &input.text;
         let mut x = pass.zeros(&[text.len(), self.words.width]);
         self.words.add_rows(text.tokens.iter().map(|token| token.id as usize), x.values_mut());
         let mut x = pass.tap(Point::Embed, self.norm.forward(&x, pass));
 
-        let turns = [0, 1].map(|kind| self.rotary[kind].turns(pass.compute, text.len()));
+        let turns = [0, 1].map(|kind| self.rotary[kind].turns(pass.compute, pass.positions(text.len())));
         for (layer, block) in self.blocks.iter().enumerate() {
             pass.enter(layer);
             x = block.forward(x, &turns, pass);

@@ -7,6 +7,7 @@
 mod attention;
 mod masked_lm;
 mod mlp;
+mod position;
 mod post_norm;
 mod rotary;
 
@@ -14,6 +15,7 @@ pub(crate) use attention::is_causal;
 pub use attention::{HeadLayout, Projection, attend};
 pub use masked_lm::{MaskedLm, MaskedLmNames, MaskedLmShape};
 pub use mlp::GatedMlp;
+pub(crate) use position::PositionTerm;
 pub use post_norm::{PostNorm, PostNormNames, PostNormShape};
 pub use rotary::{Rotary, rotate};
 
