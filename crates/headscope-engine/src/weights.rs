@@ -15,7 +15,7 @@ use memmap2::UncheckedAdvice;
 
 use crate::EngineError;
 use crate::kernels::{self, AsStored, Compute, Dtype, Stored};
-use crate::nn::{Embedding, Linear, Norm, RmsNorm};
+use crate::nn::{Conv, Embedding, Linear, Norm, RmsNorm};
 
 /// Bytes that live as long as anyone holds them.
 #[derive(Clone)]
@@ -277,6 +277,16 @@ impl At<'_> {
         Ok(self.weights.layer(weights, n_in, bias.then_some(biases)))
     }
 
+    /// A convolution along the text from the tensors `weight`, `[n_out, n_in, kernel]`, and `bias`.
+    ///
+    /// # Errors
+    /// As [`linear`](At::linear), and if there is no bias.
+    pub fn conv(&self, n_out: usize, n_in: usize, kernel: usize) -> Result<Conv, EngineError> {
+        let weight = self.tensor("weight", &[n_out, n_in, kernel])?;
+        let bias = Some(self.vector("bias", n_out)?);
+        Ok(Conv { linear: self.weights.layer(vec![(weight, n_out)], n_in * kernel, bias), kernel })
+    }
+
     /// A normalisation from `weight` and `bias`, or `gamma` and `beta` as older checkpoints call
     /// them.
     ///
@@ -316,18 +326,31 @@ impl At<'_> {
         Ok(Embedding { weight: self.tensor("weight", &[rows, width])?, rows, width })
     }
 
+    /// A small table from the tensor `weight`, widened to f32: its rows.
+    ///
+    /// # Errors
+    /// As [`vector`](At::vector).
+    pub fn table(&self, rows: usize, width: usize) -> Result<Vec<Vec<f32>>, EngineError> {
+        let values = self.finite("weight", &[rows, width])?;
+        Ok(values.chunks_exact(width).map(<[f32]>::to_vec).collect())
+    }
+
     /// The vector called `name`, widened to f32.
     ///
     /// # Errors
     /// If it is missing, of another shape or dtype, or not finite.
     pub fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, EngineError> {
-        let weight = self.tensor(name, &[len])?;
-        let vector = weight.stored().to_f32();
-        if !vector.iter().all(|value| value.is_finite()) {
+        self.finite(name, &[len])
+    }
+
+    /// All values of a tensor, widened to f32 and looked at.
+    fn finite(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, EngineError> {
+        let values = self.tensor(name, shape)?.stored().to_f32();
+        if !values.iter().all(|value| value.is_finite()) {
             let name = self.name(name);
             return Err(self.weights.not_finite(self.weights.entries[&name].source, &name));
         }
-        Ok(vector)
+        Ok(values)
     }
 
     fn bias(&self, len: usize) -> Result<Option<Vec<f32>>, EngineError> {
