@@ -11,6 +11,7 @@ mod electra;
 mod llama;
 mod mistral;
 mod modernbert;
+mod mpnet;
 mod qwen2;
 mod qwen3;
 mod roberta;
@@ -46,6 +47,7 @@ pub const FAMILIES: &[Family] = &[
     distilbert::FAMILY,
     electra::FAMILY,
     albert::FAMILY,
+    mpnet::FAMILY,
     modernbert::FAMILY,
     llama::FAMILY,
     mistral::FAMILY,
