@@ -66,6 +66,29 @@ fn configurations_of_encoders_that_are_not_understood() {
         ("modernbert", "local_attention", json!(-1), "local_attention is -1; expected a whole number"),
         ("modernbert", "local_rope_theta", json!(0), "local_rope_theta is 0; expected a number above 0"),
         ("modernbert", "norm_eps", json!(-1), "norm_eps is -1e0; expected 0 or more"),
+        ("mpnet", "relative_attention_num_buckets", json!(31), "is 31; expected at least 32"),
+        ("mpnet", "hidden_act", json!("gelu_fast"), "hidden_act is \"gelu_fast\"; supported are"),
+        ("deberta-v2", "pos_att_type", json!("c2p|p2p"), "pos_att_type has \"p2p\"; supported are c2p, p2c"),
+        ("deberta-v2", "pos_att_type", json!(7), "pos_att_type is 7; expected a list of names"),
+        (
+            "deberta-v2",
+            "norm_rel_ebd",
+            json!("batch_norm"),
+            "has \"batch_norm\"; supported are none, layer_norm",
+        ),
+        ("deberta-v2", "position_buckets", json!(1), "position_buckets is 1; expected 2 or more"),
+        ("deberta-v2", "position_buckets", json!(78), "less than twice the 40 relative positions"),
+        ("deberta-v2", "max_relative_positions", json!(1.5), "is 1.5; expected a whole number"),
+        ("deberta-v2", "attention_head_size", json!(9), "attention_head_size is 9; supported is 17"),
+        (
+            "deberta-v2",
+            "num_attention_heads",
+            json!(3),
+            "hidden_size is 34; expected a multiple of the 3 heads",
+        ),
+        ("deberta-v2-conv", "conv_groups", json!(2), "conv_groups is 2; supported is 1"),
+        ("deberta-v2-conv", "conv_kernel_size", json!(4), "conv_kernel_size is 4; expected an odd number"),
+        ("deberta-v2-conv", "conv_act", json!("prelu"), "conv_act is \"prelu\"; supported are"),
         (
             "modernbert-biased",
             "rope_parameters",
@@ -96,8 +119,14 @@ fn join(header: &Map<String, Value>, data: &[u8]) -> Vec<u8> {
 
 /// What no site needs, and biases and tables of a tied pair that have a stand-in.
 fn is_spare(name: &str) -> bool {
-    let unused =
-        ["pooler.", "seq_relationship.", "sop_classifier.", "discriminator_predictions.", "position_ids"];
+    let unused = [
+        "pooler.",
+        "seq_relationship.",
+        "sop_classifier.",
+        "discriminator_predictions.",
+        "mask_predictions.",
+        "position_ids",
+    ];
     let paired =
         ["predictions.bias", "predictions.decoder.", "lm_head.bias", "lm_head.decoder.", "_projector.weight"];
     unused.iter().chain(&paired).any(|part| name.contains(part))

@@ -6,6 +6,7 @@
 mod albert;
 mod bert;
 mod camembert;
+mod deberta_v2;
 mod distilbert;
 mod electra;
 mod llama;
@@ -48,6 +49,7 @@ pub const FAMILIES: &[Family] = &[
     electra::FAMILY,
     albert::FAMILY,
     mpnet::FAMILY,
+    deberta_v2::FAMILY,
     modernbert::FAMILY,
     llama::FAMILY,
     mistral::FAMILY,
