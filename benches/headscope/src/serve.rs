@@ -15,7 +15,7 @@ pub fn serve(folder: &str, compute: &Compute) -> Result<()> {
     let model = Model::load(&Checkpoint::open(folder)?, compute)?;
     model.pack();
     println!("ready {}, {}", model.card().dtype, compute.isa());
-    let mut text = Encoding::from_ids(&[], |_| String::new());
+    let mut text = Input::from(Encoding::from_ids(&[], |_| String::new()));
     for line in stdin().lines() {
         let line = line?;
         match line.split_once(' ').unwrap_or((&line, "")) {
