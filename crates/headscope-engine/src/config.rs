@@ -246,11 +246,16 @@ impl Config {
     /// # Errors
     /// Names the function found and those supported.
     pub fn activation(&self, key: &str, default: &str) -> Result<Activation, EngineError> {
-        const SUPPORTED: [(&str, Activation); 8] = [
+        const SUPPORTED: [(&str, Activation); 13] = [
             ("gelu", Activation::Gelu),
             ("gelu_python", Activation::Gelu),
             ("gelu_new", Activation::GeluTanh),
             ("gelu_pytorch_tanh", Activation::GeluTanh),
+            ("gelu_python_tanh", Activation::GeluTanh),
+            ("gelu_fast", Activation::GeluTanh),
+            ("gelu_accurate", Activation::GeluTanh),
+            ("quick_gelu", Activation::QuickGelu),
+            ("sigmoid", Activation::Sigmoid),
             ("silu", Activation::Silu),
             ("swish", Activation::Silu),
             ("relu", Activation::Relu),

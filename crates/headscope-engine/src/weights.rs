@@ -15,7 +15,7 @@ use memmap2::UncheckedAdvice;
 
 use crate::EngineError;
 use crate::kernels::{self, AsStored, Compute, Dtype, Stored};
-use crate::nn::{Conv, Embedding, Linear, Norm, RmsNorm};
+use crate::nn::{Embedding, Linear, Norm, RmsNorm};
 
 /// Bytes that live as long as anyone holds them.
 #[derive(Clone)]
@@ -277,14 +277,15 @@ impl At<'_> {
         Ok(self.weights.layer(weights, n_in, bias.then_some(biases)))
     }
 
-    /// A convolution along the text from the tensors `weight`, `[n_out, n_in, kernel]`, and `bias`.
+    /// A convolution along the text, as a linear map of all columns of `kernel` neighbours, from the tensors
+    /// `weight`, `[n_out, n_in, kernel]`, and `bias`.
     ///
     /// # Errors
     /// As [`linear`](At::linear), and if there is no bias.
-    pub fn conv(&self, n_out: usize, n_in: usize, kernel: usize) -> Result<Conv, EngineError> {
+    pub fn conv(&self, n_out: usize, n_in: usize, kernel: usize) -> Result<Linear, EngineError> {
         let weight = self.tensor("weight", &[n_out, n_in, kernel])?;
         let bias = Some(self.vector("bias", n_out)?);
-        Ok(Conv { linear: self.weights.layer(vec![(weight, n_out)], n_in * kernel, bias), kernel })
+        Ok(self.weights.layer(vec![(weight, n_out)], n_in * kernel, bias))
     }
 
     /// A normalisation from `weight` and `bias`, or `gamma` and `beta` as older checkpoints call

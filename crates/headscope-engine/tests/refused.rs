@@ -67,7 +67,7 @@ fn configurations_of_encoders_that_are_not_understood() {
         ("modernbert", "local_rope_theta", json!(0), "local_rope_theta is 0; expected a number above 0"),
         ("modernbert", "norm_eps", json!(-1), "norm_eps is -1e0; expected 0 or more"),
         ("mpnet", "relative_attention_num_buckets", json!(31), "is 31; expected at least 32"),
-        ("mpnet", "hidden_act", json!("gelu_fast"), "hidden_act is \"gelu_fast\"; supported are"),
+        ("mpnet", "hidden_act", json!("gelu_10"), "hidden_act is \"gelu_10\"; supported are"),
         ("deberta-v2", "pos_att_type", json!("c2p|p2p"), "pos_att_type has \"p2p\"; supported are c2p, p2c"),
         ("deberta-v2", "pos_att_type", json!(7), "pos_att_type is 7; expected a list of names"),
         (

@@ -2,8 +2,6 @@
 //! distance, which all layers share; words need no position of their own. The first block may be followed by a
 //! convolution of the words.
 
-use std::sync::OnceLock;
-
 use headscope_trace::{AttentionRule, Attn, Disentangled, Encoding, Point, Position, Tensor};
 
 use super::bert::even_heads;
@@ -11,9 +9,8 @@ use super::{Family, Limits, Network};
 use crate::EngineError;
 use crate::config::Config;
 use crate::input::Input;
-use crate::kernels::{self, Activation};
 use crate::nn::{
-    Conv, Embedding, HeadLayout, Linear, MaskedLm, MaskedLmNames, MaskedLmShape, Norm, PostNorm,
+    Conv, Distances, Embedding, HeadLayout, Linear, MaskedLm, MaskedLmNames, MaskedLmShape, Norm, PostNorm,
     PostNormNames, PostNormShape, Projection, attend_with,
 };
 use crate::probe::Pass;
@@ -65,16 +62,9 @@ struct Deberta {
     norm: Norm,
     distances: Option<Distances>,
     blocks: Vec<Block>,
-    conv: Option<(Conv, Activation, Norm)>,
+    conv: Option<Conv>,
     masked_lm: Option<MaskedLm>,
     rule: AttentionRule,
-}
-
-/// Vectors of distances before they pass through the maps of each layer, and, since no text changes them, after.
-struct Distances {
-    table: Embedding,
-    norm: Option<Norm>,
-    mapped: OnceLock<Vec<Tensor>>,
 }
 
 struct Block {
@@ -120,7 +110,7 @@ impl Deberta {
             segments: (segments > 0).then(|| table("token_type_embeddings", segments)).transpose()?,
             project: (embedding != width).then(project).transpose()?,
             norm: tables.at("LayerNorm").layer_norm(width, eps)?,
-            distances: Distances::load(&shape, config, &w.at("encoder"))?,
+            distances: distances(&shape, config, &w.at("encoder"))?,
             blocks: (0..config.size("num_hidden_layers", 24)?)
                 .map(|i| Block::load(&shape, &w.at("encoder.layer").at(i)))
                 .collect::<Result<_, _>>()?,
@@ -171,12 +161,8 @@ fn rule(shape: &Shape, meets: [bool; 2]) -> AttentionRule {
     AttentionRule { position: shape.term.clone().map(Position::Disentangled), ..full }
 }
 
-fn conv(
-    config: &Config,
-    width: usize,
-    eps: f32,
-    w: &At<'_>,
-) -> Result<Option<(Conv, Activation, Norm)>, EngineError> {
+/// The convolution that follows the first block, if there is one.
+fn conv(config: &Config, width: usize, eps: f32, w: &At<'_>) -> Result<Option<Conv>, EngineError> {
     let kernel = config.get("conv_kernel_size", 0)?;
     if kernel == 0 {
         return Ok(None);
@@ -186,11 +172,9 @@ fn conv(
     }
     config.only("conv_groups", 1)?;
     let activation = config.activation("conv_act", "tanh")?;
-    Ok(Some((
-        w.at("conv").conv(width, width, kernel)?,
-        activation,
-        w.at("LayerNorm").layer_norm(width, eps)?,
-    )))
+    let (linear, norm) =
+        (w.at("conv").conv(width, width, kernel)?, w.at("LayerNorm").layer_norm(width, eps)?);
+    Ok(Some(Conv { linear, kernel, activation, norm }))
 }
 
 /// The head that the configuration means, or else the one that is there.
@@ -219,29 +203,15 @@ fn without_padding(mut x: Tensor, pass: &Pass<'_>) -> Tensor {
     x
 }
 
-impl Distances {
-    fn load(shape: &Shape, config: &Config, w: &At<'_>) -> Result<Option<Distances>, EngineError> {
-        let norms = config.names("norm_rel_ebd", &["none", "layer_norm"])?;
-        let has_norm = norms.iter().any(|norm| norm == "layer_norm");
-        let Some(Disentangled { span, .. }) = shape.term else { return Ok(None) };
-        let PostNormShape { width, eps, .. } = shape.block;
-        Ok(Some(Distances {
-            table: w.at("rel_embeddings").embedding(span.saturating_mul(2), width)?,
-            norm: has_norm.then(|| w.at("LayerNorm").layer_norm(width, eps)).transpose()?,
-            mapped: OnceLock::new(),
-        }))
-    }
-
-    /// For each layer what keys and queries meet: `[2 · span, columns]`.
-    fn mapped(&self, blocks: &[Block], pass: &Pass<'_>) -> &[Tensor] {
-        self.mapped.get_or_init(|| {
-            let mut x = pass.zeros(&[self.table.rows, self.table.width]);
-            self.table.add_rows(0..self.table.rows, x.values_mut());
-            let x = self.norm.as_ref().map_or_else(|| x.clone(), |norm| norm.forward(&x, pass));
-            let map = |block: &Block| block.distances.as_ref().unwrap_or(&block.qkv).forward(&x, pass);
-            blocks.iter().map(map).collect()
-        })
-    }
+/// Vectors of distances, normalised if the configuration says so.
+fn distances(shape: &Shape, config: &Config, w: &At<'_>) -> Result<Option<Distances>, EngineError> {
+    let norms = config.names("norm_rel_ebd", &["none", "layer_norm"])?;
+    let has_norm = norms.iter().any(|norm| norm == "layer_norm");
+    let Some(Disentangled { span, .. }) = shape.term else { return Ok(None) };
+    let PostNormShape { width, eps, .. } = shape.block;
+    let table = w.at("rel_embeddings").embedding(span.saturating_mul(2), width)?;
+    let norm = has_norm.then(|| w.at("LayerNorm").layer_norm(width, eps)).transpose()?;
+    Ok(Some(Distances::new(table, norm)))
 }
 
 impl Block {
@@ -300,16 +270,14 @@ impl Network for Deberta {
         let x = self.embed(&input.text, pass);
         let embedded = pass.tap(Point::Embed, x);
 
-        let met = self.distances.as_ref().map(|distances| distances.mapped(&self.blocks, pass));
+        let maps = || self.blocks.iter().map(|block| block.distances.as_ref().unwrap_or(&block.qkv));
+        let met = self.distances.as_ref().map(|distances| distances.mapped(maps(), pass));
         let mut x = embedded.clone();
         for (layer, block) in self.blocks.iter().enumerate() {
             pass.enter(layer);
             x = block.forward(x, &self.rule, met.map(|met| &met[layer]), pass);
-            if let Some((conv, activation, norm)) = self.conv.as_ref().filter(|_| layer == 0) {
-                let mixed = conv.activate(&embedded, *activation, pass);
-                let mut sum = pass.blank(x.shape());
-                kernels::add(pass.compute, &x, &mixed, sum.values_mut());
-                x = without_padding(norm.forward(&sum, pass), pass);
+            if let Some(conv) = self.conv.as_ref().filter(|_| layer == 0) {
+                x = without_padding(conv.forward(&x, &embedded, pass), pass);
             }
         }
 

@@ -5,6 +5,8 @@
 //! is an argument.
 
 mod attention;
+mod conv;
+mod distances;
 mod masked_lm;
 mod mlp;
 mod position;
@@ -13,6 +15,8 @@ mod rotary;
 
 pub(crate) use attention::is_causal;
 pub use attention::{HeadLayout, Projection, attend, attend_with};
+pub use conv::Conv;
+pub use distances::Distances;
 pub use masked_lm::{MaskedLm, MaskedLmNames, MaskedLmShape};
 pub use mlp::GatedMlp;
 pub(crate) use position::{Meeting, PositionTerm};
@@ -62,29 +66,6 @@ impl Linear {
             pass.found_not_finite();
         }
         out
-    }
-}
-
-/// Sums over each token and its neighbours: a convolution along the text, with zeros around it.
-pub struct Conv {
-    /// The weights, as a linear map of the columns of all neighbours.
-    pub linear: Linear,
-    /// How many tokens meet in a sum, an odd number.
-    pub kernel: usize,
-}
-
-impl Conv {
-    /// `[tokens, n_in]` → `[tokens, n_out]`, through an activation function.
-    pub fn activate(&self, x: &Tensor, activation: Activation, pass: &Pass<'_>) -> Tensor {
-        let (tokens, width, reach) = (x.shape()[0], x.shape()[1], self.kernel / 2);
-        let mut neighbours = pass.zeros(&[tokens, width * self.kernel]);
-        for (token, out) in neighbours.values_mut().chunks_exact_mut(width * self.kernel).enumerate() {
-            for i in (0..self.kernel).filter(|i| (reach..tokens + reach).contains(&(token + i))) {
-                let row = x.row(token + i - reach);
-                out[i..].iter_mut().step_by(self.kernel).zip(row).for_each(|(out, x)| *out = *x);
-            }
-        }
-        self.linear.activate(&neighbours, activation, pass)
     }
 }
 
