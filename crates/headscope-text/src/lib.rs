@@ -39,8 +39,9 @@ mod wordpiece;
 use std::path::Path;
 
 use headscope_trace::Encoding;
-use tokenizers::{DecoderWrapper, PostProcessorWrapper, TokenizerImpl};
+use tokenizers::{PostProcessorWrapper, TokenizerImpl};
 
+use decode::Decoder;
 use normalizer::Normalizer;
 use splitter::Splitter;
 
@@ -50,7 +51,7 @@ pub use gguf::GgufVocabulary;
 pub use wordpiece::VocabOptions;
 
 /// The `tokenizers` crate around parts of ours.
-type Pipeline = TokenizerImpl<model::Model, Normalizer, Splitter, PostProcessorWrapper, DecoderWrapper>;
+type Pipeline = TokenizerImpl<model::Model, Normalizer, Splitter, PostProcessorWrapper, Decoder>;
 
 /// Turns texts into tokens, as the model's own tokenizer does.
 pub struct Tokenizer {
