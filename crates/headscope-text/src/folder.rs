@@ -153,7 +153,7 @@ fn unnamed(files: &Files<'_>, model_type: Option<&str>) -> Result<Option<&'stati
             Some(model_type) => Err(fault(
                 vocabulary,
                 format!(
-                    "the model_type {model_type:?} says not how it is used; expected a tokenizer_class in tokenizer_config.json: {}",
+                    "the model_type {model_type:?} does not say how it is used; expected a tokenizer_class in tokenizer_config.json: {}",
                     supported()
                 ),
             )),
