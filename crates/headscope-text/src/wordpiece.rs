@@ -136,12 +136,7 @@ fn build(bytes: &[u8], options: &VocabOptions) -> Result<Pipeline, String> {
     let mut pipeline = parts.pipeline()?;
     let needed = |piece: &str| {
         let id = pipeline.token_to_id(piece);
-        id.map(|id| (piece.to_owned(), id)).ok_or_else(|| {
-            format!(
-                "none of its {} lines is {piece:?}, which every text needs",
-                pipeline.get_vocab_size(false)
-            )
-        })
+        id.map(|id| (piece.to_owned(), id)).ok_or_else(|| lacks(pipeline.get_vocab_size(false), piece))
     };
     let processor = BertProcessing::new(needed(&options.sep_token)?, needed(&options.cls_token)?);
     needed(&options.unk_token)?;
@@ -156,6 +151,11 @@ fn build(bytes: &[u8], options: &VocabOptions) -> Result<Pipeline, String> {
     pipeline.with_post_processor(Some(processor));
     pipeline.add_special_tokens(special).map_err(|e| e.to_string())?;
     Ok(pipeline)
+}
+
+/// What is wrong with a vocabulary that lacks a special token.
+pub(crate) fn lacks(lines: usize, piece: &str) -> String {
+    format!("none of its {lines} lines is {piece:?}, which every text needs")
 }
 
 /// BERT's words over a vocabulary of one piece a line.

@@ -18,6 +18,9 @@ struct Lines {
     many: Vec<String>,
 }
 
+/// Segments, and the bytes of the joined texts that tokens stand for.
+type Spans = (Vec<u32>, Vec<Option<[usize; 2]>>);
+
 #[derive(Deserialize)]
 struct Kind {
     name: String,
@@ -38,7 +41,7 @@ struct Kind {
     /// Ids of the first texts for the decoder, where they differ.
     targets: Option<Vec<Vec<u32>>>,
     /// Segments, and the bytes that tokens stand for; none where transformers cannot tell.
-    spans: Option<Vec<(Vec<u32>, Vec<Option<[usize; 2]>>)>>,
+    spans: Option<Vec<Spans>>,
 }
 
 /// All lines, those of `many` behind the others, and all kinds.
@@ -48,7 +51,7 @@ fn recorded() -> (Vec<Vec<String>>, Vec<Kind>) {
     let files = fs::read_dir(path("kinds")).unwrap().map(|file| file.unwrap().path());
     let kinds: Vec<Kind> =
         files.map(|file| serde_json::from_slice(&fs::read(file).unwrap()).unwrap()).collect();
-    assert_eq!((lines.len(), kinds.len()), (361, 38));
+    assert_eq!((lines.len(), kinds.len()), (361, 40));
     (lines, kinds)
 }
 
