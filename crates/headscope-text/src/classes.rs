@@ -7,11 +7,12 @@ use tokenizers::pre_tokenizers::metaspace::PrependScheme;
 use tokenizers::pre_tokenizers::punctuation::Punctuation;
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
-use tokenizers::{DecoderWrapper, ModelWrapper, SplitDelimiterBehavior};
+use tokenizers::{Model as _, ModelWrapper, SplitDelimiterBehavior};
 
 use crate::assembly::{Addition, Frame, Parts, Roles};
 use crate::bpe::{self, Ids, Merge, Unknown};
 use crate::charsmap::Charsmap;
+use crate::decode::Decoder;
 use crate::model::Model;
 use crate::normalizer::{self, Normalizer};
 use crate::sentencepiece::{SentencePiece, UNIGRAM};
@@ -32,8 +33,6 @@ pub(crate) struct Class {
 pub(crate) enum Build {
     /// A `vocab.txt`, one WordPiece a line.
     Words(fn(&[u8], &Settings, &Roles) -> Result<Built, String>),
-    /// BERT's, with settings of its own.
-    Bert,
     /// A `vocab.json` and a `merges.txt`.
     Merges(fn(Ids, Vec<Merge>, &Settings, &Roles) -> Result<Built, String>),
     /// A SentencePiece model in the file of this name.
@@ -59,7 +58,7 @@ pub(crate) struct Built {
 const GPT2: [(&str, &str); 3] =
     [("unk_token", "<|endoftext|>"), ("bos_token", "<|endoftext|>"), ("eos_token", "<|endoftext|>")];
 
-/// RoBERTa's, which many others took over.
+/// Those of `RobertaTokenizer`, which many others took over.
 const ROBERTA: [(&str, &str); 7] = [
     ("bos_token", "<s>"),
     ("eos_token", "</s>"),
@@ -82,8 +81,14 @@ pub(crate) const CLASSES: [Class; 17] = [
             "MobileBertTokenizer",
             "SqueezeBertTokenizer",
         ],
-        roles: &[],
-        build: Build::Bert,
+        roles: &[
+            ("unk_token", "[UNK]"),
+            ("sep_token", "[SEP]"),
+            ("pad_token", "[PAD]"),
+            ("cls_token", "[CLS]"),
+            ("mask_token", "[MASK]"),
+        ],
+        build: Build::Words(bert),
     },
     Class {
         names: &["MPNetTokenizer"],
@@ -276,15 +281,30 @@ pub(crate) fn of_family(model_type: &str) -> Option<&'static str> {
 
 // ------------------------------------------------------------------- vocab.txt
 
-/// BERT's words between RoBERTa's special tokens.
-fn mpnet(bytes: &[u8], settings: &Settings, roles: &Roles) -> Result<Built, String> {
+/// BERT's words; a vocabulary that lacks what every text needs is not one.
+fn bert_words(bytes: &[u8], settings: &Settings, roles: &Roles) -> Result<Parts, String> {
     let lower = settings.flag("do_lower_case")?.unwrap_or(true);
     let chinese = settings.flag("tokenize_chinese_chars")?.unwrap_or(true);
     let strip_accents = settings.flag("strip_accents")?;
     let unk_token = roles.text("unk_token").unwrap_or("[UNK]");
     let parts = wordpiece::parts(bytes, unk_token, lower, chinese, strip_accents)?;
+    for piece in ["sep_token", "cls_token", "unk_token"].into_iter().filter_map(|role| roles.text(role)) {
+        parts
+            .model
+            .token_to_id(piece)
+            .ok_or_else(|| wordpiece::lacks(parts.model.get_vocab_size(), piece))?;
+    }
+    Ok(parts)
+}
+
+fn bert(bytes: &[u8], settings: &Settings, roles: &Roles) -> Result<Built, String> {
+    Ok(built(bert_words(bytes, settings, roles)?, Vec::new(), roles.clone(), CLS_SEP))
+}
+
+/// BERT's words between the special tokens of `RobertaTokenizer`.
+fn mpnet(bytes: &[u8], settings: &Settings, roles: &Roles) -> Result<Built, String> {
     let frame = Frame::Roberta { trim_offsets: true, add_prefix_space: false };
-    Ok(built(parts, Vec::new(), roles.with_lstrip_mask(), frame))
+    Ok(built(bert_words(bytes, settings, roles)?, Vec::new(), roles.with_lstrip_mask(), frame))
 }
 
 // ------------------------------------------------- vocab.json and merges.txt
@@ -335,7 +355,7 @@ fn ends(settings: &Settings, roles: &Roles) -> Result<Frame, String> {
 
 const CLS_SEP: Frame = Frame::Roles { single: "cls A sep", pair: "cls A sep B:1 sep:1" };
 
-/// As RoBERTa, with the names that fairseq has for the ends of a text.
+/// As `RobertaTokenizer`, with the names that fairseq has for the ends of a text.
 const BOS_EOS: Frame = Frame::Roles { single: "bos A eos", pair: "bos A eos eos B eos" };
 
 /// Pieces by their probability.
@@ -351,7 +371,7 @@ fn unigram(pieces: Vec<(String, f64)>, unk_id: usize, as_bytes: bool) -> Result<
 /// A unigram model whose words are split at spaces, each with a `▁` before it.
 fn words(model: Model, normalizer: Option<Normalizer>, split_first: bool, scheme: PrependScheme) -> Parts {
     let spaces = splitter::spaces(scheme);
-    let decoder: DecoderWrapper = spaces.clone().into();
+    let decoder = Decoder::Crate(spaces.clone().into());
     let splitter = if split_first {
         Splitter::of(Sequence::new(vec![WhitespaceSplit.into(), spaces.into()]))
     } else {
