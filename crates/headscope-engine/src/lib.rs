@@ -8,13 +8,13 @@
 //! Everything that can fail does so in [`Model::load`] or before a pass; a pass itself cannot.
 
 pub mod config;
+pub mod hub;
 pub mod kernels;
 pub mod models;
 pub mod nn;
 
 mod checkpoint;
 mod error;
-mod hub;
 mod model;
 mod packer;
 mod pattern;
@@ -24,7 +24,7 @@ mod weights;
 
 pub use checkpoint::Checkpoint;
 pub use error::EngineError;
-pub use hub::{Cache, CachedModel};
+pub use hub::Cache;
 pub use kernels::{Compute, Isa};
 pub use model::{Model, Sites};
 pub use pattern::pattern;
