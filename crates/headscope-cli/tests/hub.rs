@@ -234,7 +234,7 @@ fn refusals_say_what_to_do() {
 
 #[test]
 fn what_may_pass_is_tried_again() {
-    let rows: [(&str, Wrong); 6] = [
+    let rows: [(&str, Wrong); 7] = [
         ("429 with a time", |seen, reply| match seen.before {
             0 => Reply::new(429, &[("Retry-After", "1")], b""),
             _ => reply,
@@ -262,7 +262,11 @@ fn what_may_pass_is_tried_again() {
         }),
         ("the wrong range", |seen, reply| match (seen.before, seen.from) {
             (0, _) if seen.elsewhere => reply.cut_after(40_000),
-            (_, Some(_)) => reply.header("Content-Range", "bytes 5-9/10"),
+            (1, Some(_)) => reply.header("Content-Range", "bytes 5-9/10"),
+            _ => reply,
+        }),
+        ("a stretch that nobody asked for", |seen, reply| match seen.before {
+            0 if seen.elsewhere => Reply::new(206, &[("Content-Range", "bytes 5-9/10")], b"stray"),
             _ => reply,
         }),
     ];
@@ -510,7 +514,6 @@ fn two_at_once_do_no_harm() {
     is_whole(&room);
     let downloads = hub.seen().into_iter().filter(|seen| seen.elsewhere).count();
     assert_eq!(downloads, 1, "one of them downloaded, the others waited: {said}");
-    assert!(said.contains("waiting for another process that downloads model.safetensors"), "{said}");
 }
 
 #[cfg(unix)]

@@ -110,7 +110,7 @@ impl Failure {
                 format!("{}, {TRIES} times", self.in_short()),
                 "run the command again: it goes on with what has come".to_owned(),
             ),
-            ureq::Error::Tls(_) | ureq::Error::Rustls(_) => (
+            _ if is_distrust(error) => (
                 self.in_short(),
                 "where a proxy encrypts anew, SSL_CERT_FILE names a file with its certificate".to_owned(),
             ),
@@ -192,6 +192,15 @@ fn is_nameless(error: &ureq::Error) -> bool {
     match error {
         ureq::Error::HostNotFound => true,
         ureq::Error::Io(e) => e.to_string().starts_with("failed to lookup address"),
+        _ => false,
+    }
+}
+
+/// Whether the other side is not who it should be; `rustls` wraps that as data that is not valid.
+fn is_distrust(error: &ureq::Error) -> bool {
+    match error {
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => true,
+        ureq::Error::Io(e) => e.kind() == io::ErrorKind::InvalidData,
         _ => false,
     }
 }

@@ -186,7 +186,7 @@ impl Transfer<'_> {
             answer => answer?,
         };
         check_encoding(&answer)?;
-        if !goes_on_at(&answer, partial.len()) && !partial.is_empty() {
+        if !goes_on_at(&answer, partial.len()) {
             partial.restart().map_err(Stop::Unwritable)?;
             if answer.status().as_u16() == 206 {
                 return Err(Failure::Odd("it goes on at another byte than was asked for".into()).into());
