@@ -11,6 +11,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   headscope \"The cat sat on the mat\" \"The dog played in the park\"
   headscope \"The cat sat on the mat\" -o view.html
+  headscope \"The cat sat on the mat\" -m google-bert/bert-base-uncased
   headscope trace \"The cat sat on the mat\" -o cat.safetensors
   headscope open cat.safetensors";
 

@@ -14,8 +14,10 @@ impl Progress {
     pub fn new(file: &str, size: Option<u64>) -> Progress {
         let bar = size.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
         let template = match size {
-            Some(_) => "{msg:32!} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
-            None => "{msg:32!} {spinner} {bytes} {bytes_per_sec}",
+            Some(_) => {
+                "{msg:32!} {wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}"
+            }
+            None => "{msg:32!} {spinner} {decimal_bytes} {decimal_bytes_per_sec}",
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("━╸─"));
