@@ -262,11 +262,11 @@ pub struct PullArgs {
 }
 
 const PULL_HELP: &str = "\
-Only what a model needs is downloaded: configuration, tokenizer, and weights in one form (safetensors, else a PyTorch
-checkpoint). An interrupted download goes on where it was. The folder is printed when all is there.
+Only what a model needs is downloaded: configuration, tokenizer, and weights in one form (safetensors, else a \
+PyTorch checkpoint). An interrupted download goes on where it was. The folder is printed when all is there.
 
-Environment: HF_HOME, HF_HUB_CACHE (where the cache is), HF_TOKEN, HF_TOKEN_PATH (private and gated models), HF_ENDPOINT
-(another Hub), HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT (seconds), HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE.";
+Environment: HF_HOME, HF_HUB_CACHE (where the cache is), HF_TOKEN, HF_TOKEN_PATH (private and gated models), \
+HF_ENDPOINT (another Hub), HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT (seconds), HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE.";
 
 #[cfg(test)]
 mod tests {
