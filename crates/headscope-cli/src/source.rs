@@ -1,19 +1,21 @@
 //! Which model is meant, where it is, and what computes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use headscope::{Cache, Compute, Isa, ModelFiles};
+use headscope::engine::hub::{FileName, Snapshot};
+use headscope::{Cache, Compute, Error, Isa, ModelFiles};
 
 use crate::args::ModelArgs;
 use crate::commands::Hinted;
+use crate::hub::{self, Wanted};
 
 /// The cache that Python's libraries use.
 pub fn cache() -> Cache {
     Cache::from_env(|name| std::env::var_os(name))
 }
 
-/// Finds a model: a folder by that name, else the embedded one, else the cache.
+/// Finds a model: a folder by that name, else the embedded one, else the cache, else the Hub.
 pub fn find(args: &ModelArgs) -> Result<ModelFiles> {
     let (name, path) = (args.model.as_str(), Path::new(&args.model));
     let embedded = name == headscope_gte_small::ID && args.revision.is_none();
@@ -25,9 +27,49 @@ pub fn find(args: &ModelArgs) -> Result<ModelFiles> {
         return Ok(ModelFiles::embedded(ID, CONFIG, WEIGHTS, TOKENIZER));
     }
     if path.is_file() {
-        return Err(refuse_file(path).into());
+        return open_file(path);
     }
-    Ok(ModelFiles::find(name, args.revision.as_deref(), &cache())?)
+    if let Some((id, file)) = hub::split_gguf(name) {
+        return open_file(&gguf(id, file, args)?);
+    }
+    let (cache, revision) = (cache(), args.revision.as_deref());
+    let found = cache.find(name, revision).map_err(Error::from);
+    if !found.as_ref().is_ok_and(|folder| Snapshot::is_whole(folder)) {
+        let wanted = Wanted { id: name, revision, file: None };
+        complete(&wanted, found, args, &cache)?;
+    }
+    Ok(ModelFiles::find(name, revision, &cache)?)
+}
+
+/// A GGUF file of a repository.
+fn gguf(id: &str, file: &str, args: &ModelArgs) -> Result<PathBuf> {
+    let (cache, revision) = (cache(), args.revision.as_deref());
+    let file = FileName::parse(file).map_err(Error::from)?;
+    let found = || cache.find_file(id, revision, &file).map_err(Error::from);
+    if let Ok(path) = found() {
+        return Ok(path);
+    }
+    complete(&Wanted { id, revision, file: Some(&file) }, found(), args, &cache)?;
+    Ok(found()?)
+}
+
+/// Downloads what the cache lacks. Offline, what is `found` has to do.
+fn complete(
+    wanted: &Wanted<'_>,
+    found: Result<PathBuf, Error>,
+    args: &ModelArgs,
+    cache: &Cache,
+) -> Result<()> {
+    cache.repo(wanted.id).map_err(Error::from)?; // what is no id is not looked for on the Hub
+    match (hub::offline(args.offline), found) {
+        (None, _) => hub::pull(*wanted, cache)?.report(),
+        (Some(_), Ok(_)) => {}
+        (Some(why), Err(missing)) => {
+            let help = missing.help().unwrap_or_default();
+            return Err(Hinted { what: format!("{missing}, and {why} forbids the network"), help }.into());
+        }
+    }
+    Ok(())
 }
 
 fn open_folder(name: &str, args: &ModelArgs) -> Result<ModelFiles> {
@@ -37,6 +79,11 @@ fn open_folder(name: &str, args: &ModelArgs) -> Result<ModelFiles> {
         return Err(Hinted { what, help }.into());
     }
     Ok(ModelFiles::open(name)?)
+}
+
+/// The model in a file of its own.
+pub fn open_file(path: &Path) -> Result<ModelFiles> {
+    Err(refuse_file(path).into())
 }
 
 /// What to say of a file where a folder is expected.

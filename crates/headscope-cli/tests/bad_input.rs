@@ -403,7 +403,9 @@ fn folders_that_are_no_model() {
         ),
         (
             |m| unlink(m, "vocab.txt"),
-            &["holds no tokenizer: expected tokenizer.json, vocab.txt, vocab.json with merges.txt, or a SentencePiece"],
+            &[
+                "holds no tokenizer: expected tokenizer.json, vocab.txt, vocab.json with merges.txt, or a SentencePiece",
+            ],
             Some("--ids"),
         ),
         (
@@ -557,7 +559,7 @@ fn models_that_are_no_folder() {
         (
             &["-m", "some/model"],
             &["no model \"some/model\"", "/nowhere/huggingface/hub"],
-            "hf download some/model",
+            "headscope pull some/model",
         ),
         (
             &["-m", &model, "--revision", "v1"],
@@ -567,7 +569,7 @@ fn models_that_are_no_folder() {
         (
             &["-m", "gte-small", "--revision", "v1"],
             &["\"gte-small\" at revision \"v1\""],
-            "hf download gte-small",
+            "headscope pull gte-small",
         ),
     ];
     let out = room.at("out/t.safetensors");

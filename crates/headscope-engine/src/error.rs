@@ -47,6 +47,14 @@ pub enum EngineError {
         /// Where was looked.
         cache: PathBuf,
     },
+    /// A name from a repository that is no plain name on disk.
+    #[error("the {what} {name:?} is refused: it could lead out of the cache")]
+    UnsafeName {
+        /// `file`, `ETag` or `commit`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
     /// A file of weights that is cut short or contradicts itself.
     #[error("{file} is not a whole safetensors file: {detail}")]
     Container {
@@ -160,8 +168,11 @@ impl EngineError {
             EngineError::NotFound { id, revision, .. } => {
                 let revision = revision.as_ref().map_or_else(String::new, |r| format!(" --revision {r}"));
                 Some(format!(
-                    "put it there with `hf download {id}{revision}`, or give the path of a folder that holds config.json"
+                    "download it with `headscope pull {id}{revision}`, or give the path of a folder that holds config.json"
                 ))
+            }
+            EngineError::UnsafeName { .. } => {
+                Some("no honest repository has such a name; look at where HF_ENDPOINT points".into())
             }
             EngineError::NotFinite { .. } => {
                 Some("its weights are too large to compute with: the checkpoint is damaged, or was never trained".into())
