@@ -49,17 +49,23 @@ fn reference(name: &str) -> Reference {
     }
 }
 
+/// The files of weights that a fixture may have.
+const WEIGHTS: [&str; 2] = ["model.safetensors", "model.gguf"];
+
 /// The names of all fixtures that hold a model of their own.
 fn fixtures() -> Vec<String> {
     let entries = std::fs::read_dir(root().join("fixtures")).unwrap().flatten();
-    let models = entries.filter(|entry| entry.path().join("model.safetensors").exists());
+    let models = entries.filter(|entry| WEIGHTS.iter().any(|file| entry.path().join(file).exists()));
     let mut names: Vec<String> = models.map(|entry| entry.file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
 
+/// A folder's model: its GGUF file, if it has one.
 fn load(folder: &Path, compute: &Compute) -> Model {
-    Model::load(&Checkpoint::open(folder).unwrap(), compute).unwrap()
+    let gguf = folder.join("model.gguf");
+    let path = if gguf.exists() { &gguf } else { folder };
+    Model::load(&Checkpoint::open(path).unwrap(), compute).unwrap()
 }
 
 impl Case {
@@ -180,7 +186,7 @@ fn stories15m_is_no_further_from_float64_than_pytorch() {
 
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
-    for name in ["bert", "llama"] {
+    for name in ["bert", "llama", "gguf-qwen3"] {
         let reference = reference(name);
         let folder = root().join("fixtures").join(name);
         let run = |threads| -> Vec<Trace> {

@@ -336,10 +336,6 @@ impl<'a> Reader<'a> {
 }
 
 impl<'a> List<'a> {
-    /// How many values there are.
-    pub(super) fn len(&self) -> u64 {
-        self.len
-    }
 
     /// Its values, one after the other.
     pub(super) fn values(self) -> impl Iterator<Item = Result<Value<'a>, String>> {
