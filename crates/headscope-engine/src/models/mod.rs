@@ -9,10 +9,11 @@ mod mistral;
 mod qwen2;
 mod qwen3;
 
-use headscope_trace::{AttentionRule, Attn, Encoding};
+use headscope_trace::{AttentionRule, Attn};
 
 use crate::EngineError;
 use crate::config::Config;
+use crate::input::Input;
 use crate::probe::Pass;
 use crate::weights::Weights;
 
@@ -48,6 +49,11 @@ pub trait Network: Send + Sync {
     /// What it takes; checked before each pass.
     fn limits(&self) -> Limits;
 
+    /// What its decoder takes, in models of two stacks.
+    fn target_limits(&self) -> Option<Limits> {
+        None
+    }
+
     /// Its attention blocks, in the order of a pass.
     fn rules(&self) -> Vec<(Attn, AttentionRule)>;
 
@@ -59,8 +65,8 @@ pub trait Network: Send + Sync {
         false
     }
 
-    /// Runs one text that respects the limits, and cannot fail.
-    fn forward(&self, text: &Encoding, pass: &mut Pass<'_>);
+    /// Runs one input that respects the limits, and cannot fail.
+    fn forward(&self, input: &Input, pass: &mut Pass<'_>);
 }
 
 /// The family called `model_type` in the configuration.

@@ -6,11 +6,13 @@
 
 mod attention;
 mod mlp;
+mod position;
 mod rotary;
 
 pub(crate) use attention::is_causal;
 pub use attention::{HeadLayout, Projection, attend};
 pub use mlp::GatedMlp;
+pub(crate) use position::PositionTerm;
 pub use rotary::{Rotary, rotate};
 
 use std::ops::Range;

@@ -4,6 +4,8 @@
 //! Frequencies and angles are f32, computed in the order in which transformers computes them: an angle of
 //! 2,000 radians is off by 6e-5 in f32, and rounding it in another way would outweigh every other error.
 
+use std::ops::Range;
+
 use headscope_trace::{AttnPoint, Tensor};
 
 use super::HeadLayout;
@@ -123,17 +125,15 @@ impl Rotary {
         Ok(rotary)
     }
 
-    /// The turns of each position of a text, for all layers.
-    pub fn turns(&self, compute: &Compute, tokens: usize) -> Turns {
+    /// The turns of some positions of a text that ends with them, for all layers.
+    pub fn turns(&self, compute: &Compute, positions: Range<usize>) -> Turns {
         match &self.dynamic {
-            Some(dynamic) if tokens > dynamic.trained => {
-                let frequencies = frequencies(
-                    dynamic.theta_for(tokens, self.frequencies.len()),
-                    2 * self.frequencies.len(),
-                );
-                Turns::new(compute, &frequencies, self.magnitude, tokens)
+            Some(dynamic) if positions.end > dynamic.trained => {
+                let pairs = self.frequencies.len();
+                let frequencies = frequencies(dynamic.theta_for(positions.end, pairs), 2 * pairs);
+                Turns::new(compute, &frequencies, self.magnitude, positions)
             }
-            _ => Turns::new(compute, &self.frequencies, self.magnitude, tokens),
+            _ => Turns::new(compute, &self.frequencies, self.magnitude, positions),
         }
     }
 }
