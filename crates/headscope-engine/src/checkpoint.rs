@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::EngineError;
-use crate::weights::gguf::{self, GgufTokenizer};
+use crate::weights::gguf::{self, GgufMetadata};
 use crate::weights::{Bytes, Weights, find_weights};
 
 /// A model's configuration and weights, not yet loaded.
@@ -60,13 +60,13 @@ impl Checkpoint {
         Ok(Checkpoint { id, revision: None, config, weights })
     }
 
-    /// The tokenizer inside a checkpoint, which GGUF files carry.
+    /// What the checkpoint says beside its tensors, if it is a GGUF file: of its tokenizer, too.
     ///
     /// # Errors
-    /// If its values are of other types than they should be.
-    pub fn tokenizer(&self) -> Result<Option<GgufTokenizer>, EngineError> {
+    /// If it is cut short.
+    pub fn gguf_metadata(&self) -> Result<Option<GgufMetadata<'_>>, EngineError> {
         match &self.weights[..] {
-            [(name, bytes)] if bytes.starts_with(b"GGUF") => gguf::tokenizer(name, bytes).map(Some),
+            [(name, bytes)] if bytes.starts_with(b"GGUF") => GgufMetadata::read(name, bytes).map(Some),
             _ => Ok(None),
         }
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use headscope_engine::models::FAMILIES;
 use headscope_engine::{Checkpoint, Compute, Isa, Model, Sites};
-use headscope_trace::{Container, Encoding, Site, Tensor, Trace};
+use headscope_trace::{Container, Encoding, Point, Site, Stack, Tensor, Trace};
 use serde::Deserialize;
 
 /// How far a value may be from float64, as a share of its site's largest magnitude (at least 1).
@@ -23,6 +23,8 @@ struct Case {
     mask: Vec<u8>,
     /// The rows that were kept; all when absent.
     rows: Option<Vec<usize>>,
+    /// How many ids were given; transformers went on with the others, each the likeliest.
+    given: Option<usize>,
     /// The largest difference of PyTorch's f32 from float64.
     pytorch_f32: BTreeMap<String, f32>,
 }
@@ -148,9 +150,10 @@ fn every_family_agrees_with_transformers_at_every_site() {
     }
 }
 
-/// Compares patterns and last hidden state of a real model with what was recorded of it.
-fn check_against_pytorch(name: &str, folder: &Path) {
-    let model = load(folder, &Compute::new(2, Isa::detect()));
+/// Compares patterns and last hidden state of a real model with what was recorded of it, and the
+/// likeliest next tokens where there are some.
+fn check_against_pytorch(name: &str, path: &Path) {
+    let model = load(path, &Compute::new(2, Isa::detect()));
     let reference = reference(name);
     let sites = Sites::patterns(&model);
     for case in &reference.cases {
@@ -161,6 +164,11 @@ fn check_against_pytorch(name: &str, folder: &Path) {
             let found = kept_rows(trace.get(site).unwrap(), case.rows.as_deref());
             let worst = off.entry(kind).or_default();
             *worst = worst.max(largest_difference(&found, expected));
+        }
+        if let (Some(given), Some(logits)) = (case.given, trace.get(Site::new(Stack::Only, 0, Point::Logits))) {
+            for (row, next) in case.ids.iter().enumerate().skip(given) {
+                assert_eq!(likeliest(logits.row(row - 1)), *next, "{}: token {row}", case.name);
+            }
         }
         for (kind, off) in off {
             let pytorch = case.pytorch_f32[kind];
@@ -181,6 +189,20 @@ fn stories15m_is_no_further_from_float64_than_pytorch() {
     match std::env::var_os("HEADSCOPE_STORIES15M") {
         Some(folder) => check_against_pytorch("stories15M", Path::new(&folder)),
         None => println!("skipped: HEADSCOPE_STORIES15M names no folder of the model"),
+    }
+}
+
+fn likeliest(logits: &[f32]) -> u32 {
+    let best = logits.iter().enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b));
+    best.unwrap().0 as u32
+}
+
+/// SmolLM2-135M-Instruct.Q4_1.gguf is not part of this repository, for its size.
+#[test]
+fn smollm2_from_gguf_is_no_further_from_float64_than_pytorch() {
+    match std::env::var_os("HEADSCOPE_SMOLLM2") {
+        Some(file) => check_against_pytorch("smollm2", Path::new(&file)),
+        None => println!("skipped: HEADSCOPE_SMOLLM2 names no GGUF file of the model"),
     }
 }
 

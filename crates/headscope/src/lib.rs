@@ -23,6 +23,7 @@
 //! ```
 
 mod error;
+mod gguf;
 mod model;
 
 pub use error::Error;

@@ -32,61 +32,76 @@ pub(crate) fn config(file: &str, bytes: &[u8]) -> Result<Vec<u8>, EngineError> {
     Ok(Gguf::read(file, bytes)?.config()?.to_string().into_bytes())
 }
 
-/// The tokenizer that a GGUF file carries, as its metadata has it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct GgufTokenizer {
-    /// `gpt2` for byte-level BPE, `llama` for SentencePiece, …
-    pub model: String,
-    /// How texts are cut before tokens are looked up.
-    pub pre: Option<String>,
-    /// The spelling of each token.
-    pub tokens: Vec<String>,
-    /// How much each is preferred, if anything says so.
-    pub scores: Vec<f32>,
-    /// What each is: 1 a usual token, 2 the unknown one, 3 control, 4 defined by users, 5 unused, 6 a byte.
-    pub types: Vec<i32>,
-    /// Pairs of tokens that become one, the first first, with a space between.
-    pub merges: Vec<String>,
-    /// Ids that mean something, by the metadata's names: `bos_token_id`.
-    pub ids: Vec<(String, u32)>,
-    /// What else it says yes or no to: `add_bos_token`, `add_space_prefix`.
-    pub flags: Vec<(String, bool)>,
+/// What a GGUF file says beside its tensors, by key: of the tokenizer that it carries, for those who read such.
+/// A value that is there and of another type is an error.
+pub struct GgufMetadata<'a>(Gguf<'a>);
+
+impl<'a> GgufMetadata<'a> {
+    pub(crate) fn read(file: &'a str, bytes: &'a [u8]) -> Result<GgufMetadata<'a>, EngineError> {
+        Gguf::read(file, bytes).map(GgufMetadata)
+    }
+
+    /// The text of `key`.
+    ///
+    /// # Errors
+    /// If it is something else.
+    pub fn text(&self, key: &str) -> Result<Option<String>, EngineError> {
+        self.0.of_type(key, "a text", as_text)
+    }
+
+    /// The number of `key`.
+    ///
+    /// # Errors
+    /// If it is no whole number from 0 to 2³² - 1.
+    pub fn whole(&self, key: &str) -> Result<Option<u32>, EngineError> {
+        self.0.of_type(key, "a whole number", |value| as_whole(value)?.try_into().ok())
+    }
+
+    /// The answer of `key`.
+    ///
+    /// # Errors
+    /// If it is neither true nor false.
+    pub fn flag(&self, key: &str) -> Result<Option<bool>, EngineError> {
+        self.0.of_type(key, "true or false", |value| match value {
+            Value::Bool(flag) => Some(flag),
+            _ => None,
+        })
+    }
+
+    /// The texts of the list `key`.
+    ///
+    /// # Errors
+    /// If it is something else, or one of them is no UTF-8.
+    pub fn texts(&self, key: &str) -> Result<Option<Vec<String>>, EngineError> {
+        self.0.list(key, "texts", as_text)
+    }
+
+    /// The numbers of the list `key`.
+    ///
+    /// # Errors
+    /// If it is something else.
+    pub fn numbers(&self, key: &str) -> Result<Option<Vec<f64>>, EngineError> {
+        self.0.list(key, "numbers", |value| match value {
+            Value::Whole(number) => Some(number as f64),
+            Value::Negative(number) => Some(number as f64),
+            Value::Real(number) => Some(number),
+            _ => None,
+        })
+    }
 }
 
-/// The tokenizer of a file.
-pub(crate) fn tokenizer(file: &str, bytes: &[u8]) -> Result<GgufTokenizer, EngineError> {
-    let gguf = Gguf::read(file, bytes)?;
-    let key = |name: &str| format!("tokenizer.ggml.{name}");
-    let mut tokenizer = GgufTokenizer {
-        model: gguf.text(&key("model"))?.to_owned(),
-        pre: gguf.value(&key("pre")).map(|_| gguf.text(&key("pre"))).transpose()?.map(str::to_owned),
-        tokens: gguf.list(&key("tokens"), "texts", |value| match value {
-            Value::Text(text) => Some(text.to_owned()),
-            _ => None,
-        })?,
-        scores: gguf.list(&key("scores"), "numbers", |value| number(value).map(|score| score as f32))?,
-        types: gguf.list(&key("token_type"), "whole numbers", |value| match value {
-            Value::Whole(number) => number.try_into().ok(),
-            _ => None,
-        })?,
-        merges: gguf.list(&key("merges"), "texts", |value| match value {
-            Value::Text(text) => Some(text.to_owned()),
-            _ => None,
-        })?,
-        ..GgufTokenizer::default()
-    };
-    for (name, value) in &gguf.container.metadata {
-        let Some(name) = name.strip_prefix("tokenizer.ggml.") else { continue };
-        match value {
-            Value::Whole(id) if name.ends_with("_token_id") => {
-                let id = u32::try_from(*id).map_err(|_| gguf.fault(&key(name), format!("is {id}")))?;
-                tokenizer.ids.push((name.to_owned(), id));
-            }
-            Value::Bool(flag) => tokenizer.flags.push((name.to_owned(), *flag)),
-            _ => {}
-        }
+fn as_text(value: Value<'_>) -> Option<String> {
+    match value {
+        Value::Text(text) => Some(text.to_owned()),
+        _ => None,
     }
-    Ok(tokenizer)
+}
+
+fn as_whole(value: Value<'_>) -> Option<u64> {
+    match value {
+        Value::Whole(number) => Some(number),
+        _ => None,
+    }
 }
 
 /// A file whose architecture is known.
@@ -105,7 +120,12 @@ impl<'a> Gguf<'a> {
             detail,
         })?;
         let mut gguf = Gguf { file, bytes, container, architecture: &ARCHITECTURES[0] };
-        gguf.only("general.type", "model")?;
+        match gguf.value("general.type") {
+            None | Some(Value::Text("model")) => {}
+            Some(other) => {
+                return Err(gguf.fault("general.type", format!("is {other}; supported is \"model\"")));
+            }
+        }
         let key = "general.architecture";
         let name = gguf.text(key)?;
         gguf.architecture = ARCHITECTURES.iter().find(|known| known.name == name).ok_or_else(|| {
@@ -134,54 +154,48 @@ impl<'a> Gguf<'a> {
         EngineError::Config { file: self.file.to_owned(), key: key.to_owned(), detail }
     }
 
-    fn text(&self, key: &str) -> Result<&'a str, EngineError> {
-        match self.value(key) {
-            Some(Value::Text(text)) => Ok(text),
-            Some(other) => Err(self.fault(key, format!("is {other}; expected a text"))),
-            None => Err(self.fault(key, "is missing; expected a text".into())),
-        }
+    /// The value of `key`, if it is there.
+    fn of_type<T>(
+        &self,
+        key: &str,
+        expected: &str,
+        read: impl Fn(Value<'a>) -> Option<T>,
+    ) -> Result<Option<T>, EngineError> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        read(value).map(Some).ok_or_else(|| self.fault(key, format!("is {value}; expected {expected}")))
     }
 
-    fn only(&self, key: &str, expected: &str) -> Result<(), EngineError> {
-        match self.value(key) {
-            None => Ok(()),
-            Some(Value::Text(text)) if text == expected => Ok(()),
-            Some(other) => Err(self.fault(key, format!("is {other}; supported is {expected:?}"))),
-        }
-    }
-
-    /// The value of a key of this architecture, if it is there.
-    fn whole(&self, key: &str) -> Result<Option<u64>, EngineError> {
-        let key = self.key(key);
-        match self.value(&key) {
-            None => Ok(None),
-            Some(Value::Whole(number)) => Ok(Some(number)),
-            Some(other) => Err(self.fault(&key, format!("is {other}; expected a whole number"))),
-        }
-    }
-
-    fn needed(&self, key: &str) -> Result<u64, EngineError> {
-        let fault = || self.fault(&self.key(key), "is missing; expected a whole number".into());
-        self.whole(key)?.ok_or_else(fault)
-    }
-
-    /// All values of a list, or none where it is absent.
+    /// All values of a list, if it is there.
     fn list<T>(
         &self,
         key: &str,
         expected: &str,
         read: impl Fn(Value<'a>) -> Option<T>,
-    ) -> Result<Vec<T>, EngineError> {
-        let list = match self.value(key) {
-            None => return Ok(Vec::new()),
-            Some(Value::List(list)) => list,
-            Some(other) => return Err(self.fault(key, format!("is {other}; expected {expected}"))),
-        };
+    ) -> Result<Option<Vec<T>>, EngineError> {
+        let list = self.of_type(key, &format!("a list of {expected}"), |value| match value {
+            Value::List(list) => Some(list),
+            _ => None,
+        })?;
         let read = |(i, value): (usize, Result<Value<'a>, String>)| {
             let value = value.map_err(|detail| self.fault(key, detail))?;
             read(value).ok_or_else(|| self.fault(key, format!("has {value} at {i}; expected {expected}")))
         };
-        list.values().enumerate().map(read).collect()
+        list.map(|list| list.values().enumerate().map(read).collect()).transpose()
+    }
+
+    fn text(&self, key: &str) -> Result<String, EngineError> {
+        let fault = || self.fault(key, "is missing; expected a text".into());
+        self.of_type(key, "a text", as_text)?.ok_or_else(fault)
+    }
+
+    /// The number of a key of this architecture, if it is there.
+    fn whole(&self, key: &str) -> Result<Option<u64>, EngineError> {
+        self.of_type(&self.key(key), "a whole number", as_whole)
+    }
+
+    fn needed(&self, key: &str) -> Result<u64, EngineError> {
+        let fault = || self.fault(&self.key(key), "is missing; expected a whole number".into());
+        self.whole(key)?.ok_or_else(fault)
     }
 
     // ------------------------------------------------------------ the configuration
@@ -387,11 +401,5 @@ impl<'a> Gguf<'a> {
     }
 }
 
-fn number(value: Value<'_>) -> Option<f64> {
-    match value {
-        Value::Whole(number) => Some(number as f64),
-        Value::Negative(number) => Some(number as f64),
-        Value::Real(number) => Some(number),
-        _ => None,
-    }
-}
+#[cfg(test)]
+mod tests;
