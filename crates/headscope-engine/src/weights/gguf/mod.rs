@@ -225,6 +225,9 @@ impl<'a> Gguf<'a> {
         if let Some(scaling) = self.rope_scaling()? {
             config.insert("rope_scaling".into(), scaling);
         }
+        if let Some(end) = self.of_type("tokenizer.ggml.eos_token_id", "a whole number", as_whole)? {
+            config.insert("eos_token_id".into(), json!(end));
+        }
         if let Some(scalar) = self.query_scalar()? {
             config.insert("query_pre_attn_scalar".into(), json!(scalar));
         }
