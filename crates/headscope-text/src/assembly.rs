@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 use tokenizers::processors::roberta::RobertaProcessing;
-use tokenizers::{AddedToken, DecoderWrapper, PostProcessorWrapper};
+use tokenizers::{AddedToken, PostProcessorWrapper};
 
 use crate::Pipeline;
+use crate::decode::Decoder;
 use crate::model::Model;
 use crate::normalizer::Normalizer;
 use crate::splitter::Splitter;
@@ -16,7 +17,7 @@ pub(crate) struct Parts {
     pub(crate) model: Model,
     pub(crate) normalizer: Option<Normalizer>,
     pub(crate) splitter: Option<Splitter>,
-    pub(crate) decoder: Option<DecoderWrapper>,
+    pub(crate) decoder: Option<Decoder>,
 }
 
 impl Parts {

@@ -7,11 +7,12 @@ use tokenizers::pre_tokenizers::metaspace::PrependScheme;
 use tokenizers::pre_tokenizers::punctuation::Punctuation;
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
-use tokenizers::{DecoderWrapper, ModelWrapper, SplitDelimiterBehavior};
+use tokenizers::{ModelWrapper, SplitDelimiterBehavior};
 
 use crate::assembly::{Addition, Frame, Parts, Roles};
 use crate::bpe::{self, Ids, Merge, Unknown};
 use crate::charsmap::Charsmap;
+use crate::decode::Decoder;
 use crate::model::Model;
 use crate::normalizer::{self, Normalizer};
 use crate::sentencepiece::{SentencePiece, UNIGRAM};
@@ -351,7 +352,7 @@ fn unigram(pieces: Vec<(String, f64)>, unk_id: usize, as_bytes: bool) -> Result<
 /// A unigram model whose words are split at spaces, each with a `▁` before it.
 fn words(model: Model, normalizer: Option<Normalizer>, split_first: bool, scheme: PrependScheme) -> Parts {
     let spaces = splitter::spaces(scheme);
-    let decoder: DecoderWrapper = spaces.clone().into();
+    let decoder = Decoder::Crate(spaces.clone().into());
     let splitter = if split_first {
         Splitter::of(Sequence::new(vec![WhitespaceSplit.into(), spaces.into()]))
     } else {

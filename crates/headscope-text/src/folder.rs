@@ -1,5 +1,6 @@
 //! Which tokenizer a model's files describe, and reading it.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::{fs, io};
 
@@ -7,12 +8,13 @@ use serde::Deserialize;
 
 use crate::assembly::{self, Addition, Frame, Parts, Roles};
 use crate::classes::{self, BACKEND, Build, Built, Class};
+use crate::decode::Decoder;
 use crate::marian::Marian;
 use crate::model::Model;
 use crate::sentencepiece::SentencePiece;
 use crate::settings::{self, Settings, SettingsFiles};
 use crate::splitter::Splitter;
-use crate::{Pipeline, Target, TextError, Tokenizer, VocabOptions, bpe, json, parts, wordpiece};
+use crate::{Pipeline, Target, TextError, Tokenizer, VocabOptions, bpe, json, wordpiece};
 
 /// Hands out a model's files by their names; none where there is no such file.
 pub(crate) type Files<'a> = dyn Fn(&str) -> Result<Option<Vec<u8>>, TextError> + 'a;
@@ -151,7 +153,7 @@ fn unnamed(files: &Files<'_>, model_type: Option<&str>) -> Result<Option<&'stati
             Some(model_type) => Err(fault(
                 vocabulary,
                 format!(
-                    "the model_type {model_type:?} says not how it is used; expected a tokenizer_class in tokenizer_config.json: {}",
+                    "the model_type {model_type:?} does not say how it is used; expected a tokenizer_class in tokenizer_config.json: {}",
                     supported()
                 ),
             )),
@@ -197,6 +199,8 @@ fn marian(files: &Files<'_>, settings: &Settings, roles: &Roles) -> Result<Token
     let apart = settings.flag("separate_vocabs").map_err(config)?.unwrap_or(false);
     let extra =
         settings.extra().map_err(config)?.or(settings.additional().map_err(config)?).unwrap_or_default();
+    let special: HashSet<String> =
+        roles.texts().chain(extra.iter().map(|addition| addition.text.as_str())).map(str::to_owned).collect();
     let target_vocabulary = if apart { "target_vocab.json" } else { VOCAB_JSON };
     let pipeline = |spm: &'static str, vocabulary: &'static str| -> Result<Pipeline, TextError> {
         let ids = bpe::read_vocab(&needed(files, vocabulary)?).map_err(|e| fault(vocabulary, e))?;
@@ -208,7 +212,7 @@ fn marian(files: &Files<'_>, settings: &Settings, roles: &Roles) -> Result<Token
                 model: Model::Marian(model),
                 normalizer: None,
                 splitter: Some(Splitter::Marian(spelling)),
-                decoder: Some(parts::spaces_and(false, true)?),
+                decoder: Some(Decoder::Marian(special.clone())),
             };
             let frame = Frame::Roles { single: "A eos", pair: "A B eos" };
             Ok(Built { parts, others: Vec::new(), roles: roles.clone(), again: false, frame, target: None })

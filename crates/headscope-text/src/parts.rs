@@ -12,6 +12,7 @@ use tokenizers::{DecoderWrapper, SplitDelimiterBehavior};
 
 use crate::assembly::Parts;
 use crate::bpe::{self, Ids, Merge, Unknown};
+use crate::decode::Decoder;
 use crate::normalizer;
 use crate::splitter::{SPACE, Splitter};
 
@@ -21,7 +22,7 @@ pub(crate) fn byte_level(ids: Ids, merges: Vec<Merge>, splitter: Splitter) -> Re
         model: bpe::model(ids, merges, Unknown::default())?,
         normalizer: None,
         splitter: Some(splitter),
-        decoder: Some(ByteLevel::default().into()),
+        decoder: Some(Decoder::Crate(ByteLevel::default().into())),
     })
 }
 
@@ -50,7 +51,7 @@ pub(crate) fn gemma(ids: Ids, merges: Vec<Merge>, unk_token: &str) -> Result<Par
 }
 
 /// Spaces for `▁`, characters for bytes; without the space before the text, if one was added.
-pub(crate) fn spaces_and(bytes: bool, strip: bool) -> Result<DecoderWrapper, String> {
+pub(crate) fn spaces_and(bytes: bool, strip: bool) -> Result<Decoder, String> {
     let spaces = Replace::new("\u{2581}", " ").map_err(|e| e.to_string())?;
     let mut steps: Vec<DecoderWrapper> = vec![spaces.into()];
     if bytes {
@@ -60,7 +61,7 @@ pub(crate) fn spaces_and(bytes: bool, strip: bool) -> Result<DecoderWrapper, Str
     if strip {
         steps.push(Strip::new(' ', 1, 0).into());
     }
-    Ok(Sequence::new(steps).into())
+    Ok(Decoder::Crate(Sequence::new(steps).into()))
 }
 
 /// How Qwen 2 splits words.

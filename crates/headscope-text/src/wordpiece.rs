@@ -8,6 +8,7 @@ use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
 
 use crate::assembly::Parts;
+use crate::decode::Decoder;
 use crate::model::{Model, WordPiece};
 use crate::normalizer::Normalizer;
 use crate::splitter::Splitter;
@@ -177,6 +178,6 @@ pub(crate) fn parts(
         }),
         normalizer: Some(Normalizer::of(normalizer)),
         splitter: Some(Splitter::of(BertPreTokenizer)),
-        decoder: Some(WordPieceDecoder::default().into()),
+        decoder: Some(Decoder::Crate(WordPieceDecoder::default().into())),
     })
 }
