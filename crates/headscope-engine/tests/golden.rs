@@ -189,7 +189,8 @@ fn check_against_pytorch(name: &str, path: &Path) {
             let worst = off.entry(kind).or_default();
             *worst = worst.max(largest_difference(&found, expected));
         }
-        if let (Some(given), Some(logits)) = (case.given, trace.get(Site::new(Stack::Only, 0, Point::Logits))) {
+        if let (Some(given), Some(logits)) = (case.given, trace.get(Site::new(Stack::Only, 0, Point::Logits)))
+        {
             for (row, next) in case.ids.iter().enumerate().skip(given) {
                 assert_eq!(likeliest(logits.row(row - 1)), *next, "{}: token {row}", case.name);
             }

@@ -51,7 +51,9 @@ fn shards_of_pickles_are_found_by_their_index() {
     let folder = folder(&[("bert-zip.bin", names[0]), ("views-legacy.bin", names[1])]);
     let index = format!(r#"{{"weight_map": {{"a": "{}", "b": "{}"}}}}"#, names[0], names[1]);
     fs::write(folder.path().join("pytorch_model.bin.index.json"), index).unwrap();
-    assert!(traced(&load(folder.path()).unwrap()) == traced(&load(&fixtures().join("bert-one-head")).unwrap()));
+    assert!(
+        traced(&load(folder.path()).unwrap()) == traced(&load(&fixtures().join("bert-one-head")).unwrap())
+    );
     fs::copy(fixtures().join("pickles/bert-zip.bin"), folder.path().join(names[1])).unwrap();
     let error = load(folder.path()).err().unwrap().to_string();
     assert!(error.contains("is in") && error.contains("too; expected one"), "{error}");
@@ -60,10 +62,15 @@ fn shards_of_pickles_are_found_by_their_index() {
 #[test]
 fn safetensors_come_first() {
     let folder = folder(&[("command-zip.bin", "pytorch_model.bin")]);
-    fs::copy(fixtures().join("bert-one-head/model.safetensors"), folder.path().join("model.safetensors")).unwrap();
+    fs::copy(fixtures().join("bert-one-head/model.safetensors"), folder.path().join("model.safetensors"))
+        .unwrap();
     load(folder.path()).unwrap();
     fs::remove_file(folder.path().join("model.safetensors")).unwrap();
     let error = load(folder.path()).err().unwrap();
-    assert!(error.to_string().ends_with("asks to run posix.system, which headscope never does; expected tensors alone"));
+    assert!(
+        error
+            .to_string()
+            .ends_with("asks to run posix.system, which headscope never does; expected tensors alone")
+    );
     assert!(error.help().unwrap().contains("safetensors"));
 }

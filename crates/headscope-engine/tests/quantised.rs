@@ -62,7 +62,9 @@ fn numbers_are_those_of_ggml() {
 fn products_are_those_of_the_widened_weights() {
     for (dtype, blocks, _) in recorded() {
         let (block, _) = dtype.block();
-        for (n_out, n_in, rows) in [(1, block, 1), (50, 3 * block, 7), (100, 5 * block, 17), (48, 8 * block, 300)] {
+        for (n_out, n_in, rows) in
+            [(1, block, 1), (50, 3 * block, 7), (100, 5 * block, 17), (48, 8 * block, 300)]
+        {
             let bytes = matrix(dtype, &blocks, n_out, n_in);
             let weight = Stored { dtype, bytes: &bytes };
             let wide: Vec<u8> = weight.to_f32().into_iter().flat_map(f32::to_le_bytes).collect();
@@ -107,7 +109,10 @@ fn rows_of_different_dtypes_stand_in_one_panel() {
             bits(&out)
         };
         let wide = (Stored { dtype: Dtype::F32, bytes: &wide }, 63);
-        assert!(run(Linear::in_place(weights.clone(), n_in, None)) == run(Linear::in_place(vec![wide], n_in, None)));
+        assert!(
+            run(Linear::in_place(weights.clone(), n_in, None))
+                == run(Linear::in_place(vec![wide], n_in, None))
+        );
     }
 }
 
@@ -135,7 +140,10 @@ fn a_table_is_looked_up_row_by_row() {
         let stored = Stored { dtype, bytes: &blocks };
         let (width, _) = dtype.block();
         for row in 0..expected.len() / width {
-            assert_eq!(bits(&stored.row(row, width).to_f32()), bits(&expected[row * width..(row + 1) * width]));
+            assert_eq!(
+                bits(&stored.row(row, width).to_f32()),
+                bits(&expected[row * width..(row + 1) * width])
+            );
         }
     }
 }

@@ -125,10 +125,7 @@ fn scale_and_offset<const BYTES: usize>(block: &[u8; BYTES], i: usize) -> (f32, 
     let packed = &block[4..16];
     let (scale, offset) = match i {
         0..4 => (packed[i] & 63, packed[i + 4] & 63),
-        _ => (
-            packed[i + 4] & 15 | (packed[i - 4] >> 6) << 4,
-            packed[i + 4] >> 4 | (packed[i] >> 6) << 4,
-        ),
+        _ => (packed[i + 4] & 15 | (packed[i - 4] >> 6) << 4, packed[i + 4] >> 4 | (packed[i] >> 6) << 4),
     };
     (half(block, 0) * f32::from(scale), half(block, 2) * f32::from(offset))
 }
@@ -163,7 +160,8 @@ fn q5_k(block: &[u8; 176], part: usize, out: &mut [f32; HALF]) {
 
 #[inline(always)]
 fn q6_k(block: &[u8; 210], part: usize, out: &mut [f32; HALF]) {
-    let (low, high, scales) = (&block[64 * part..][..64], &block[128 + 32 * part..][..32], &block[192 + 8 * part..][..8]);
+    let (low, high, scales) =
+        (&block[64 * part..][..64], &block[128 + 32 * part..][..32], &block[192 + 8 * part..][..8]);
     let whole = half(block, 208);
     let (groups, _) = out.as_chunks_mut::<16>();
     for (g, group) in groups.iter_mut().enumerate() {

@@ -74,7 +74,10 @@ impl<'a> Rows<'a> {
         for first in (0..columns).step_by(GROUP) {
             let rows = &self.0[first..first + GROUP];
             let dtype = rows[0].dtype;
-            if rows.iter().all(|row| row.dtype.is_quantised() && depth.is_multiple_of(quantised::step(row.dtype))) {
+            if rows
+                .iter()
+                .all(|row| row.dtype.is_quantised() && depth.is_multiple_of(quantised::step(row.dtype)))
+            {
                 turn_quantised(simd, rows, from, depth, &mut block[first..]);
                 continue;
             }

@@ -152,11 +152,9 @@ impl Ahead {
     #[inline(always)]
     fn new(from: *const u8, numbers: &Numbers) -> Ahead {
         match numbers {
-            Numbers::Rows(rows) => Ahead {
-                from: from.wrapping_add(LINE - 1),
-                stride: rows.stride(),
-                shift: rows.log2_lines(),
-            },
+            Numbers::Rows(rows) => {
+                Ahead { from: from.wrapping_add(LINE - 1), stride: rows.stride(), shift: rows.log2_lines() }
+            }
             _ => Ahead { from, stride: 0, shift: usize::BITS - 1 },
         }
     }

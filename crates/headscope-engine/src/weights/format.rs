@@ -23,9 +23,7 @@ impl Format {
 
     /// Every tensor of a file.
     pub(super) fn entries(self, file: &str, bytes: &Bytes) -> Result<Vec<Entry>, EngineError> {
-        let damaged = |format| {
-            move |detail| EngineError::Container { file: file.to_owned(), format, detail }
-        };
+        let damaged = |format| move |detail| EngineError::Container { file: file.to_owned(), format, detail };
         match self {
             Format::Safetensors => safetensors::entries(bytes).map_err(damaged("safetensors")),
             Format::Gguf => gguf::entries(file, bytes),

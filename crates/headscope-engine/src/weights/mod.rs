@@ -16,8 +16,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use bytes::Bytes;
-use entry::{Entry, Order};
 pub use entry::Weight;
+use entry::{Entry, Order};
 pub(crate) use files::find_weights;
 use format::Format;
 

@@ -191,7 +191,9 @@ impl<'a> Described<'a> {
         let axis = |axis: u64| usize::try_from(axis).map_err(|_| fault(format!("has an axis of {axis}")));
         let shape = shape.into_iter().map(axis).collect::<Result<Vec<usize>, _>>()?;
         let from = usize::try_from(offset).ok().and_then(|offset| start.checked_add(offset));
-        let Some(from) = from else { return Err(fault(format!("begins at {offset}, which no file reaches"))) };
+        let Some(from) = from else {
+            return Err(fault(format!("begins at {offset}, which no file reaches")));
+        };
         let Some(known) = Dtype::named(&dtype) else {
             return Ok(Tensor { name, dtype, shape, range: 0..0 });
         };
@@ -287,7 +289,9 @@ impl<'a> Reader<'a> {
     fn kind(&mut self, key: &str) -> Result<Kind, String> {
         let number = self.u32(key)?;
         let kind = Kind::ALL.get(number as usize).copied();
-        kind.ok_or_else(|| format!("{key} is a value of type {number}; expected 0 to {}", Kind::ALL.len() - 1))
+        kind.ok_or_else(|| {
+            format!("{key} is a value of type {number}; expected 0 to {}", Kind::ALL.len() - 1)
+        })
     }
 
     fn value(&mut self, kind: Kind, key: &str) -> Result<Value<'a>, String> {
@@ -336,7 +340,6 @@ impl<'a> Reader<'a> {
 }
 
 impl<'a> List<'a> {
-
     /// Its values, one after the other.
     pub(super) fn values(self) -> impl Iterator<Item = Result<Value<'a>, String>> {
         let mut reader = Reader { rest: self.bytes, len: self.bytes.len() };

@@ -281,11 +281,16 @@ impl<'a> Gguf<'a> {
     fn d_head(&self) -> Result<Option<u64>, EngineError> {
         let (key, turning) = (self.whole("attention.key_length")?, self.whole("rope.dimension_count")?);
         let d_head = key.or(turning);
-        for (name, width) in [("rope.dimension_count", turning), ("attention.value_length", self.whole("attention.value_length")?)] {
+        for (name, width) in [
+            ("rope.dimension_count", turning),
+            ("attention.value_length", self.whole("attention.value_length")?),
+        ] {
             if let (Some(found), Some(d_head)) = (width, d_head)
                 && found != d_head
             {
-                return Err(self.fault(&self.key(name), format!("is {found}; supported is the head's {d_head}")));
+                return Err(
+                    self.fault(&self.key(name), format!("is {found}; supported is the head's {d_head}"))
+                );
             }
         }
         Ok(d_head)
@@ -336,9 +341,9 @@ impl<'a> Gguf<'a> {
             name: tensor.name.to_owned(),
             detail,
         };
-        let name = self.transformers_name(tensor.name).ok_or_else(|| {
-            fault(format!("is in no {} that is supported", self.architecture.name))
-        })?;
+        let name = self
+            .transformers_name(tensor.name)
+            .ok_or_else(|| fault(format!("is in no {} that is supported", self.architecture.name)))?;
         let mut entry = Entry {
             name,
             dtype: tensor.dtype.clone(),

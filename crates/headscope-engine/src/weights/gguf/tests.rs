@@ -95,7 +95,11 @@ fn words() -> T {
     floats("token_embd.weight", &[8, 5])
 }
 
-fn config_of(architecture: &'static str, changes: &[(&str, Option<V>)], tensors: &[T]) -> Result<Json, String> {
+fn config_of(
+    architecture: &'static str,
+    changes: &[(&str, Option<V>)],
+    tensors: &[T],
+) -> Result<Json, String> {
     let bytes = file(&values(architecture, changes), tensors);
     let config = config("m.gguf", &bytes).map_err(|error| error.to_string())?;
     Ok(serde_json::from_slice(&config).unwrap())
@@ -147,7 +151,12 @@ fn metadata_become_a_configuration() {
         ),
         ("gemma", &[], "model_type", json!("gemma")),
         ("gemma2", &[("attn_logit_softcapping", Some(V::F32(50.0)))], "attn_logit_softcapping", json!(50.0)),
-        ("gemma2", &[("final_logit_softcapping", Some(V::F32(30.0)))], "final_logit_softcapping", json!(30.0)),
+        (
+            "gemma2",
+            &[("final_logit_softcapping", Some(V::F32(30.0)))],
+            "final_logit_softcapping",
+            json!(30.0),
+        ),
         ("gemma2", &[("attention.key_length", Some(V::U32(6)))], "query_pre_attn_scalar", json!(6)),
         (
             "gemma2",
@@ -173,23 +182,49 @@ fn metadata_become_a_configuration() {
 #[test]
 fn what_is_not_understood_is_refused_by_name() {
     let rows: &[(&'static str, &[(&str, Option<V>)], &str)] = &[
-        ("phi3", &[], "general.architecture is \"phi3\"; supported are llama, qwen2, qwen3, gemma, gemma2, gemma3"),
+        (
+            "phi3",
+            &[],
+            "general.architecture is \"phi3\"; supported are llama, qwen2, qwen3, gemma, gemma2, gemma3",
+        ),
         ("llama", &[("general:architecture", None)], "general.architecture is missing"),
         ("llama", &[("general:architecture", Some(V::U32(1)))], "general.architecture is 1; expected a text"),
-        ("llama", &[("general:type", Some(V::Text("adapter")))], "general.type is \"adapter\"; supported is \"model\""),
+        (
+            "llama",
+            &[("general:type", Some(V::Text("adapter")))],
+            "general.type is \"adapter\"; supported is \"model\"",
+        ),
         ("llama", &[("split:count", Some(V::U32(3)))], "split.count is 3; join the files"),
         ("llama", &[("expert_count", Some(V::U32(8)))], "llama.expert_count is 8; it is not supported"),
         ("llama", &[("logit_scale", Some(V::F32(0.1)))], "llama.logit_scale is 0.1"),
         ("llama", &[("attention.causal", Some(V::Bool(false)))], "llama.attention.causal is false"),
-        ("llama", &[("rope.dimension_count", Some(V::U32(2))), ("attention.key_length", Some(V::U32(4)))],
-            "llama.rope.dimension_count is 2; supported is the head's 4"),
-        ("qwen3", &[("attention.value_length", Some(V::U32(2))), ("attention.key_length", Some(V::U32(4)))],
-            "qwen3.attention.value_length is 2; supported is the head's 4"),
+        (
+            "llama",
+            &[("rope.dimension_count", Some(V::U32(2))), ("attention.key_length", Some(V::U32(4)))],
+            "llama.rope.dimension_count is 2; supported is the head's 4",
+        ),
+        (
+            "qwen3",
+            &[("attention.value_length", Some(V::U32(2))), ("attention.key_length", Some(V::U32(4)))],
+            "qwen3.attention.value_length is 2; supported is the head's 4",
+        ),
         ("llama", &[("embedding_length", None)], "llama.embedding_length is missing"),
         ("llama", &[("block_count", Some(V::Text("x")))], "llama.block_count is \"x\"; expected a number"),
-        ("llama", &[("attention.head_count", Some(V::F32(2.5)))], "llama.attention.head_count is 2.5; expected a whole number"),
-        ("llama", &[("rope.freq_base", Some(V::F32(f32::NAN)))], "llama.rope.freq_base is NaN; expected a number"),
-        ("llama", &[("attention.head_count", Some(V::Texts(&["2", "2"])))], "llama.attention.head_count is a list of 2 values"),
+        (
+            "llama",
+            &[("attention.head_count", Some(V::F32(2.5)))],
+            "llama.attention.head_count is 2.5; expected a whole number",
+        ),
+        (
+            "llama",
+            &[("rope.freq_base", Some(V::F32(f32::NAN)))],
+            "llama.rope.freq_base is NaN; expected a number",
+        ),
+        (
+            "llama",
+            &[("attention.head_count", Some(V::Texts(&["2", "2"])))],
+            "llama.attention.head_count is a list of 2 values",
+        ),
     ];
     for (architecture, changes, expected) in rows {
         let found = config_of(architecture, changes, &[words()]).unwrap_err();
@@ -273,7 +308,8 @@ fn headers_that_lie_are_refused() {
     };
     let all = u64::MAX.to_le_bytes();
     let with = |value: V| file(&values("llama", &[("general:x", Some(value))]), &[words()]);
-    let tensor = |axes: &[u64], kind: u32| file(&values("llama", &[]), &[("t", axes.to_vec(), kind, vec![0; 64])]);
+    let tensor =
+        |axes: &[u64], kind: u32| file(&values("llama", &[]), &[("t", axes.to_vec(), kind, vec![0; 64])]);
     let list = |kind: u32, len: u64, bytes: &[u8]| {
         V::Raw(9, [&kind.to_le_bytes()[..], &len.to_le_bytes(), bytes].concat())
     };
@@ -300,7 +336,10 @@ fn headers_that_lie_are_refused() {
         (with(list(9, u64::MAX, &[])), "general.x"),
         (with(nested(9)), "general.x has lists in lists in lists"),
         (file(&[values("llama", &[]), values("llama", &[])].concat(), &[]), "twice"),
-        (file(&values("llama", &[("general:alignment", Some(V::U32(0)))]), &[]), "general.alignment is 0; expected a power of two"),
+        (
+            file(&values("llama", &[("general:alignment", Some(V::U32(0)))]), &[]),
+            "general.alignment is 0; expected a power of two",
+        ),
         (file(&values("llama", &[("general:alignment", Some(V::U32(48)))]), &[]), "general.alignment is 48"),
         (tensor(&[u64::MAX, 2], 0), "takes bytes"),
         (tensor(&[1 << 40, 1 << 40, 1 << 40], 0), "to more than there can be"),
@@ -330,7 +369,8 @@ fn dtypes_that_are_not_widened_are_told_apart() {
 
 #[test]
 fn lists_are_read() {
-    let changes = [("tokenizer:tokens", Some(V::Texts(&["a", "é", ""]))), ("tokenizer:flag", Some(V::Bool(true)))];
+    let changes =
+        [("tokenizer:tokens", Some(V::Texts(&["a", "é", ""]))), ("tokenizer:flag", Some(V::Bool(true)))];
     let bytes = file(&values("llama", &changes), &[words()]);
     let metadata = GgufMetadata::read("m.gguf", &bytes).unwrap();
     assert_eq!(metadata.texts("tokenizer.tokens").unwrap().unwrap(), ["a", "é", ""]);
@@ -350,7 +390,10 @@ fn lists_are_read() {
 #[test]
 fn no_damage_is_a_panic() {
     let tensors = [words(), floats("rope_freqs.weight", &[2]), floats("blk.0.attn_q.weight", &[2, 8])];
-    let list = V::Raw(9, [&9u32.to_le_bytes()[..], &1u64.to_le_bytes(), &[4, 0, 0, 0], &2u64.to_le_bytes(), &[7; 8]].concat());
+    let list = V::Raw(
+        9,
+        [&9u32.to_le_bytes()[..], &1u64.to_le_bytes(), &[4, 0, 0, 0], &2u64.to_le_bytes(), &[7; 8]].concat(),
+    );
     let changes = [("tokenizer:tokens", Some(V::Texts(&["a", "é", ""]))), ("tokenizer:nested", Some(list))];
     let whole = file(&values("llama", &changes), &tensors);
     let read = |bytes: &[u8]| {

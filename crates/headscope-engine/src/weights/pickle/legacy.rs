@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::machine::{Machine, Value};
-use super::tensor::{self, Storages, number_size};
 use super::super::Bytes;
 use super::super::entry::Entry;
 use super::Fault;
+use super::machine::{Machine, Value};
+use super::tensor::{self, Storages, number_size};
 
 /// The version that every such file states.
 const PROTOCOL: i64 = 1001;
@@ -64,7 +64,8 @@ fn places<'a>(
         };
         let fault = |detail: &str| Fault::Damaged(format!("storage {key} {detail}"));
         let dtype = dtypes.get(key).ok_or_else(|| fault("belongs to no tensor"))?;
-        let (numbers, numbers_on) = rest.split_first_chunk().ok_or_else(|| fault("is missing; the file is cut"))?;
+        let (numbers, numbers_on) =
+            rest.split_first_chunk().ok_or_else(|| fault("is missing; the file is cut"))?;
         let len = usize::try_from(u64::from_le_bytes(*numbers)).ok();
         let len = len.and_then(|numbers| numbers.checked_mul(number_size(dtype)));
         let len = len.filter(|len| *len <= numbers_on.len());

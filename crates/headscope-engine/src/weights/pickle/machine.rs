@@ -236,7 +236,9 @@ impl<'a> Machine<'a> {
             }
             other => {
                 let shown = char::from(other).escape_default();
-                return Err(Fault::Damaged(format!("instruction {other:#04x} ('{shown}') is none that torch writes")));
+                return Err(Fault::Damaged(format!(
+                    "instruction {other:#04x} ('{shown}') is none that torch writes"
+                )));
             }
         };
         self.stack.push(value);
@@ -281,13 +283,17 @@ impl<'a> Machine<'a> {
     }
 
     fn append(&mut self, items: Vec<Value<'a>>) -> Result<(), Fault> {
-        let Some(Value::List(list)) = self.stack.last() else { return Err(unexpected("what grows", "a list")) };
+        let Some(Value::List(list)) = self.stack.last() else {
+            return Err(unexpected("what grows", "a list"));
+        };
         self.lists[*list].extend(items);
         Ok(())
     }
 
     fn set(&mut self, items: Vec<(Value<'a>, Value<'a>)>) -> Result<(), Fault> {
-        let Some(Value::Dict(dict)) = self.stack.last() else { return Err(unexpected("what grows", "a dict")) };
+        let Some(Value::Dict(dict)) = self.stack.last() else {
+            return Err(unexpected("what grows", "a dict"));
+        };
         self.dicts[*dict].extend(items);
         Ok(())
     }
@@ -297,7 +303,14 @@ impl<'a> Machine<'a> {
     fn storage(&mut self, id: Value<'a>) -> Result<Value<'a>, Fault> {
         let fault = || unexpected("a storage", "('storage', type, key, location, numbers)");
         let (storage, whole) = match self.items(id).ok_or_else(fault)? {
-            [Value::Text("storage"), Value::Dtype(dtype), Value::Text(key), _, Value::Int(numbers), rest @ ..] => {
+            [
+                Value::Text("storage"),
+                Value::Dtype(dtype),
+                Value::Text(key),
+                _,
+                Value::Int(numbers),
+                rest @ ..,
+            ] => {
                 let numbers = u64::try_from(*numbers).map_err(|_| fault())?;
                 (Storage { dtype, key, numbers, offset: 0 }, rest.first().copied())
             }
@@ -317,7 +330,9 @@ impl<'a> Machine<'a> {
     }
 
     fn call(&mut self, callable: Value<'a>, arguments: Value<'a>) -> Result<Value<'a>, Fault> {
-        let Value::Callable(callable) = callable else { return Err(unexpected("what is called", "a function")) };
+        let Value::Callable(callable) = callable else {
+            return Err(unexpected("what is called", "a function"));
+        };
         let Some(arguments) = self.items(arguments) else { return Err(unexpected("arguments", "a tuple")) };
         match (callable, arguments) {
             (Callable::OrderedDict, []) => Ok(self.dict(Vec::new())),
@@ -399,7 +414,9 @@ fn global<'a>(module: &str, name: &str) -> Result<Value<'a>, Fault> {
     // As Python 2 calls it.
     let module = if module == "__builtin__" { "builtins" } else { module };
     let known = GLOBALS.iter().find(|(of, known, _)| (*of, *known) == (module, name));
-    known.map(|(_, _, value)| *value).ok_or_else(|| Fault::Asks(format!("{module}.{name}").escape_debug().to_string()))
+    known
+        .map(|(_, _, value)| *value)
+        .ok_or_else(|| Fault::Asks(format!("{module}.{name}").escape_debug().to_string()))
 }
 
 /// A whole number of any length.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::machine::{Machine, Value, View};
 use super::super::Bytes;
 use super::super::entry::{Entry, Order};
 use super::Fault;
+use super::machine::{Machine, Value, View};
 
 /// What a checkpoint's tensors are made of.
 pub(super) struct Storages<'a> {
@@ -18,10 +18,14 @@ pub(super) struct Storages<'a> {
 }
 
 /// The tensors of a state dict, by name. What is no tensor in it is left out.
-pub(super) fn entries(machine: &Machine<'_>, state: Value<'_>, storages: &Storages<'_>) -> Result<Vec<Entry>, Fault> {
-    let pairs = machine.pairs(state).ok_or_else(|| {
-        Fault::Damaged("it holds no dict of tensors; expected a model's state_dict".into())
-    })?;
+pub(super) fn entries(
+    machine: &Machine<'_>,
+    state: Value<'_>,
+    storages: &Storages<'_>,
+) -> Result<Vec<Entry>, Fault> {
+    let pairs = machine
+        .pairs(state)
+        .ok_or_else(|| Fault::Damaged("it holds no dict of tensors; expected a model's state_dict".into()))?;
     let mut entries: BTreeMap<&str, Entry> = BTreeMap::new();
     // Copies may take as much memory as the file, all together.
     let mut budget = storages.bytes.len();
@@ -35,14 +39,26 @@ pub(super) fn entries(machine: &Machine<'_>, state: Value<'_>, storages: &Storag
 }
 
 impl Storages<'_> {
-    fn entry(&self, name: &str, machine: &Machine<'_>, view: &View, budget: &mut usize) -> Result<Entry, String> {
+    fn entry(
+        &self,
+        name: &str,
+        machine: &Machine<'_>,
+        view: &View,
+        budget: &mut usize,
+    ) -> Result<Entry, String> {
         let storage = &machine.storages[view.storage];
         let size = number_size(storage.dtype);
-        let place = self.places.get(storage.key).ok_or_else(|| format!("lies in storage {}, which is missing", storage.key))?;
+        let place = self
+            .places
+            .get(storage.key)
+            .ok_or_else(|| format!("lies in storage {}, which is missing", storage.key))?;
         let held = ((place.len() / size) as u64).saturating_sub(storage.offset).min(storage.numbers);
         let end = view.end().filter(|end| *end <= held);
         end.ok_or_else(|| {
-            format!("of shape {:?} reaches out of storage {}, which holds {held} numbers", view.shape, storage.key)
+            format!(
+                "of shape {:?} reaches out of storage {}, which holds {held} numbers",
+                view.shape, storage.key
+            )
         })?;
         let axes = view.shape.iter().map(|axis| *axis as usize).collect::<Vec<usize>>();
         // Every number is within the storage, so that none of these can overflow.
@@ -58,7 +74,8 @@ impl Storages<'_> {
         if view.shape.contains(&0) {
             return Ok(entry);
         }
-        let numbers: u64 = view.shape.iter().try_fold(1u64, |all, axis| all.checked_mul(*axis)).unwrap_or(u64::MAX);
+        let numbers: u64 =
+            view.shape.iter().try_fold(1u64, |all, axis| all.checked_mul(*axis)).unwrap_or(u64::MAX);
         if numbers > held {
             return Err(format!("of shape {:?} repeats its {held} numbers", view.shape));
         }
@@ -67,7 +84,8 @@ impl Storages<'_> {
             entry.range = first..first + len;
             return Ok(entry);
         }
-        *budget = budget.checked_sub(len).ok_or("and others are views that take more memory than the file")?;
+        *budget =
+            budget.checked_sub(len).ok_or("and others are views that take more memory than the file")?;
         let copied = view.gather(&self.bytes[first..place.end], size, len);
         entry.bytes = Bytes::Owned(Arc::new(copied));
         entry.range = 0..len;

@@ -73,7 +73,8 @@ fn legacy(body: &[u8]) -> Vec<u8> {
 
 /// `{"w": tensor}`, a view of the storage of six floats.
 fn view(offset: &[u8], shape: &[u8], strides: &[u8]) -> Vec<u8> {
-    let storage = b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x06tQ";
+    let storage =
+        b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x06tQ";
     let rebuild = b"ctorch._utils\n_rebuild_tensor_v2\n";
     [b"}X\x01\x00\x00\x00w", &rebuild[..], b"(", storage, offset, shape, strides, b"\x89}tRs"].concat()
 }
@@ -122,7 +123,10 @@ fn what_contradicts_itself_is_refused() {
     let huge = b"\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7f";
     let far = [b"K\x02", &huge[..], b"\x86"].concat();
     let rows: &[(Vec<u8>, &str)] = &[
-        (view(b"K\x00", b"K\x07\x85", b"K\x01\x85"), "tensor w of shape [7] reaches out of storage 0, which holds 6"),
+        (
+            view(b"K\x00", b"K\x07\x85", b"K\x01\x85"),
+            "tensor w of shape [7] reaches out of storage 0, which holds 6",
+        ),
         (view(b"K\x05", b"K\x02\x85", b"K\x01\x85"), "reaches out of storage 0"),
         (view(b"K\x00", b"K\x02K\x02\x86", b"K\x05K\x01\x86"), "reaches out of storage 0"),
         (view(huge, b"K\x01\x85", b"K\x01\x85"), "reaches out of storage 0"),
@@ -212,7 +216,8 @@ fn zip(files: &[(&str, &[u8])], change: impl Fn(usize, &mut [u8])) -> Vec<u8> {
         let header = out.len() as u32;
         out.extend([b"PK\x03\x04", &[0; 14][..], &sizes, &(name.len() as u32).to_le_bytes()].concat());
         out.extend([name.as_bytes(), bytes].concat());
-        let mut entry = [b"PK\x01\x02", &[0; 16][..], &sizes, &(name.len() as u32).to_le_bytes(), &[0; 10]].concat();
+        let mut entry =
+            [b"PK\x01\x02", &[0; 16][..], &sizes, &(name.len() as u32).to_le_bytes(), &[0; 10]].concat();
         entry.extend([&header.to_le_bytes(), name.as_bytes()].concat());
         change(i, &mut entry);
         directory.extend(entry);
@@ -228,10 +233,15 @@ fn zip(files: &[(&str, &[u8])], change: impl Fn(usize, &mut [u8])) -> Vec<u8> {
 fn zip_files_are_checked() {
     let state = pickle(&view(b"K\x00", b"K\x06\x85", b"K\x01\x85"));
     let numbers = [0u8; 24];
-    let files: &[(&str, &[u8])] = &[("m/data.pkl", &state), ("m/data/0", &numbers), ("m/byteorder", b"little")];
+    let files: &[(&str, &[u8])] =
+        &[("m/data.pkl", &state), ("m/data/0", &numbers), ("m/byteorder", b"little")];
     assert!(read(zip(files, |_, _| ())));
     let changed = |at: usize, value: u8| {
-        zip(files, move |i, entry| if i == 1 { entry[at] = value })
+        zip(files, move |i, entry| {
+            if i == 1 {
+                entry[at] = value
+            }
+        })
     };
     let big = &[("m/data.pkl", &state[..]), ("m/data/0", &numbers), ("m/byteorder", b"big")];
     let rows: &[(Vec<u8>, &str)] = &[

@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::machine::Machine;
-use super::tensor::{self, Storages};
 use super::super::Bytes;
 use super::super::entry::Entry;
 use super::Fault;
+use super::machine::Machine;
+use super::tensor::{self, Storages};
 
 /// The tensors of a zip file that `torch.save` wrote.
 pub(super) fn entries(bytes: &Bytes) -> Result<Vec<Entry>, Fault> {
@@ -38,7 +38,8 @@ fn directory(file: &[u8]) -> Result<BTreeMap<&str, Range<usize>>, String> {
     let mut files = BTreeMap::new();
     let mut rest = file.get(at..).ok_or_else(|| format!("its directory is at {at}, beyond its end"))?;
     for i in 0..count {
-        let entry = Central::read(rest).ok_or_else(|| format!("its directory ends at entry {i} of {count}"))?;
+        let entry =
+            Central::read(rest).ok_or_else(|| format!("its directory ends at entry {i} of {count}"))?;
         rest = &rest[entry.len..];
         let range = entry.range(file).map_err(|detail| format!("entry {} {detail}", entry.name))?;
         if files.insert(entry.name, range).is_some() {
@@ -55,7 +56,9 @@ fn end_of_directory(file: &[u8]) -> Result<(u64, usize), String> {
     let last = file.len().checked_sub(LEN).ok_or("it is too short for a zip file")?;
     // A comment of up to 64 KiB may follow the record.
     let mut places = (last.saturating_sub(0xffff)..=last).rev();
-    let at = places.find(|at| file[*at..].starts_with(b"PK\x05\x06")).ok_or("it has no zip directory at its end")?;
+    let at = places
+        .find(|at| file[*at..].starts_with(b"PK\x05\x06"))
+        .ok_or("it has no zip directory at its end")?;
     let (count, offset) = (short(file, at + 10), word(file, at + 16));
     if count != 0xffff && offset != u64::from(u32::MAX) {
         return Ok((count, offset as usize));
