@@ -128,8 +128,9 @@ pub struct Surplus {
 /// Which model runs, and how.
 #[derive(Debug, Args)]
 pub struct ModelArgs {
-    /// The model: gte-small (embedded), a folder, or a Hub id, which is downloaded if it is not in the cache
-    #[arg(short, long, value_name = "ID|DIR", default_value = headscope_gte_small::ID)]
+    /// The model: gte-small (embedded), a folder, a .gguf file, or a Hub id, which is downloaded if it is not in
+    /// the cache
+    #[arg(short, long, value_name = "ID|DIR|FILE.gguf", default_value = headscope_gte_small::ID)]
     pub model: String,
     /// The branch, tag or commit of a Hub id [default: main]
     #[arg(long, value_name = "R")]

@@ -15,22 +15,28 @@ pub fn cache() -> Cache {
     Cache::from_env(|name| std::env::var_os(name))
 }
 
-/// Finds a model: a folder by that name, else the embedded one, else the cache, else the Hub.
+/// Finds a model: a folder or GGUF file by that name, else the embedded one, else the cache, else the Hub.
 pub fn find(args: &ModelArgs) -> Result<ModelFiles> {
     let (name, path) = (args.model.as_str(), Path::new(&args.model));
     let embedded = name == headscope_gte_small::ID && args.revision.is_none();
     if path.join("config.json").exists() || (path.is_dir() && !embedded) {
-        return open_folder(name, args);
+        return open_path("folder", name, args);
     }
     if embedded {
         use headscope_gte_small::{CONFIG, ID, TOKENIZER, WEIGHTS};
         return Ok(ModelFiles::embedded(ID, CONFIG, WEIGHTS, TOKENIZER));
     }
+    if path.is_file() && path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf")) {
+        return open_path("file", name, args);
+    }
     if path.is_file() {
-        return open_file(path);
+        return Err(refuse_file(path).into());
     }
     if let Some((id, file)) = hub::split_gguf(name) {
-        return open_file(&gguf(id, file, args)?);
+        let mut files = ModelFiles::open(gguf(id, file, args)?)?;
+        files.checkpoint.id = name.to_owned();
+        files.checkpoint.revision = args.revision.clone();
+        return Ok(files);
     }
     let (cache, revision) = (cache(), args.revision.as_deref());
     let found = cache.find(name, revision).map_err(Error::from);
@@ -72,31 +78,21 @@ fn complete(
     Ok(())
 }
 
-fn open_folder(name: &str, args: &ModelArgs) -> Result<ModelFiles> {
+fn open_path(kind: &str, name: &str, args: &ModelArgs) -> Result<ModelFiles> {
     if let Some(revision) = &args.revision {
-        let what = format!("{name} is a folder here, which has no revision {revision:?}");
+        let what = format!("{name} is a {kind} here, which has no revision {revision:?}");
         let help = "leave --revision out; it is for models in the Hugging Face cache".to_owned();
         return Err(Hinted { what, help }.into());
     }
     Ok(ModelFiles::open(name)?)
 }
 
-/// The model in a file of its own.
-pub fn open_file(path: &Path) -> Result<ModelFiles> {
-    Err(refuse_file(path).into())
-}
-
 /// What to say of a file where a folder is expected.
 fn refuse_file(path: &Path) -> Hinted {
     let file = path.display();
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) {
-        let what = format!("{file} is a GGUF file, which headscope does not read yet");
-        let help = "give a folder that holds the same model as config.json and model.safetensors".to_owned();
-        return Hinted { what, help };
-    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Hinted {
-        what: format!("{file} is a file; expected a model's folder"),
+        what: format!("{file} is a file; expected a model's folder, or a .gguf file"),
         help: format!("give the folder, which holds config.json too: -m {}", folder.display()),
     }
 }

@@ -34,4 +34,5 @@ pub use kernels::{Compute, Isa};
 pub use model::{Model, Sites};
 pub use pattern::pattern;
 pub use probe::{Edit, Pass, Probe, Recorder};
+pub use weights::gguf::GgufMetadata;
 pub use weights::{At, Bytes, Weight, Weights};
