@@ -95,7 +95,7 @@ fn rows(snapshot: &Snapshot) -> Vec<ModelRow> {
     let gguf = snapshot.gguf_files().into_iter().map(|file| {
         let path = snapshot.folder.join(&file);
         let bytes = path.metadata().map_or(0, |found| found.len());
-        row(format!("{}:{file}", snapshot.id), &path, bytes, source::open_file(&path))
+        row(format!("{}:{file}", snapshot.id), &path, bytes, ModelFiles::open(&path).map_err(Into::into))
     });
     let gguf: Vec<ModelRow> = gguf.collect();
     if !snapshot.folder.join("config.json").exists() {
