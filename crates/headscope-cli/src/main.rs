@@ -5,6 +5,7 @@
 mod args;
 mod commands;
 mod hub;
+mod runner;
 mod server;
 mod source;
 

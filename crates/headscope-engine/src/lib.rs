@@ -15,6 +15,9 @@ pub mod nn;
 
 mod checkpoint;
 mod error;
+mod generate;
+mod input;
+mod memory;
 mod model;
 mod packer;
 mod pattern;
@@ -24,7 +27,9 @@ mod weights;
 
 pub use checkpoint::Checkpoint;
 pub use error::EngineError;
+pub use generate::{Choice, Ranked};
 pub use hub::Cache;
+pub use input::Input;
 pub use kernels::{Compute, Isa};
 pub use model::{Model, Sites};
 pub use pattern::pattern;

@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use headscope_trace::{AttentionRule, Attn, AttnPoint, Card, Encoding, Point, Site, Stack, Trace};
+use headscope_trace::{AttentionRule, Attn, AttnPoint, Card, Encoding, Point, Position, Site, Stack, Trace};
 use wildmatch::WildMatch;
 
 use crate::EngineError;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
+use crate::input::Input;
 use crate::kernels::Compute;
+use crate::memory::Memory;
 use crate::models::{Limits, Network, family_of};
+use crate::nn::is_causal;
 use crate::packer::Packer;
 use crate::probe::{Pass, Probe, Recorder};
 use crate::shelf::Shelf;
@@ -24,6 +27,7 @@ pub struct Model {
     packer: Packer,
     shelf: Arc<Shelf>,
     compute: Compute,
+    ends: Vec<u32>,
 }
 
 /// Which sites a trace records; `last_hidden` and `logits` are recorded always.
@@ -63,7 +67,8 @@ impl Model {
             ..Card::new(&checkpoint.id, family.model_type)
         };
         let packer = Packer::new(weights.layers());
-        Ok(Model { card, network, weights, packer, shelf: Arc::default(), compute: compute.clone() })
+        let ends = checkpoint.ends(&config)?;
+        Ok(Model { card, network, weights, packer, shelf: Arc::default(), compute: compute.clone(), ends })
     }
 
     /// What it is called and how it computes.
@@ -102,9 +107,25 @@ impl Model {
 
     /// Every site of the model.
     fn all_sites(&self) -> impl Iterator<Item = Site> {
-        Site::all(Stack::Only, self.rules().len()).filter(|site| match site.point {
-            Point::Logits => self.network.has_logits(),
-            Point::Attn(AttnPoint::QPre | AttnPoint::KPre) => self.network.has_rotary(),
+        let rules = self.rules();
+        let attns: Vec<Attn> = rules.iter().map(|(attn, _)| *attn).collect();
+        let met = move |attn| match &rules.iter().find(|(of, _)| *of == attn)?.1.position {
+            Some(Position::Disentangled(term)) => Some(term.clone()),
+            _ => None,
+        };
+        let last = attns.last().map(|attn| attn.stack);
+        let of_stack = move |stack| {
+            let of_stack = attns.iter().filter(move |attn| attn.stack == stack);
+            let n_layers = of_stack.clone().filter(|attn| !attn.cross).count();
+            let sites = Site::all(stack, n_layers, of_stack.clone().any(|attn| attn.cross));
+            sites.filter(move |_| n_layers > 0)
+        };
+        let stacks = [Stack::Only, Stack::Encoder, Stack::Decoder];
+        stacks.into_iter().flat_map(of_stack).filter(move |site| match (site.point, site.attn()) {
+            (Point::Logits, _) => self.network.has_logits() && Some(site.stack) == last,
+            (_, Some((_, AttnPoint::QPre | AttnPoint::KPre))) => self.network.has_rotary(),
+            (_, Some((attn, AttnPoint::PosQ))) => met(attn).is_some_and(|term| term.keys_meet),
+            (_, Some((attn, AttnPoint::PosK))) => met(attn).is_some_and(|term| term.queries_meet),
             _ => true,
         })
     }
@@ -115,19 +136,39 @@ impl Model {
         self.packer.pack(&self.compute);
     }
 
+    /// What its decoder takes, in models of two stacks.
+    pub fn target_limits(&self) -> Option<Limits> {
+        self.network.target_limits()
+    }
+
     /// Runs a text under a probe.
     ///
     /// # Errors
-    /// If the text has no token, too many, or one that the model does not know. The pass itself
+    /// If a text has no token, too many, or one that the model does not know; or if the decoder of
+    /// two stacks has nothing to read. The pass itself
     /// cannot fail; when it met numbers that are not finite, and a weight is not finite, that
     /// weight is named after it.
-    pub fn run(&self, text: &Encoding, probe: &mut dyn Probe) -> Result<(), EngineError> {
-        self.check(text)?;
-        let padding = text.padding();
-        let mut pass = Pass::new(probe, &self.compute, &self.shelf, padding.as_deref());
-        self.network.forward(text, &mut pass);
+    pub fn run(&self, input: &Input, probe: &mut dyn Probe) -> Result<(), EngineError> {
+        self.check(input)?;
+        self.pass(input, probe, None)
+    }
+
+    /// Runs a checked input, behind what is remembered.
+    pub(crate) fn pass(
+        &self,
+        input: &Input,
+        probe: &mut dyn Probe,
+        mut memory: Option<&mut Memory>,
+    ) -> Result<(), EngineError> {
+        let padding = [input.text.padding(), input.target.as_ref().and_then(Encoding::padding)];
+        let padding = padding.each_ref().map(Option::as_deref);
+        let mut pass = Pass::new(probe, &self.compute, &self.shelf, padding, memory.as_deref_mut());
+        self.network.forward(input, &mut pass);
         if !pass.is_finite() {
             self.weights.check_finite()?;
+        }
+        if let Some(memory) = memory {
+            memory.tokens += input.continued().len();
         }
         self.packer.passed(self.compute.isa());
         Ok(())
@@ -137,8 +178,8 @@ impl Model {
     ///
     /// # Errors
     /// As [`run`](Model::run), and if the numbers went past what f32 can hold.
-    pub fn trace(&self, text: Encoding, sites: &Sites) -> Result<Trace, EngineError> {
-        self.trace_with(text, sites, &mut ())
+    pub fn trace(&self, input: impl Into<Input>, sites: &Sites) -> Result<Trace, EngineError> {
+        self.trace_with(input, sites, &mut ())
     }
 
     /// The same under a probe, whose changes the trace shows.
@@ -147,14 +188,16 @@ impl Model {
     /// As [`trace`](Model::trace).
     pub fn trace_with(
         &self,
-        text: Encoding,
+        input: impl Into<Input>,
         sites: &Sites,
         probe: &mut dyn Probe,
     ) -> Result<Trace, EngineError> {
+        let input = input.into();
         let always = |site: Site| matches!(site.point, Point::LastHidden | Point::Logits);
         let mut both = (probe, Recorder::new(|site| always(site) || sites.0.contains(&site)));
-        self.run(&text, &mut both)?;
-        let mut trace = Trace::new(self.card.clone(), text, self.rules());
+        self.run(&input, &mut both)?;
+        let mut trace = Trace::new(self.card.clone(), input.text, self.rules());
+        trace.target = input.target;
         for (site, value) in both.1.values {
             // A number too large anywhere before has become NaN by here.
             if site.point == Point::LastHidden && !value.iter().all(|value| value.is_finite()) {
@@ -166,8 +209,40 @@ impl Model {
         Ok(trace)
     }
 
-    fn check(&self, text: &Encoding) -> Result<(), EngineError> {
-        let limits = self.limits();
+    /// Whether it has scores for the token after each, which no later token changes.
+    pub fn predicts_next(&self) -> bool {
+        let rules = self.rules();
+        let last = rules.last().map(|(attn, _)| attn.stack);
+        let mut own = rules.iter().filter(|(attn, _)| Some(attn.stack) == last && !attn.cross);
+        self.network.has_logits() && own.all(|(_, rule)| is_causal(rule.mask))
+    }
+
+    /// Whether keys and values of this text can be remembered.
+    pub(crate) fn remembers(&self, text: &Encoding) -> bool {
+        text.padding().is_none() && self.network.can_continue(text.len())
+    }
+
+    /// The tokens that end a text.
+    pub fn ends(&self) -> &[u32] {
+        &self.ends
+    }
+
+    pub(crate) fn compute(&self) -> &Compute {
+        &self.compute
+    }
+
+    pub(crate) fn check(&self, input: &Input) -> Result<(), EngineError> {
+        self.check_text(&input.text, self.limits())?;
+        let model = || self.card.id.clone();
+        match (self.target_limits(), &input.target) {
+            (None, None) => Ok(()),
+            (Some(limits), Some(target)) => self.check_text(target, limits),
+            (Some(_), None) => Err(EngineError::NoTarget { model: model() }),
+            (None, Some(_)) => Err(EngineError::OneStack { model: model() }),
+        }
+    }
+
+    fn check_text(&self, text: &Encoding, limits: Limits) -> Result<(), EngineError> {
         let model = || self.card.id.clone();
         if text.is_empty() {
             return Err(EngineError::Empty);

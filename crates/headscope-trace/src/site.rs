@@ -30,6 +30,10 @@ pub enum AttnPoint {
     K,
     /// Values: `[key heads, tokens, d_head]`.
     V,
+    /// What the vectors of distances ask, in models that have them: `[heads, 2 · span, d_head]`.
+    PosQ,
+    /// What the vectors of distances are asked by, in models that have them: `[heads, 2 · span, d_head]`.
+    PosK,
     /// What softmax sees: scaled, capped and masked (−∞ where masked), `[heads, queries, keys]`.
     Scores,
     /// The attention weights, `[heads, queries, keys]`.
@@ -105,15 +109,19 @@ impl Site {
         }
     }
 
-    /// Every site that a stack of `n_layers` self-attending blocks can have, in the order of a pass.
-    pub fn all(stack: Stack, n_layers: usize) -> impl Iterator<Item = Site> {
+    /// Every site that a stack of `n_layers` self-attending blocks can have, in the order of a pass;
+    /// with those of their attention to the encoder if they `cross`.
+    pub fn all(stack: Stack, n_layers: usize, cross: bool) -> impl Iterator<Item = Site> {
         use AttnPoint::*;
-        let attn = [QPre, KPre, Q, K, V, Scores, Pattern, Lse, Z].map(Point::Attn);
+        let attn = [QPre, KPre, Q, K, V, PosQ, PosK, Scores, Pattern, Lse, Z];
+        let crossing = cross.then(|| attn.map(Point::CrossAttn).into_iter().chain([Point::CrossAttnOut]));
         let block = move |layer| {
             [Point::ResidPre]
                 .into_iter()
-                .chain(attn)
-                .chain([Point::AttnOut, Point::ResidMid, Point::MlpOut, Point::ResidPost])
+                .chain(attn.map(Point::Attn))
+                .chain([Point::AttnOut])
+                .chain(crossing.clone().into_iter().flatten())
+                .chain([Point::ResidMid, Point::MlpOut, Point::ResidPost])
                 .map(move |point| Site::new(stack, layer, point))
         };
         let whole = move |point| Site::new(stack, 0, point);
@@ -162,6 +170,11 @@ impl Attn {
         Attn { stack: Stack::Only, layer, cross: false }
     }
 
+    /// The stack whose tokens are attended to.
+    pub fn key_stack(self) -> Stack {
+        if self.cross { Stack::Encoder } else { self.stack }
+    }
+
     /// A site inside this block.
     pub fn site(self, point: AttnPoint) -> Site {
         let point = if self.cross { Point::CrossAttn(point) } else { Point::Attn(point) };
@@ -169,12 +182,14 @@ impl Attn {
     }
 }
 
-const ATTN_POINTS: [(&str, AttnPoint); 9] = [
+const ATTN_POINTS: [(&str, AttnPoint); 11] = [
     ("q_pre", AttnPoint::QPre),
     ("k_pre", AttnPoint::KPre),
     ("q", AttnPoint::Q),
     ("k", AttnPoint::K),
     ("v", AttnPoint::V),
+    ("pos_q", AttnPoint::PosQ),
+    ("pos_k", AttnPoint::PosK),
     ("scores", AttnPoint::Scores),
     ("pattern", AttnPoint::Pattern),
     ("lse", AttnPoint::Lse),
@@ -286,6 +301,7 @@ mod tests {
             "embed",
             "blocks.3.attn.q",
             "blocks.3.attn.q_pre",
+            "blocks.3.attn.pos_k",
             "blocks.11.attn.pattern",
             "blocks.0.attn_out",
             "blocks.0.resid_pre",
@@ -302,7 +318,7 @@ mod tests {
             let site: Site = name.parse().unwrap();
             assert_eq!(site.to_string(), name);
         }
-        for site in Site::all(Stack::Decoder, 13) {
+        for site in Site::all(Stack::Decoder, 13, true) {
             assert_eq!(site.to_string().parse::<Site>().unwrap(), site);
         }
     }
@@ -327,8 +343,11 @@ mod tests {
 
     #[test]
     fn sites_sort_in_the_order_of_a_pass() {
-        let sites: Vec<Site> = Site::all(Stack::Only, 12).collect();
+        let sites: Vec<Site> = Site::all(Stack::Only, 12, false).collect();
         assert!(sites.is_sorted());
-        assert_eq!(sites.len(), 12 * 14 + 3);
+        assert_eq!(sites.len(), 12 * 16 + 3);
+        let crossing: Vec<Site> = Site::all(Stack::Decoder, 12, true).collect();
+        assert!(crossing.is_sorted());
+        assert_eq!(crossing.len(), 12 * 28 + 3);
     }
 }

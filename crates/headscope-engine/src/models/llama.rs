@@ -1,11 +1,12 @@
 //! Llama (arXiv 2302.13971): a decoder that reads from left to right. Each block normalises *before* it
 //! attends and before its gated MLP; positions are turns of queries and keys, which several heads share.
 
-use headscope_trace::{AttentionRule, Attn, Encoding, Mask, Point, Tensor};
+use headscope_trace::{AttentionRule, Attn, Mask, Point, Tensor};
 
 use super::{Family, Limits, Network};
 use crate::EngineError;
 use crate::config::Config;
+use crate::input::Input;
 use crate::kernels::{Activation, Turns};
 use crate::nn::{Embedding, GatedMlp, HeadLayout, Linear, RmsNorm, Rotary, attend, rotate};
 use crate::probe::Pass;
@@ -213,12 +214,17 @@ impl Network for Llama {
         true
     }
 
-    fn forward(&self, text: &Encoding, pass: &mut Pass<'_>) {
+    fn can_continue(&self, tokens: usize) -> bool {
+        self.rotary.is_steady(tokens)
+    }
+
+    fn forward(&self, input: &Input, pass: &mut Pass<'_>) {
+        let text = &input.text;
         let mut x = Tensor::zeros([text.len(), self.words.width]);
         self.words.add_rows(text.tokens.iter().map(|token| token.id as usize), x.values_mut());
         let mut x = pass.tap(Point::Embed, x);
 
-        let turns = self.rotary.turns(pass.compute, text.len());
+        let turns = self.rotary.turns(pass.compute, pass.positions(text.len()));
         for (layer, block) in self.blocks.iter().enumerate() {
             pass.enter(layer);
             x = block.forward(x, &turns, pass);
@@ -226,7 +232,7 @@ impl Network for Llama {
 
         let x = pass.tap(Point::LastHidden, self.norm.forward(&x, pass));
         if let Some(lm_head) = self.lm_head.as_ref().filter(|_| pass.wants(Point::Logits)) {
-            pass.tap(Point::Logits, lm_head.forward(&x, pass));
+            pass.tap(Point::Logits, lm_head.forward(&pass.scored(&x), pass));
         }
     }
 }

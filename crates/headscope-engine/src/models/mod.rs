@@ -3,16 +3,26 @@
 //! A family is its configuration, its weight names and its forward pass in the vocabulary of
 //! [`nn`](crate::nn). Everything that can fail, fails in `load`.
 
+mod albert;
 mod bert;
+mod camembert;
+mod deberta_v2;
+mod distilbert;
+mod electra;
 mod llama;
 mod mistral;
+mod modernbert;
+mod mpnet;
 mod qwen2;
 mod qwen3;
+mod roberta;
+mod xlm_roberta;
 
-use headscope_trace::{AttentionRule, Attn, Encoding};
+use headscope_trace::{AttentionRule, Attn};
 
 use crate::EngineError;
 use crate::config::Config;
+use crate::input::Input;
 use crate::probe::Pass;
 use crate::weights::Weights;
 
@@ -30,7 +40,22 @@ pub struct Family {
 pub type Load = fn(&Config, &Weights) -> Result<Box<dyn Network>, EngineError>;
 
 /// Every family, in the order of lists.
-pub const FAMILIES: &[Family] = &[bert::FAMILY, llama::FAMILY, mistral::FAMILY, qwen2::FAMILY, qwen3::FAMILY];
+pub const FAMILIES: &[Family] = &[
+    bert::FAMILY,
+    roberta::FAMILY,
+    xlm_roberta::FAMILY,
+    camembert::FAMILY,
+    distilbert::FAMILY,
+    electra::FAMILY,
+    albert::FAMILY,
+    mpnet::FAMILY,
+    deberta_v2::FAMILY,
+    modernbert::FAMILY,
+    llama::FAMILY,
+    mistral::FAMILY,
+    qwen2::FAMILY,
+    qwen3::FAMILY,
+];
 
 /// What a network takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +73,11 @@ pub trait Network: Send + Sync {
     /// What it takes; checked before each pass.
     fn limits(&self) -> Limits;
 
+    /// What its decoder takes, in models of two stacks.
+    fn target_limits(&self) -> Option<Limits> {
+        None
+    }
+
     /// Its attention blocks, in the order of a pass.
     fn rules(&self) -> Vec<(Attn, AttentionRule)>;
 
@@ -59,8 +89,15 @@ pub trait Network: Send + Sync {
         false
     }
 
-    /// Runs one text that respects the limits, and cannot fail.
-    fn forward(&self, text: &Encoding, pass: &mut Pass<'_>);
+    /// Whether what was computed of a text's beginning holds for all texts of so many tokens that begin
+    /// with it, so that it can be remembered.
+    fn can_continue(&self, tokens: usize) -> bool {
+        let _ = tokens;
+        true
+    }
+
+    /// Runs one input that respects the limits, and cannot fail.
+    fn forward(&self, input: &Input, pass: &mut Pass<'_>);
 }
 
 /// The family called `model_type` in the configuration.

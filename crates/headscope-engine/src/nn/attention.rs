@@ -2,10 +2,13 @@
 
 use std::ops::Range;
 
-use headscope_trace::{AttentionRule, AttnPoint, Mask, Point, Tensor};
+use headscope_trace::{AttentionRule, AttnPoint, Mask, Position, Tensor};
 
 use crate::kernels::{self, AttendRule, Attended, Heads};
+use crate::memory::KeysValues;
 use crate::probe::Pass;
+
+use super::position::{Meeting, PositionTerm};
 
 /// The heads of a stacked projection, `[tokens, (n_heads + 2 n_key_heads) · d_head]`: queries, then keys,
 /// then values.
@@ -61,7 +64,7 @@ impl<'a> Projection<'a> {
 
     /// What a probe returned for these heads, if one wants them: `[heads, tokens, d_head]`.
     pub(super) fn tap(self, point: AttnPoint, pass: &mut Pass<'_>) -> Option<Tensor> {
-        pass.wants_attn(point).then(|| pass.tap(Point::Attn(point), by_head(self.heads())))
+        pass.wants_attn(point).then(|| pass.tap_attn(point, by_head(self.heads())))
     }
 }
 
@@ -94,27 +97,61 @@ pub fn attend(
     v: Projection<'_>,
     pass: &mut Pass<'_>,
 ) -> Tensor {
+    attend_with(rule, q, k, v, [None, None], pass)
+}
+
+/// The same where keys meet the first of two tables of distances' vectors, and queries the second:
+/// `pos_q` and `pos_k`, which are tapped too.
+pub fn attend_with(
+    rule: &AttentionRule,
+    q: Projection<'_>,
+    k: Projection<'_>,
+    v: Projection<'_>,
+    [pos_q, pos_k]: [Option<Projection<'_>>; 2],
+    pass: &mut Pass<'_>,
+) -> Tensor {
     let tapped = [q.tap(AttnPoint::Q, pass), k.tap(AttnPoint::K, pass), v.tap(AttnPoint::V, pass)];
     let (q, k, v) = (seen(tapped[0].as_ref(), q), seen(tapped[1].as_ref(), k), seen(tapped[2].as_ref(), v));
+    let remembered = pass.remembered(k, v);
+    let [k, v] = remembered.as_ref().map_or([k, v], KeysValues::heads);
     let (heads, queries, keys) = (q.n_heads, q.tokens, k.tokens);
+    let tapped = [(AttnPoint::PosQ, pos_q), (AttnPoint::PosK, pos_k)]
+        .map(|(point, vectors)| vectors.and_then(|vectors| vectors.tap(point, pass)));
+    let pos_q = pos_q.map(|vectors| seen(tapped[0].as_ref(), vectors));
+    let pos_k = pos_k.map(|vectors| seen(tapped[1].as_ref(), vectors));
 
     let mut z = pass.blank(&[queries, heads * v.d_head]);
     let build = |point, shape: &[usize]| pass.wants_attn(point).then(|| pass.blank(shape));
     let mut scores = build(AttnPoint::Scores, &[heads, queries, keys]);
     let mut lse = build(AttnPoint::Lse, &[heads, queries]);
     // What a mask leaves out of a pattern is not written.
-    let masked = rule.mask != Mask::Full || pass.padding.is_some();
+    let padding = pass.padding();
+    let masked = rule.mask != Mask::Full || padding.is_some();
     let mut pattern = match masked {
         true => pass.wants_attn(AttnPoint::Pattern).then(|| pass.zeros(&[heads, queries, keys])),
         false => build(AttnPoint::Pattern, &[heads, queries, keys]),
     };
-    let may_see = |query| rule.mask.keys(query, keys);
+    let first = pass.first_query(queries, keys);
+    let may_see = |query| rule.mask.keys(first + query, keys);
+    let position = rule.position.as_ref().and_then(|position| match position {
+        Position::Disentangled(term) => {
+            let meeting = Meeting { q, k, pos_q, pos_k };
+            Some(PositionTerm::disentangled(pass.compute, term, rule.scale as f32, meeting))
+        }
+        by_distance => PositionTerm::new(by_distance, 0..heads, first..first + queries, keys),
+    });
+    let add_position = position.as_ref().map(|term| {
+        move |head: usize, query: usize, keys: Range<usize>, scores: &mut [f32]| {
+            term.add(head, query, keys, scores)
+        }
+    });
     let kernel_rule = AttendRule {
         scale: rule.scale as f32,
         keys: &may_see,
         causal: is_causal(rule.mask),
-        padding: pass.padding,
+        padding,
         soft_cap: rule.soft_cap,
+        bias: add_position.as_ref().map(|add| add as _),
         sink: rule.sink.as_deref(),
     };
     let out = Attended {
@@ -127,7 +164,7 @@ pub fn attend(
 
     let mut rewritten = None;
     if let Some(built) = scores {
-        let scores = pass.tap(Point::Attn(AttnPoint::Scores), built.clone());
+        let scores = pass.tap_attn(AttnPoint::Scores, built.clone());
         if !scores.is_same(&built) {
             let (new_pattern, new_lse) = softmax(&scores, rule, pass);
             lse = lse.map(|_| new_lse);
@@ -135,17 +172,20 @@ pub fn attend(
         }
     }
     if let Some(lse) = lse {
-        pass.tap(Point::Attn(AttnPoint::Lse), lse);
+        pass.tap_attn(AttnPoint::Lse, lse);
     }
     if let Some(built) = pattern {
         let built = rewritten.clone().unwrap_or(built);
-        let pattern = pass.tap(Point::Attn(AttnPoint::Pattern), built.clone());
+        let pattern = pass.tap_attn(AttnPoint::Pattern, built.clone());
         if !pattern.is_same(&built) {
             rewritten = Some(pattern);
         }
     }
     if let Some(pattern) = rewritten {
         kernels::mix(pass.compute, &pattern, heads, v, z.values_mut());
+    }
+    if let Some(block) = remembered {
+        pass.remember(block);
     }
     tap_z(z, heads, pass)
 }
@@ -171,7 +211,7 @@ fn tap_z(z: Tensor, heads: usize, pass: &mut Pass<'_>) -> Tensor {
     }
     let d_head = z.shape()[1] / heads;
     let built = by_head(Projection { from: &z, start: 0, n_heads: heads, d_head }.heads());
-    let seen = pass.tap(Point::Attn(AttnPoint::Z), built.clone());
+    let seen = pass.tap_attn(AttnPoint::Z, built.clone());
     if seen.is_same(&built) { z } else { by_token(&seen) }
 }
 

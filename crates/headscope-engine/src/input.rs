@@ -1,0 +1,29 @@
+//! What a model reads.
+
+use headscope_trace::Encoding;
+
+/// A text, and what else some models read with it.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// The text; of two stacks, what the encoder reads.
+    pub text: Encoding,
+    /// What the decoder of two stacks reads.
+    pub target: Option<Encoding>,
+}
+
+impl Input {
+    /// What a model continues when it writes: what the decoder reads, or the text.
+    pub(crate) fn continued(&self) -> &Encoding {
+        self.target.as_ref().unwrap_or(&self.text)
+    }
+
+    pub(crate) fn continued_mut(&mut self) -> &mut Encoding {
+        self.target.as_mut().unwrap_or(&mut self.text)
+    }
+}
+
+impl From<Encoding> for Input {
+    fn from(text: Encoding) -> Input {
+        Input { text, target: None }
+    }
+}
