@@ -18,7 +18,7 @@ use crate::normalizer::{self, Normalizer};
 use crate::sentencepiece::{SentencePiece, UNIGRAM};
 use crate::settings::Settings;
 use crate::splitter::{self, Splitter};
-use crate::{parts, wordpiece};
+use crate::{Pipeline, parts, wordpiece};
 
 /// How one class, or several of the same ways, reads its vocabulary.
 pub(crate) struct Class {
@@ -520,17 +520,40 @@ const MBART50_LANGUAGES: [&str; 27] = [
 
 /// The roles, and the languages of the source and the target as two more, so that frames can name
 /// them.
-fn with_languages(roles: &Roles, settings: &Settings, pieces: &[(String, f64)]) -> Result<Roles, String> {
+pub(crate) fn with_languages(
+    roles: &Roles,
+    settings: &Settings,
+    is_piece: impl Fn(&str) -> bool,
+) -> Result<Roles, String> {
     let mut roles = roles.with_lstrip_mask();
     let source = settings.text("src_lang")?.unwrap_or("en_XX");
     let target = settings.text("tgt_lang")?.unwrap_or(source);
     for (role, key, code) in [("source_token", "src_lang", source), ("target_token", "tgt_lang", target)] {
-        if !pieces.iter().any(|(piece, _)| piece == code) {
+        if !is_piece(code) {
             return Err(format!("its {key} is {code:?}, which is none of its pieces"));
         }
         roles.push(role, Addition::verbatim(code, true));
     }
     Ok(roles)
+}
+
+/// Whether a class has its language behind a text; none if it has no languages.
+pub(crate) fn language_behind(class: &Class) -> Option<bool> {
+    match class.names[0] {
+        "MBartTokenizer" => Some(true),
+        "MBart50Tokenizer" => Some(false),
+        _ => None,
+    }
+}
+
+/// What stands around a text, and around one for the decoder.
+pub(crate) fn language_frames(behind: bool) -> [Frame; 2] {
+    let frames = if behind {
+        [("A eos source", "A B eos source"), ("A eos target", "A B eos target")]
+    } else {
+        [("source A eos", "source A B eos"), ("target A eos", "target A B eos")]
+    };
+    frames.map(|(single, pair)| Frame::Roles { single, pair })
 }
 
 /// The source's language behind a text, the target's behind one for the decoder.
@@ -540,11 +563,10 @@ fn mbart(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Bu
     pieces.push(mask(roles));
     let mut others: Vec<Addition> = MBART_LANGUAGES.map(Addition::plain).into();
     others.extend(whole(model));
-    let roles = with_languages(roles, settings, &pieces)?;
+    let roles = with_languages(roles, settings, |code| pieces.iter().any(|(piece, _)| piece == code))?;
     let parts = words(unigram(pieces, 3, false)?, None, true, PrependScheme::Always);
-    let frame = Frame::Roles { single: "A eos source", pair: "A B eos source" };
-    let target = Some(Frame::Roles { single: "A eos target", pair: "A B eos target" });
-    Ok(Built { target, ..built(parts, others, roles, frame) })
+    let [frame, target] = language_frames(true);
+    Ok(Built { target: Some(target), ..built(parts, others, roles, frame) })
 }
 
 /// As mBART, with the language before the text.
@@ -558,11 +580,10 @@ fn mbart50(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<
     let mut steps: Vec<Normalizer> = charsmap(model)?.into_iter().collect();
     steps.push(normalizer::rewrite(" {2,}", " ")?);
     let normalizer = Some(Normalizer::Sequence(steps));
-    let roles = with_languages(roles, settings, &pieces)?;
+    let roles = with_languages(roles, settings, |code| pieces.iter().any(|(piece, _)| piece == code))?;
     let parts = words(unigram(pieces, 3, false)?, normalizer, false, PrependScheme::Always);
-    let frame = Frame::Roles { single: "source A eos", pair: "source A B eos" };
-    let target = Some(Frame::Roles { single: "target A eos", pair: "target A B eos" });
-    Ok(Built { target, ..built(parts, others, roles, frame) })
+    let [frame, target] = language_frames(false);
+    Ok(Built { target: Some(target), ..built(parts, others, roles, frame) })
 }
 
 /// A hundred pieces that were never trained stand before SentencePiece's.
@@ -600,15 +621,28 @@ fn merged(model: &SentencePiece) -> Result<(Ids, Vec<Merge>), String> {
     Ok((pieces.into_iter().zip(0..).collect(), merges))
 }
 
-fn llama(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built, String> {
-    let (ids, merges) = merged(model)?;
+/// Where Llama's class puts a space: before the text, or before every part between special tokens.
+fn llama_scheme(settings: &Settings) -> Result<PrependScheme, String> {
     let legacy = settings.flag("legacy")?.unwrap_or(false);
-    let scheme = match prefix_space(settings, true)? {
+    Ok(match prefix_space(settings, true)? {
         true if legacy => PrependScheme::Always,
         true => PrependScheme::First,
         false => PrependScheme::Never,
-    };
-    let parts = parts::llama(ids, merges, scheme)?;
+    })
+}
+
+/// Replaces how a `tokenizer.json` treats spaces by how Llama's class does.
+pub(crate) fn llama_spaces(pipeline: &mut Pipeline, settings: &Settings) -> Result<(), String> {
+    let scheme = llama_scheme(settings)?;
+    pipeline.with_normalizer(None::<Normalizer>).map_err(|e| e.to_string())?;
+    pipeline.with_pre_tokenizer(Some(parts::llama_spaces(scheme)));
+    pipeline.with_decoder(Some(parts::spaces_and(true, scheme != PrependScheme::Never)?));
+    Ok(())
+}
+
+fn llama(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built, String> {
+    let (ids, merges) = merged(model)?;
+    let parts = parts::llama(ids, merges, llama_scheme(settings)?)?;
     Ok(built(parts, whole(model), roles.clone(), ends(settings, roles)?))
 }
 

@@ -7,7 +7,7 @@ use std::{fs, io};
 use serde::Deserialize;
 
 use crate::assembly::{self, Addition, Frame, Parts, Roles};
-use crate::classes::{self, BACKEND, Build, Built, Class};
+use crate::classes::{self, BACKEND, Build, Built, Class, MARIAN};
 use crate::decode::Decoder;
 use crate::marian::Marian;
 use crate::model::Model;
@@ -50,10 +50,17 @@ const SENTENCEPIECE: &str = "tokenizer.model";
 
 /// The tokenizer of a `tokenizer.json`, else of the class that the files name.
 pub(crate) fn load(files: &Files<'_>) -> Result<Tokenizer, TextError> {
-    if let Some(bytes) = files(TOKENIZER_JSON)? {
-        return json::pipeline(&bytes).map(Tokenizer::of);
+    let class = class(files);
+    let is_marian = matches!(class, Ok(Some(class)) if std::ptr::eq(class, &MARIAN));
+    if !is_marian && let Some(bytes) = files(TOKENIZER_JSON)? {
+        let pipeline = json::pipeline(&bytes)?;
+        // What the files beside it say is worth having; where they are damaged, it does without.
+        let (Ok(Some(class)), Ok(settings)) = (class, settings(files)) else {
+            return Ok(Tokenizer::of(pipeline));
+        };
+        return by_class(pipeline, class, &settings).map_err(|detail| fault(TOKENIZER_JSON, detail));
     }
-    let Some(class) = class(files)? else { return Err(TextError::NoTokenizer { folder: "".into() }) };
+    let Some(class) = class? else { return Err(TextError::NoTokenizer { folder: "".into() }) };
     let settings = settings(files)?;
     let fault = |detail| fault(settings::CONFIG, detail);
     let roles = settings.roles(class.roles).map_err(fault)?;
@@ -82,6 +89,26 @@ pub(crate) fn load(files: &Files<'_>) -> Result<Tokenizer, TextError> {
     let additional = additional.filter(|_| !matches!(class.build, Build::Pieces(..)));
     let others = extra.or(additional).unwrap_or_else(|| built.others.clone());
     assemble(built, &settings, &others).map_err(fault)
+}
+
+/// A `tokenizer.json` as its class in transformers uses it: tokens that the files beside it add are
+/// added, Llama's spaces are its class's, and mBART's languages are those of the settings.
+fn by_class(mut pipeline: Pipeline, class: &Class, settings: &Settings) -> Result<Tokenizer, String> {
+    let others = settings.extra()?.or(settings.additional()?).unwrap_or_default();
+    assembly::add(&mut pipeline, &settings.added(), &settings.roles(&[])?, &others)?;
+    if class.names.contains(&"LlamaTokenizer")
+        && !pipeline.get_pre_tokenizer().is_some_and(Splitter::is_byte_level)
+    {
+        classes::llama_spaces(&mut pipeline, settings)?;
+    }
+    let Some(after) = classes::language_behind(class) else { return Ok(Tokenizer::of(pipeline)) };
+    let roles = settings.roles(class.roles)?;
+    let roles = classes::with_languages(&roles, settings, |code| pipeline.token_to_id(code).is_some())?;
+    let [frame, target] = classes::language_frames(after);
+    let target = target.processor(&pipeline, &roles)?;
+    let processor = frame.processor(&pipeline, &roles)?;
+    pipeline.with_post_processor(Some(processor));
+    Ok(Tokenizer { pipeline, target: Some(Target::Frame(target)) })
 }
 
 /// Puts a tokenizer together.

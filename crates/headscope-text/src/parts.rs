@@ -32,9 +32,14 @@ pub(crate) fn llama(ids: Ids, merges: Vec<Merge>, scheme: PrependScheme) -> Resu
     Ok(Parts {
         model: bpe::model(ids, merges, unknown)?,
         normalizer: None,
-        splitter: Some(Splitter::of(Metaspace::new(SPACE, scheme, false))),
+        splitter: Some(llama_spaces(scheme)),
         decoder: Some(spaces_and(true, scheme != PrependScheme::Never)?),
     })
+}
+
+/// `▁` for spaces, with no split there.
+pub(crate) fn llama_spaces(scheme: PrependScheme) -> Splitter {
+    Splitter::of(Metaspace::new(SPACE, scheme, false))
 }
 
 /// Gemma's: as Llama's, without a space before the text.
