@@ -58,6 +58,22 @@ impl Setting for bool {
     }
 }
 
+impl Setting for Vec<f32> {
+    const EXPECTED: &'static str = "a list of numbers that f32 can hold";
+
+    fn read(value: &Value) -> Option<Vec<f32>> {
+        value.as_array()?.iter().map(f32::read).collect()
+    }
+}
+
+impl Setting for Vec<usize> {
+    const EXPECTED: &'static str = "a list of whole numbers from 0 up";
+
+    fn read(value: &Value) -> Option<Vec<usize>> {
+        value.as_array()?.iter().map(usize::read).collect()
+    }
+}
+
 impl Setting for Vec<String> {
     const EXPECTED: &'static str = "a list of names";
 
@@ -200,16 +216,37 @@ impl Config {
         }
     }
 
+    /// Refuses any number for `key` but `expected`, which is also what its absence means.
+    ///
+    /// # Errors
+    /// Names the key, the value found and the one supported.
+    pub fn only_number(&self, key: &str, expected: f64) -> Result<(), EngineError> {
+        match self.get(key, expected)? {
+            found if found != expected => Err(self.fault(key, format!("is {found}; supported is {expected}"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Under which of several names of one thing the configuration has it; the first, if under none.
+    pub fn spelled<'k>(&self, names: &[&'k str]) -> &'k str {
+        names.iter().find(|name| self.values.contains_key(**name)).unwrap_or(&names[0])
+    }
+
     /// The activation function called `key`.
     ///
     /// # Errors
     /// Names the function found and those supported.
     pub fn activation(&self, key: &str, default: &str) -> Result<Activation, EngineError> {
-        const SUPPORTED: [(&str, Activation); 8] = [
+        const SUPPORTED: [(&str, Activation); 13] = [
             ("gelu", Activation::Gelu),
             ("gelu_python", Activation::Gelu),
             ("gelu_new", Activation::GeluTanh),
             ("gelu_pytorch_tanh", Activation::GeluTanh),
+            ("gelu_python_tanh", Activation::GeluTanh),
+            ("gelu_fast", Activation::GeluTanh),
+            ("gelu_accurate", Activation::GeluTanh),
+            ("quick_gelu", Activation::QuickGelu),
+            ("sigmoid", Activation::Sigmoid),
             ("silu", Activation::Silu),
             ("swish", Activation::Silu),
             ("relu", Activation::Relu),

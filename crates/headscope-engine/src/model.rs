@@ -10,7 +10,7 @@ use crate::EngineError;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::kernels::Compute;
-use crate::models::{Limits, Network, family_of};
+use crate::models::{self, Limits, Network, family_of};
 use crate::packer::Packer;
 use crate::probe::{Pass, Probe, Recorder};
 use crate::shelf::Shelf;
@@ -53,6 +53,7 @@ impl Model {
     pub fn load(checkpoint: &Checkpoint, compute: &Compute) -> Result<Model, EngineError> {
         let config = Config::parse(&checkpoint.config.1, &checkpoint.config.0)?;
         let family = family_of(&config)?;
+        models::check(&config)?;
         let weights = Weights::read(checkpoint.weights.clone(), compute)?;
         let network = (family.load)(&config, &weights)?;
         let card = Card {
@@ -104,6 +105,7 @@ impl Model {
     fn all_sites(&self) -> impl Iterator<Item = Site> {
         Site::all(Stack::Only, self.rules().len()).filter(|site| match site.point {
             Point::Logits => self.network.has_logits(),
+            Point::ResidMid => !self.network.is_parallel(),
             Point::Attn(AttnPoint::QPre | AttnPoint::KPre) => self.network.has_rotary(),
             _ => true,
         })

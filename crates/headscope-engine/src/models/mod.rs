@@ -4,6 +4,7 @@
 //! [`nn`](crate::nn). Everything that can fail, fails in `load`.
 
 mod bert;
+mod decoder;
 mod llama;
 mod mistral;
 mod qwen2;
@@ -59,6 +60,11 @@ pub trait Network: Send + Sync {
         false
     }
 
+    /// Whether attention and MLP of a block read the same, so that there is nothing between them.
+    fn is_parallel(&self) -> bool {
+        false
+    }
+
     /// Runs one text that respects the limits, and cannot fail.
     fn forward(&self, text: &Encoding, pass: &mut Pass<'_>);
 }
@@ -73,4 +79,18 @@ pub fn family_of(config: &Config) -> Result<&'static Family, EngineError> {
         let supported: Vec<&str> = FAMILIES.iter().map(|family| family.model_type).collect();
         config.fault("model_type", format!("is {name:?}; supported are {}", supported.join(", ")))
     })
+}
+
+/// Refuses what no family understands.
+///
+/// # Errors
+/// Names the key and its value.
+pub(crate) fn check(config: &Config) -> Result<(), EngineError> {
+    config.only("is_causal", true)?;
+    let quantization = config.section("quantization_config")?;
+    if quantization.is_empty() {
+        return Ok(());
+    }
+    let method = quantization.get("quant_method", "unknown".to_owned())?;
+    Err(quantization.fault("quant_method", format!("is {method:?}; supported are weights in F32, F16 and BF16")))
 }
