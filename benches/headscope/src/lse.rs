@@ -32,6 +32,7 @@ pub fn time(tokens: usize, compute: &Compute) -> Result<()> {
         keys: &full,
         padding: None,
         soft_cap: None,
+        bias: None,
         sink: None,
         causal: false,
     };

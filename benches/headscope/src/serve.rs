@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use headscope::engine::{Checkpoint, Model};
-use headscope::{AttnPoint, Compute, Encoding, Point, Recorder, Site, Tensor};
+use headscope::{AttnPoint, Compute, Encoding, Input, Point, Recorder, Site, Tensor};
 
 use crate::limits;
 
@@ -15,7 +15,7 @@ pub fn serve(folder: &str, compute: &Compute) -> Result<()> {
     let model = Model::load(&Checkpoint::open(folder)?, compute)?;
     model.pack();
     println!("ready {}, {}", model.card().dtype, compute.isa());
-    let mut text = Encoding::from_ids(&[], |_| String::new());
+    let mut text = Input::from(Encoding::from_ids(&[], |_| String::new()));
     for line in stdin().lines() {
         let line = line?;
         match line.split_once(' ').unwrap_or((&line, "")) {
@@ -42,13 +42,13 @@ pub fn serve(folder: &str, compute: &Compute) -> Result<()> {
 }
 
 /// The same ids as every peer.
-fn ids(n: u32, vocabulary: u32) -> Encoding {
+fn ids(n: u32, vocabulary: u32) -> Input {
     let ids: Vec<u32> = (0..n).map(|i| 1000 + i * 7919 % (vocabulary - 1000)).collect();
-    Encoding::from_ids(&ids, |id| id.to_string())
+    Encoding::from_ids(&ids, |id| id.to_string()).into()
 }
 
 /// Every pattern and the last hidden state, in the order of the pass.
-fn run(model: &Model, text: &Encoding) -> Result<Vec<Tensor>> {
+fn run(model: &Model, text: &Input) -> Result<Vec<Tensor>> {
     let picked = |site: Site| matches!(site.point, Point::Attn(AttnPoint::Pattern) | Point::LastHidden);
     let mut recorder = Recorder::new(picked);
     model.run(text, &mut recorder)?;

@@ -133,6 +133,7 @@ mod attention {
             keys: if wanted.causal { &causal } else { &all },
             padding: None,
             soft_cap: None,
+            bias: None,
             sink: None,
             causal: false,
         };

@@ -147,6 +147,7 @@ fn attention(compute: &Compute, heads: usize, key_heads: usize, d_head: usize, p
             causal: false,
             padding: None,
             soft_cap: None,
+            bias: None,
             sink: None,
         };
         let (mut z, mut lse) = (vec![0.0; n * heads * d_head], vec![0.0; heads * n]);

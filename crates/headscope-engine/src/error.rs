@@ -108,6 +108,18 @@ pub enum EngineError {
     /// No token at all.
     #[error("there is no token to run")]
     Empty,
+    /// A model of two stacks, and nothing for its decoder.
+    #[error("{model} has an encoder and a decoder; nothing was given that the decoder reads")]
+    NoTarget {
+        /// The model.
+        model: String,
+    },
+    /// Something for a decoder, and a model of one stack.
+    #[error("{model} has one stack of layers; there is no decoder that could read a second text")]
+    OneStack {
+        /// The model.
+        model: String,
+    },
     /// A pattern of site names that no site of the model matches.
     #[error("no site of {model} is called {glob:?}")]
     NoSuchSite {
@@ -162,6 +174,7 @@ impl EngineError {
             EngineError::TooLong { .. } => {
                 Some("shorten the text, cut it with --truncate, or choose a model with more positions".into())
             }
+            EngineError::NoTarget { .. } => Some("give what the decoder reads: a target text, or its ids".into()),
             EngineError::NoSuchSite { .. } => Some(
                 "sites are called like embed, blocks.3.attn.q, blocks.3.attn.pattern, blocks.3.resid_pre, last_hidden; \
                  * stands for any letters"

@@ -9,6 +9,7 @@ use wildmatch::WildMatch;
 use crate::EngineError;
 use crate::checkpoint::Checkpoint;
 use crate::config::Config;
+use crate::input::Input;
 use crate::kernels::Compute;
 use crate::models::{self, Limits, Network, family_of};
 use crate::packer::Packer;
@@ -103,10 +104,19 @@ impl Model {
 
     /// Every site of the model.
     fn all_sites(&self) -> impl Iterator<Item = Site> {
-        Site::all(Stack::Only, self.rules().len()).filter(|site| match site.point {
-            Point::Logits => self.network.has_logits(),
-            Point::ResidMid => !self.network.is_parallel(),
-            Point::Attn(AttnPoint::QPre | AttnPoint::KPre) => self.network.has_rotary(),
+        let attns: Vec<Attn> = self.rules().into_iter().map(|(attn, _)| attn).collect();
+        let last = attns.last().map(|attn| attn.stack);
+        let of_stack = move |stack| {
+            let of_stack = attns.iter().filter(move |attn| attn.stack == stack);
+            let n_layers = of_stack.clone().filter(|attn| !attn.cross).count();
+            let sites = Site::all(stack, n_layers, of_stack.clone().any(|attn| attn.cross));
+            sites.filter(move |_| n_layers > 0)
+        };
+        let stacks = [Stack::Only, Stack::Encoder, Stack::Decoder];
+        stacks.into_iter().flat_map(of_stack).filter(move |site| match (site.point, site.attn()) {
+            (Point::Logits, _) => self.network.has_logits() && Some(site.stack) == last,
+            (_, Some((_, AttnPoint::QPre | AttnPoint::KPre))) => self.network.has_rotary(),
+            (Point::ResidMid, _) => !self.network.is_parallel(),
             _ => true,
         })
     }
@@ -117,17 +127,24 @@ impl Model {
         self.packer.pack(&self.compute);
     }
 
+    /// What its decoder takes, in models of two stacks.
+    pub fn target_limits(&self) -> Option<Limits> {
+        self.network.target_limits()
+    }
+
     /// Runs a text under a probe.
     ///
     /// # Errors
-    /// If the text has no token, too many, or one that the model does not know. The pass itself
+    /// If a text has no token, too many, or one that the model does not know; or if the decoder of
+    /// two stacks has nothing to read. The pass itself
     /// cannot fail; when it met numbers that are not finite, and a weight is not finite, that
     /// weight is named after it.
-    pub fn run(&self, text: &Encoding, probe: &mut dyn Probe) -> Result<(), EngineError> {
-        self.check(text)?;
-        let padding = text.padding();
-        let mut pass = Pass::new(probe, &self.compute, &self.shelf, padding.as_deref());
-        self.network.forward(text, &mut pass);
+    pub fn run(&self, input: &Input, probe: &mut dyn Probe) -> Result<(), EngineError> {
+        self.check(input)?;
+        let padding = [input.text.padding(), input.target.as_ref().and_then(Encoding::padding)];
+        let padding = padding.each_ref().map(Option::as_deref);
+        let mut pass = Pass::new(probe, &self.compute, &self.shelf, padding);
+        self.network.forward(input, &mut pass);
         if !pass.is_finite() {
             self.weights.check_finite()?;
         }
@@ -139,8 +156,8 @@ impl Model {
     ///
     /// # Errors
     /// As [`run`](Model::run), and if the numbers went past what f32 can hold.
-    pub fn trace(&self, text: Encoding, sites: &Sites) -> Result<Trace, EngineError> {
-        self.trace_with(text, sites, &mut ())
+    pub fn trace(&self, input: impl Into<Input>, sites: &Sites) -> Result<Trace, EngineError> {
+        self.trace_with(input, sites, &mut ())
     }
 
     /// The same under a probe, whose changes the trace shows.
@@ -149,14 +166,16 @@ impl Model {
     /// As [`trace`](Model::trace).
     pub fn trace_with(
         &self,
-        text: Encoding,
+        input: impl Into<Input>,
         sites: &Sites,
         probe: &mut dyn Probe,
     ) -> Result<Trace, EngineError> {
+        let input = input.into();
         let always = |site: Site| matches!(site.point, Point::LastHidden | Point::Logits);
         let mut both = (probe, Recorder::new(|site| always(site) || sites.0.contains(&site)));
-        self.run(&text, &mut both)?;
-        let mut trace = Trace::new(self.card.clone(), text, self.rules());
+        self.run(&input, &mut both)?;
+        let mut trace = Trace::new(self.card.clone(), input.text, self.rules());
+        trace.target = input.target;
         for (site, value) in both.1.values {
             // A number too large anywhere before has become NaN by here.
             if site.point == Point::LastHidden && !value.iter().all(|value| value.is_finite()) {
@@ -168,8 +187,18 @@ impl Model {
         Ok(trace)
     }
 
-    fn check(&self, text: &Encoding) -> Result<(), EngineError> {
-        let limits = self.limits();
+    fn check(&self, input: &Input) -> Result<(), EngineError> {
+        self.check_text(&input.text, self.limits())?;
+        let model = || self.card.id.clone();
+        match (self.target_limits(), &input.target) {
+            (None, None) => Ok(()),
+            (Some(limits), Some(target)) => self.check_text(target, limits),
+            (Some(_), None) => Err(EngineError::NoTarget { model: model() }),
+            (None, Some(_)) => Err(EngineError::OneStack { model: model() }),
+        }
+    }
+
+    fn check_text(&self, text: &Encoding, limits: Limits) -> Result<(), EngineError> {
         let model = || self.card.id.clone();
         if text.is_empty() {
             return Err(EngineError::Empty);

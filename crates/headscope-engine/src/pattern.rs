@@ -1,9 +1,11 @@
 //! A head's weights from recorded queries and keys.
 
+use std::ops::Range;
+
 use headscope_trace::{Attn, AttnPoint, Tensor, Trace};
 
 use crate::kernels::{self, AttendRule, Attended, Compute, Heads};
-use crate::nn::is_causal;
+use crate::nn::{PositionTerm, is_causal};
 
 /// All weights of a head, `[queries, keys]`: recorded, or computed from queries and keys by the
 /// kernel of a pass, to the bit what a pass with the same instructions records.
@@ -20,14 +22,22 @@ pub fn pattern(compute: &Compute, trace: &Trace, attn: Attn, head: usize) -> Opt
     let k = trace.get(attn.site(AttnPoint::K))?.index(rule.key_head(head));
     let (queries, keys) = (q.shape()[0], k.shape()[0]);
     let sink = rule.sink.as_ref().map(|sink| &sink[head..=head]);
-    let padding = trace.encoding.padding();
+    let padding = trace.padding(attn);
     let may_see = |query| rule.mask.keys(query, keys);
+    let position = rule.position.as_ref();
+    let position = position.map(|term| PositionTerm::new(term, head..head + 1, 0..queries, keys));
+    let add_position = position.as_ref().map(|term| {
+        move |head: usize, query: usize, keys: Range<usize>, scores: &mut [f32]| {
+            term.add(head, query, keys, scores)
+        }
+    });
     let rule = AttendRule {
         scale: rule.scale as f32,
         keys: &may_see,
         causal: is_causal(rule.mask),
         padding: padding.as_deref(),
         soft_cap: rule.soft_cap,
+        bias: add_position.as_ref().map(|add| add as _),
         sink,
     };
     let mut weights = kernels::zeros(queries * keys);

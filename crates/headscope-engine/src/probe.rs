@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use headscope_trace::{Attn, AttnPoint, Point, Site, Stack, Tensor};
@@ -119,10 +120,10 @@ pub struct Pass<'a> {
     probe: &'a mut dyn Probe,
     /// Where arithmetic happens.
     pub compute: &'a Compute,
-    /// Which keys may be attended to; all when absent.
-    pub padding: Option<&'a [bool]>,
-    stack: Stack,
-    layer: usize,
+    /// Which keys may be attended to, of the text and of the decoder's; all when absent.
+    padding: [Option<&'a [bool]>; 2],
+    attn: Attn,
+    start: usize,
     finite: Cell<bool>,
     shelf: &'a Arc<Shelf>,
 }
@@ -133,9 +134,9 @@ impl<'a> Pass<'a> {
         probe: &'a mut dyn Probe,
         compute: &'a Compute,
         shelf: &'a Arc<Shelf>,
-        padding: Option<&'a [bool]>,
+        padding: [Option<&'a [bool]>; 2],
     ) -> Pass<'a> {
-        Pass { probe, compute, padding, stack: Stack::Only, layer: 0, finite: Cell::new(true), shelf }
+        Pass { probe, compute, padding, attn: Attn::block(0), start: 0, finite: Cell::new(true), shelf }
     }
 
     /// A tensor that is about to be written whole: it may hold any numbers.
@@ -158,9 +159,34 @@ impl<'a> Pass<'a> {
         self.finite.get()
     }
 
-    /// Enters block `layer`.
+    /// Enters a stack, in models of two.
+    pub fn enter_stack(&mut self, stack: Stack) {
+        self.attn = Attn { stack, layer: 0, cross: false };
+    }
+
+    /// Enters block `layer`, where tokens first attend to those of their own stack.
     pub fn enter(&mut self, layer: usize) {
-        self.layer = layer;
+        self.attn = Attn { layer, cross: false, ..self.attn };
+    }
+
+    /// Goes on to the attention of the current block to the encoder.
+    pub fn cross(&mut self) {
+        self.attn.cross = true;
+    }
+
+    /// The positions of `tokens` tokens, which continue what is known of the text already.
+    pub fn positions(&self, tokens: usize) -> Range<usize> {
+        self.start..self.start + tokens
+    }
+
+    /// The position, among the keys, of the first of these queries.
+    pub(crate) fn first_query(&self, queries: usize, keys: usize) -> usize {
+        if self.attn.cross { 0 } else { keys - queries }
+    }
+
+    /// Which keys of the current attention may be attended to; all when absent.
+    pub fn padding(&self) -> Option<&'a [bool]> {
+        self.padding[usize::from(self.attn.key_stack() == Stack::Decoder)]
     }
 
     /// Whether the value at `point` of the current block is wanted.
@@ -173,7 +199,10 @@ impl<'a> Pass<'a> {
     /// # Panics
     /// If an editing probe changed the shape.
     pub fn tap(&mut self, point: Point, value: Tensor) -> Tensor {
-        let site = self.site(point);
+        self.tap_at(self.site(point), value)
+    }
+
+    fn tap_at(&mut self, site: Site, value: Tensor) -> Tensor {
         if !self.probe.wants(site) {
             return value;
         }
@@ -183,17 +212,20 @@ impl<'a> Pass<'a> {
         value
     }
 
-    /// The attention block of the current layer.
-    pub fn attn(&self) -> Attn {
-        Attn { stack: self.stack, layer: self.layer, cross: false }
+    /// As [`wants`](Pass::wants), inside the current attention.
+    pub fn wants_attn(&self, point: AttnPoint) -> bool {
+        self.probe.wants(self.attn.site(point))
     }
 
-    /// As [`wants`](Pass::wants), inside the attention of the current block.
-    pub fn wants_attn(&self, point: AttnPoint) -> bool {
-        self.wants(Point::Attn(point))
+    /// As [`tap`](Pass::tap), inside the current attention.
+    ///
+    /// # Panics
+    /// If an editing probe changed the shape.
+    pub fn tap_attn(&mut self, point: AttnPoint, value: Tensor) -> Tensor {
+        self.tap_at(self.attn.site(point), value)
     }
 
     fn site(&self, point: Point) -> Site {
-        Site::new(self.stack, self.layer, point)
+        Site::new(self.attn.stack, self.attn.layer, point)
     }
 }

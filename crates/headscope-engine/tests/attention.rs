@@ -21,6 +21,7 @@ proptest! {
         soft_cap in prop::option::of(Just(5.0f32)),
         with_sink: bool,
         padded: bool,
+        sloped: bool,
         sharp in prop_oneof![Just(0.2f32), Just(3.0)],
         rising: bool,
         seed: u64,
@@ -51,7 +52,12 @@ proptest! {
         };
         let padding: Option<Vec<bool>> = padded.then(|| (0..keys).map(|j| j % 4 != 1).collect());
         let sink = with_sink.then(|| numbers(query_heads, seed + 3));
-        let rule = AttendRule { scale: sharp, keys: &window, causal: mask == 1, padding: padding.as_deref(), soft_cap, sink: sink.as_deref() };
+        let slope = |h: usize, i: usize, j: usize| (h as f32 - 1.5) * ((7 * i + 3 * j) % 11) as f32 * 0.125;
+        let add = move |h: usize, i: usize, keys: Range<usize>, scores: &mut [f32]| {
+            scores.iter_mut().zip(keys).for_each(|(score, j)| *score += slope(h, i, j));
+        };
+        let bias = sloped.then_some(add);
+        let rule = AttendRule { scale: sharp, keys: &window, causal: mask == 1, padding: padding.as_deref(), soft_cap, bias: bias.as_ref().map(|bias| bias as _), sink: sink.as_deref() };
         let expected = plain_attention(q, k, v, rule);
         for compute in each_isa() {
             let isa = compute.isa();
@@ -60,7 +66,7 @@ proptest! {
             let (mut scores, mut pattern) = (vec![f32::NAN; n * keys], vec![0.0; n * keys]);
             let all = Attended { z: Some(&mut z), lse: Some(&mut lse), scores: Some(&mut scores), pattern: Some(&mut pattern) };
             attend(&compute, q, k, v, rule, all);
-            let bound = 3.0 * EPS * f64::from(sharp) * (d_head as f64).max(8.0);
+            let bound = 3.0 * EPS * f64::from(sharp) * (d_head as f64).max(8.0) + if sloped { 6.0 * EPS } else { 0.0 };
             close(&format!("{isa} scores"), &scores, &expected.scores, bound)?;
             close(&format!("{isa} lse"), &lse, &expected.lse, bound + 4.0 * EPS)?;
             close(&format!("{isa} pattern"), &pattern, &expected.pattern, bound + 4.0 * EPS)?;
@@ -128,7 +134,10 @@ fn plain_attention(q: Heads, k: Heads, v: Heads, rule: AttendRule) -> Plain {
                 }
                 let s = (0..q.d_head).map(|d| at(&q, h, i, d) * at(&k, kh, j, d)).sum::<f64>()
                     * f64::from(rule.scale);
-                rule.soft_cap.map_or(s, |cap| f64::from(cap) * (s / f64::from(cap)).tanh())
+                let s = rule.soft_cap.map_or(s, |cap| f64::from(cap) * (s / f64::from(cap)).tanh());
+                let mut term = [0.0];
+                rule.bias.inspect(|bias| bias(h, i, j..j + 1, &mut term));
+                s + f64::from(term[0])
             };
             let scores: Vec<f64> = (0..k.tokens).map(score).collect();
             let sink = rule.sink.map_or(0.0, |sink| f64::from(sink[h]).exp());
@@ -174,7 +183,7 @@ fn part(compute: &Compute, qkv: &[f32], queries: Range<usize>, keys: usize, rule
 type Keys<'a> = &'a (dyn Fn(usize) -> Range<usize> + Sync);
 
 fn causal_rule<'a>(keys: Keys<'a>, sink: &'a [f32]) -> AttendRule<'a> {
-    AttendRule { scale: 0.7, keys, causal: true, padding: None, soft_cap: None, sink: Some(sink) }
+    AttendRule { scale: 0.7, keys, causal: true, padding: None, soft_cap: None, bias: None, sink: Some(sink) }
 }
 
 /// What a language model does when it continues a text: the same bits as in one go, and no
@@ -226,6 +235,7 @@ fn threads_change_no_bit() {
                     causal: false,
                     padding: None,
                     soft_cap: None,
+                    bias: None,
                     sink: None,
                 };
                 let run = |threads: usize| {
@@ -257,6 +267,7 @@ fn far_off_scores_lose_nothing() {
         causal: false,
         padding: None,
         soft_cap: None,
+        bias: None,
         sink: None,
     };
     let expected = plain_attention(heads(&q), heads(&k), heads(&k), rule);

@@ -203,7 +203,7 @@ proptest! {
         let x = numbers(tokens * columns, seed + 1);
         for compute in each_isa() {
             let mut out = x.clone();
-            let turns = Turns::new(&compute, &frequencies, magnitude, tokens).of(pairing);
+            let turns = Turns::new(&compute, &frequencies, magnitude, 0..tokens).of(pairing);
             turns.apply(&compute, &mut out, columns, vectors, width);
             for (i, (&got, &was)) in out.iter().zip(&x).enumerate() {
                 let (position, column) = (i / columns, i % columns);
@@ -245,7 +245,7 @@ fn threads_change_no_bit() {
                 add(&compute, &qkv, &normed, &mut sum);
                 let mut hidden = vec![0.0; qkv.len() / 2];
                 gate(&compute, &qkv, n_out / 2, Activation::Silu, &mut hidden);
-                Turns::new(&compute, &[1.0, 0.3, 0.1], 1.0, rows).apply(&compute, &mut qkv, n_out, 4, 25);
+                Turns::new(&compute, &[1.0, 0.3, 0.1], 1.0, 0..rows).apply(&compute, &mut qkv, n_out, 4, 25);
                 [bits(&qkv), bits(&normed), bits(&sum), bits(&hidden)]
             };
             let one = run(1);

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Tensor;
+use crate::{Position, Tensor};
 
 /// Which keys a query may see; always one run of keys, so that what is masked is never computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,8 +35,8 @@ impl Mask {
     }
 }
 
-/// How a layer turns queries and keys into weights: `softmax(cap(scale · q·k))` over the keys
-/// that the mask leaves.
+/// How a layer turns queries and keys into weights: `softmax(cap(scale · q·k) + position)` over the
+/// keys that the mask leaves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AttentionRule {
     /// The factor on `q·k`, usually `1 / √d_head` (arXiv 1706.03762).
@@ -45,6 +45,9 @@ pub struct AttentionRule {
     pub mask: Mask,
     /// `cap · tanh(score / cap)` where given (arXiv 2408.00118).
     pub soft_cap: Option<f32>,
+    /// What the distance of two tokens adds to their score.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
     /// A learned score per query head that takes part in the softmax and then is dropped, so
     /// that rows sum to less than 1.
     pub sink: Option<Vec<f32>>,
@@ -62,6 +65,7 @@ impl AttentionRule {
             scale,
             mask: Mask::Full,
             soft_cap: None,
+            position: None,
             sink: None,
             query_heads: heads,
             key_heads: heads,
@@ -83,7 +87,7 @@ impl AttentionRule {
             Some(sink) if sink.len() != query_heads => {
                 Some(format!("{} sinks for {query_heads} heads", sink.len()))
             }
-            _ => None,
+            _ => self.position.as_ref()?.fault(query_heads),
         }
     }
 }
@@ -104,6 +108,8 @@ pub struct Head<'a> {
     pub rule: &'a AttentionRule,
     /// The rule's sink for this head.
     pub sink: Option<f32>,
+    /// What the rule's position term adds, [by distance](Position::by_distance).
+    pub position: Option<Vec<f32>>,
     /// Which keys may be attended to; all when absent.
     pub padding: Option<&'a [bool]>,
 }
@@ -172,7 +178,9 @@ impl Head<'_> {
                 return f64::NEG_INFINITY;
             }
             let score = dot(q, self.k.row(key)) * self.rule.scale;
-            self.rule.soft_cap.map(f64::from).map_or(score, |cap| cap * (score / cap).tanh())
+            let score = self.rule.soft_cap.map(f64::from).map_or(score, |cap| cap * (score / cap).tanh());
+            let term = |term: &Vec<f32>| f64::from(term[key + self.q.shape()[0] - 1 - query]);
+            score + self.position.as_ref().map_or(0.0, term)
         };
         scores.clear();
         scores.extend(keys.map(score));
@@ -229,10 +237,11 @@ mod tests {
     }
 
     /// A head of 5 tokens and 19 dimensions with every term in use.
-    fn weights(mask: Mask) -> (Tensor, Vec<Vec<f64>>) {
+    fn weights(mask: Mask, slope: Option<f32>) -> (Tensor, Vec<Vec<f64>>) {
         let wave = |phase: f32| (0..5 * 19).map(|i| (i as f32 * 0.7 + phase).sin() * 1.5).collect();
         let (q, k) = (Tensor::new([5, 19], wave(0.0)), Tensor::new([5, 19], wave(1.0)));
         let rule = AttentionRule { mask, soft_cap: Some(4.0), ..AttentionRule::full(0.3, 1) };
+        let position = slope.map(|slope| Position::Alibi { slopes: vec![slope] });
         let padding = [true, true, false, true, true];
         let mut scores = Vec::new();
         let head = Head {
@@ -241,13 +250,15 @@ mod tests {
             lse: None,
             rule: &rule,
             sink: Some(0.5),
+            position: position.as_ref().map(|position| position.by_distance(0, 5, 5)),
             padding: Some(&padding),
         };
         let expected = (0..5).map(|i| {
             let score = |j: usize| {
                 let dot: f64 =
                     q.row(i).iter().zip(k.row(j)).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-                4.0 * (dot * 0.3f64 / 4.0).tanh()
+                let capped = 4.0 * (dot * 0.3f64 / 4.0).tanh();
+                capped + slope.map_or(0.0, |slope| f64::from(slope) * (j as f64 - i as f64))
             };
             let open = |j: &usize| mask.keys(i, 5).contains(j) && padding[*j];
             let sum: f64 = (0..5).filter(open).map(|j| score(j).exp()).sum::<f64>() + 0.5f64.exp();
@@ -276,8 +287,9 @@ mod tests {
 
     #[test]
     fn tiles_agree_with_a_plain_softmax() {
-        for mask in [Mask::Full, Mask::Causal, Mask::Window(1), Mask::CausalWindow(2)] {
-            let (pattern, expected) = weights(mask);
+        let masks = [Mask::Full, Mask::Causal, Mask::Window(1), Mask::CausalWindow(2)];
+        for (mask, slope) in masks.into_iter().flat_map(|mask| [(mask, None), (mask, Some(0.7))]) {
+            let (pattern, expected) = weights(mask, slope);
             for (i, row) in expected.iter().enumerate() {
                 for (j, weight) in row.iter().enumerate() {
                     let found = f64::from(pattern.row(i)[j]);
@@ -291,7 +303,7 @@ mod tests {
     fn a_row_that_sees_nothing_is_zero() {
         let rule = AttentionRule::full(1.0, 1);
         let (q, k) = (Tensor::zeros([1, 2]), Tensor::zeros([1, 2]));
-        let head = Head { q, k, lse: None, rule: &rule, sink: None, padding: Some(&[false]) };
+        let head = Head { q, k, lse: None, rule: &rule, sink: None, position: None, padding: Some(&[false]) };
         assert_eq!(*head.tile(0..1, 0..1), [0.0]);
         assert_eq!(*head.scores(), [f32::NEG_INFINITY]);
     }

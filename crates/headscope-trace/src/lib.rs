@@ -26,6 +26,7 @@ mod container;
 mod encoding;
 mod error;
 mod file;
+mod position;
 mod site;
 mod tensor;
 mod trace;
@@ -35,6 +36,7 @@ pub use container::{Container, Described, Header, Section, Values, write_safeten
 pub use encoding::{Encoding, Token};
 pub use error::TraceError;
 pub use file::write_atomically;
+pub use position::Position;
 pub use site::{Attn, AttnPoint, Point, Site, Stack};
 pub use tensor::{Heir, Tensor};
 pub use trace::{Card, Trace};

@@ -105,15 +105,19 @@ impl Site {
         }
     }
 
-    /// Every site that a stack of `n_layers` self-attending blocks can have, in the order of a pass.
-    pub fn all(stack: Stack, n_layers: usize) -> impl Iterator<Item = Site> {
+    /// Every site that a stack of `n_layers` self-attending blocks can have, in the order of a pass;
+    /// with those of their attention to the encoder if they `cross`.
+    pub fn all(stack: Stack, n_layers: usize, cross: bool) -> impl Iterator<Item = Site> {
         use AttnPoint::*;
-        let attn = [QPre, KPre, Q, K, V, Scores, Pattern, Lse, Z].map(Point::Attn);
+        let attn = [QPre, KPre, Q, K, V, Scores, Pattern, Lse, Z];
+        let crossing = cross.then(|| attn.map(Point::CrossAttn).into_iter().chain([Point::CrossAttnOut]));
         let block = move |layer| {
             [Point::ResidPre]
                 .into_iter()
-                .chain(attn)
-                .chain([Point::AttnOut, Point::ResidMid, Point::MlpOut, Point::ResidPost])
+                .chain(attn.map(Point::Attn))
+                .chain([Point::AttnOut])
+                .chain(crossing.clone().into_iter().flatten())
+                .chain([Point::ResidMid, Point::MlpOut, Point::ResidPost])
                 .map(move |point| Site::new(stack, layer, point))
         };
         let whole = move |point| Site::new(stack, 0, point);
@@ -160,6 +164,11 @@ impl Attn {
     /// The self-attention of block `layer` in a model of one stack.
     pub fn block(layer: usize) -> Attn {
         Attn { stack: Stack::Only, layer, cross: false }
+    }
+
+    /// The stack whose tokens are attended to.
+    pub fn key_stack(self) -> Stack {
+        if self.cross { Stack::Encoder } else { self.stack }
     }
 
     /// A site inside this block.
@@ -302,7 +311,7 @@ mod tests {
             let site: Site = name.parse().unwrap();
             assert_eq!(site.to_string(), name);
         }
-        for site in Site::all(Stack::Decoder, 13) {
+        for site in Site::all(Stack::Decoder, 13, true) {
             assert_eq!(site.to_string().parse::<Site>().unwrap(), site);
         }
     }
@@ -327,8 +336,11 @@ mod tests {
 
     #[test]
     fn sites_sort_in_the_order_of_a_pass() {
-        let sites: Vec<Site> = Site::all(Stack::Only, 12).collect();
+        let sites: Vec<Site> = Site::all(Stack::Only, 12, false).collect();
         assert!(sites.is_sorted());
         assert_eq!(sites.len(), 12 * 14 + 3);
+        let crossing: Vec<Site> = Site::all(Stack::Decoder, 12, true).collect();
+        assert!(crossing.is_sorted());
+        assert_eq!(crossing.len(), 12 * 24 + 3);
     }
 }

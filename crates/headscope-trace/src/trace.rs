@@ -10,8 +10,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AttentionRule, Attn, AttnPoint, Container, Encoding, Head, Point, Section, Site, Tensor, TraceError,
-    Values,
+    AttentionRule, Attn, AttnPoint, Container, Encoding, Head, Position, Section, Site, Stack, Tensor,
+    TraceError, Values,
 };
 use crate::{write_atomically, write_safetensors};
 
@@ -67,6 +67,8 @@ pub struct Trace {
     pub card: Card,
     /// The text.
     pub encoding: Encoding,
+    /// What the decoder of two stacks read.
+    pub target: Option<Encoding>,
     rules: Vec<(Attn, AttentionRule)>,
     values: BTreeMap<Site, Tensor>,
 }
@@ -74,7 +76,7 @@ pub struct Trace {
 impl Trace {
     /// A trace with no values yet.
     pub fn new(card: Card, encoding: Encoding, rules: Vec<(Attn, AttentionRule)>) -> Trace {
-        Trace { card, encoding, rules, values: BTreeMap::new() }
+        Trace { card, encoding, target: None, rules, values: BTreeMap::new() }
     }
 
     /// Records the value at a site.
@@ -107,6 +109,16 @@ impl Trace {
         self.rules.iter().find(|(a, _)| *a == attn).map(|(_, rule)| rule)
     }
 
+    /// What the tokens of a stack are. (The text, where nothing was recorded that a decoder read.)
+    pub fn encoding_of(&self, stack: Stack) -> &Encoding {
+        self.target.as_ref().filter(|_| stack == Stack::Decoder).unwrap_or(&self.encoding)
+    }
+
+    /// Which keys of an attention block may be attended to, or `None` if all may.
+    pub fn padding(&self, attn: Attn) -> Option<Vec<bool>> {
+        self.encoding_of(attn.key_stack()).padding()
+    }
+
     /// All weights of a head, `[queries, keys]`: recorded, or computed from queries and keys.
     /// `None` if neither was recorded or there is no such head.
     pub fn pattern(&self, attn: Attn, head: usize) -> Option<Tensor> {
@@ -114,7 +126,7 @@ impl Trace {
         if let Some(pattern) = self.get(attn.site(AttnPoint::Pattern)) {
             return Some(pattern.index(head));
         }
-        let padding = self.encoding.padding();
+        let padding = self.padding(attn);
         let head = self.head(attn, head, rule, padding.as_deref())?;
         Some(head.tile(0..head.q.shape()[0], 0..head.k.shape()[0]))
     }
@@ -132,7 +144,7 @@ impl Trace {
             let values = rows.flat_map(|row| pattern.row(row)[cols.clone()].to_vec()).collect();
             return Some(Tensor::new(shape, values));
         }
-        let padding = self.encoding.padding();
+        let padding = self.padding(attn);
         Some(self.head(attn, head, rule, padding.as_deref())?.tile(rows, cols))
     }
 
@@ -144,9 +156,13 @@ impl Trace {
         rule: &'a AttentionRule,
         padding: Option<&'a [bool]>,
     ) -> Option<Head<'a>> {
+        let q = self.get(attn.site(AttnPoint::Q))?.index(head);
+        let k = self.get(attn.site(AttnPoint::K))?.index(rule.key_head(head));
+        let by_distance = |position: &Position| position.by_distance(head, q.shape()[0], k.shape()[0]);
         Some(Head {
-            q: self.get(attn.site(AttnPoint::Q))?.index(head),
-            k: self.get(attn.site(AttnPoint::K))?.index(rule.key_head(head)),
+            position: rule.position.as_ref().map(by_distance),
+            q,
+            k,
             lse: self.get(attn.site(AttnPoint::Lse)).map(|lse| lse.index(head)),
             sink: rule.sink.as_ref().map(|sink| sink[head]),
             rule,
@@ -175,12 +191,14 @@ impl Trace {
             .iter()
             .map(|(attn, rule)| RuleEntry { site: attn.to_string().into(), rule: Cow::Borrowed(rule) });
         let json = |value: serde_json::Result<String>| value.expect("plain structs serialize");
-        BTreeMap::from([
+        let target = self.target.as_ref().map(|target| ("target", json(serde_json::to_string(target))));
+        let always = [
             ("format", FORMAT.to_owned()),
             ("card", json(serde_json::to_string(&self.card))),
             ("encoding", json(serde_json::to_string(&self.encoding))),
             ("rules", json(serde_json::to_string(&rules.collect::<Vec<_>>()))),
-        ])
+        ];
+        always.into_iter().chain(target).collect()
     }
 
     /// The values as every file of this trace carries them, named after their sites.
@@ -242,12 +260,14 @@ impl Trace {
         let json_fault =
             |key| move |e: serde_json::Error| not_a_trace(format!("its {key} does not parse: {e}"));
         let card: Card = serde_json::from_str(entry("card")?).map_err(json_fault("card"))?;
-        let encoding: Encoding = serde_json::from_str(entry("encoding")?).map_err(json_fault("encoding"))?;
+        let read = |key: &'static str, text: &str| -> Result<Encoding, TraceError> {
+            let encoding: Encoding = serde_json::from_str(text).map_err(json_fault(key))?;
+            encoding.fault().map_or(Ok(encoding), |fault| Err(not_a_trace(fault)))
+        };
+        let encoding = read("encoding", entry("encoding")?)?;
+        let target = metadata.get("target").map(|text| read("target", text)).transpose()?;
         let entries: Vec<RuleEntry<'_>> =
             serde_json::from_str(entry("rules")?).map_err(json_fault("rules"))?;
-        if let Some(fault) = encoding.fault() {
-            return Err(not_a_trace(fault));
-        }
 
         let (mut rules, mut seen) = (Vec::with_capacity(entries.len()), BTreeSet::new());
         for RuleEntry { site, rule } in entries {
@@ -261,7 +281,7 @@ impl Trace {
             rules.push((attn, rule.into_owned()));
         }
 
-        let mut trace = Trace::new(card, encoding, rules);
+        let mut trace = Trace { target, ..Trace::new(card, encoding, rules) };
         for (name, value) in tensors {
             let fault = |detail| TraceError::Tensor { file: file.into(), name: name.clone(), detail };
             let site: Site = name.parse().map_err(|_| fault("is no site of a model".into()))?;
@@ -276,23 +296,24 @@ impl Trace {
         if value.is_empty() {
             return Err(format!("has shape {:?}; expected no empty axis", value.shape()));
         }
-        let tokens = self.encoding.len();
+        let tokens = self.encoding_of(site.stack).len();
         let rule = site.attn().map(|(attn, point)| (point, self.rule(attn)));
         let expected: Vec<Option<usize>> = match (rule, site.point) {
             (Some((_, None)), _) => {
                 return Err("belongs to an attention block without a rule".into());
             }
             (Some((point, Some(rule))), _) => {
+                let keys = site.attn().map_or(tokens, |(attn, _)| self.encoding_of(attn.key_stack()).len());
                 let AttentionRule { query_heads, key_heads, .. } = *rule;
                 match point {
                     AttnPoint::QPre | AttnPoint::Q | AttnPoint::Z => {
                         vec![Some(query_heads), Some(tokens), None]
                     }
                     AttnPoint::KPre | AttnPoint::K | AttnPoint::V => {
-                        vec![Some(key_heads), Some(tokens), None]
+                        vec![Some(key_heads), Some(keys), None]
                     }
                     AttnPoint::Scores | AttnPoint::Pattern => {
-                        vec![Some(query_heads), Some(tokens), Some(tokens)]
+                        vec![Some(query_heads), Some(tokens), Some(keys)]
                     }
                     AttnPoint::Lse => vec![Some(query_heads), Some(tokens)],
                 }
@@ -310,7 +331,7 @@ impl Trace {
                 expected.iter().map(|axis| axis.map_or("any".into(), |n| n.to_string())).collect();
             return Err(format!("has shape {:?}; expected [{}]", value.shape(), axes.join(", ")));
         }
-        if site.point == Point::Attn(AttnPoint::K) || site.point == Point::Attn(AttnPoint::Q) {
+        if let Some((_, AttnPoint::Q | AttnPoint::K)) = site.attn() {
             return self.check_widths(site, value);
         }
         Ok(())
@@ -411,6 +432,24 @@ mod tests {
         check(&|t| t.rules[0].1.sink = Some(vec![1.0]), "1 sinks for 2 heads");
         check(&|t| t.rules.push(t.rules[0].clone()), "two rules of blocks.0.attn; expected one");
         check(&|t| t.encoding.tokens[1].span = Some(4..9), "token 1 spans 4..9");
+    }
+
+    #[test]
+    fn what_a_decoder_read_has_its_own_length() {
+        let attn = Attn { stack: Stack::Decoder, layer: 0, cross: true };
+        let rules = vec![(attn, AttentionRule::full(0.5, 1))];
+        let mut trace =
+            Trace::new(Card::new("tiny", "t5"), Encoding::from_ids(&[3, 1, 4], |id| id.to_string()), rules);
+        trace.encoding.tokens[2].mask = false;
+        trace.target = Some(Encoding::from_ids(&[7, 8], |id| id.to_string()));
+        trace.insert(attn.site(AttnPoint::Q), Tensor::new([1, 2, 1], vec![0.0, 1.0]));
+        trace.insert(attn.site(AttnPoint::K), Tensor::new([1, 3, 1], vec![0.0, 0.0, 5.0]));
+        assert_eq!(*trace.pattern(attn, 0).unwrap(), [0.5, 0.5, 0.0, 0.5, 0.5, 0.0]);
+        assert_eq!(Trace::read(&bytes(&trace), "t").unwrap(), trace);
+
+        trace.insert(attn.site(AttnPoint::Pattern), Tensor::zeros([1, 3, 2]));
+        let error = Trace::read(&bytes(&trace), "t").unwrap_err().to_string();
+        assert!(error.contains("expected [1, 2, 3]"), "{error}");
     }
 
     #[test]

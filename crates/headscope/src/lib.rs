@@ -28,7 +28,7 @@ mod model;
 pub use error::Error;
 pub use model::{Model, ModelFiles};
 
-pub use headscope_engine::{Cache, Compute, Edit, Isa, Probe, Recorder, Sites};
+pub use headscope_engine::{Cache, Compute, Edit, Input, Isa, Probe, Recorder, Sites};
 pub use headscope_trace::{Attn, AttnPoint, Encoding, Point, Site, Stack, Tensor, Token, Trace};
 
 /// Running models: [`headscope_engine`].

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use headscope_engine::{Cache, Checkpoint, Compute, Sites};
+use headscope_engine::{Cache, Checkpoint, Compute, Input, Sites};
 use headscope_text::Tokenizer;
 use headscope_trace::{Encoding, Trace};
 
@@ -141,11 +141,11 @@ impl Model {
         self.trace_encoding(self.encode(text, pair, false)?, &Sites::patterns(&self.engine))
     }
 
-    /// Runs an encoding and keeps the values at `sites`.
+    /// Runs an encoding, or two for a model of two stacks, and keeps the values at `sites`.
     ///
     /// # Errors
-    /// If it is longer than the model takes.
-    pub fn trace_encoding(&self, encoding: Encoding, sites: &Sites) -> Result<Trace, Error> {
-        Ok(self.engine.trace(encoding, sites)?)
+    /// If one is longer than the model takes.
+    pub fn trace_encoding(&self, input: impl Into<Input>, sites: &Sites) -> Result<Trace, Error> {
+        Ok(self.engine.trace(input, sites)?)
     }
 }

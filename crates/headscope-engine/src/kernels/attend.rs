@@ -93,6 +93,8 @@ pub struct AttendRule<'a> {
     pub padding: Option<&'a [bool]>,
     /// Scores become `cap * tanh(score / cap)`.
     pub soft_cap: Option<f32>,
+    /// What is added to scores then: by head and query, to those of a range of keys.
+    pub bias: Option<&'a (dyn Fn(usize, usize, Range<usize>, &mut [f32]) + Sync)>,
     /// Per query head, a logit that takes weight and gives no value.
     pub sink: Option<&'a [f32]>,
 }
@@ -464,7 +466,7 @@ impl Task<'_, '_> {
         let rule = &pass.rule;
         let mut scale = rule.scale;
         // Masks are made for scores that a positive factor leaves in order.
-        if rule.soft_cap.is_some() || scale <= 0.0 {
+        if rule.soft_cap.is_some() || rule.bias.is_some() || scale <= 0.0 {
             true_scores(simd, products, scale, rule.soft_cap, row.lack as f32);
             scale = 1.0;
         }
@@ -472,6 +474,9 @@ impl Task<'_, '_> {
         products[..seen.start - whole.start].fill(f32::NEG_INFINITY);
         products[seen.end - whole.start..].fill(f32::NEG_INFINITY);
         let products = &mut products[seen.start - whole.start..seen.end - whole.start];
+        if let Some(bias) = rule.bias {
+            bias(self.head, self.queries.start + i, seen.clone(), products);
+        }
         if let Some(padding) = rule.padding {
             for (product, &attended) in products.iter_mut().zip(&padding[seen.clone()]) {
                 *product = if attended { *product } else { f32::NEG_INFINITY };

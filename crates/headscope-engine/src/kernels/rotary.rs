@@ -1,5 +1,7 @@
 //! Rotary positions: pairs of dimensions turned by an angle that grows with the position.
 
+use std::ops::Range;
+
 use super::Compute;
 use super::share::for_each_part;
 use super::simd::{Kernel, Simd};
@@ -25,16 +27,17 @@ pub struct Turns {
 }
 
 impl Turns {
-    /// The turns of positions 0 to `tokens - 1`, by `position * frequency` radians for each frequency;
+    /// The turns of these positions, by `position * frequency` radians for each frequency;
     /// what is turned becomes `magnitude` times as long.
     ///
     /// Angles are rounded to f32, as models have seen them in training; their cosines and sines are
     /// computed in f64 and rounded once.
     #[must_use]
-    pub fn new(compute: &Compute, frequencies: &[f32], magnitude: f32, tokens: usize) -> Turns {
+    pub fn new(compute: &Compute, frequencies: &[f32], magnitude: f32, positions: Range<usize>) -> Turns {
         let pairs = frequencies.len();
-        let mut rows = vec![0.0; 2 * tokens * pairs];
-        for_each_part(compute, &mut rows, 2 * pairs, |position, row| {
+        let mut rows = vec![0.0; 2 * positions.len() * pairs];
+        for_each_part(compute, &mut rows, 2 * pairs, |i, row| {
+            let position = positions.start + i;
             let (cos, sin) = row.split_at_mut(pairs);
             for ((cos, sin), frequency) in cos.iter_mut().zip(sin).zip(frequencies) {
                 let (s, c) = f64::from(position as f32 * frequency).sin_cos();

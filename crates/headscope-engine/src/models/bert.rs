@@ -1,11 +1,12 @@
 //! BERT (arXiv 1810.04805): an encoder that reads both ways. Learned positions and segments are
 //! added to the words, and each block normalises *after* it has added to the residual stream.
 
-use headscope_trace::{AttentionRule, Attn, Encoding, Point, Tensor};
+use headscope_trace::{AttentionRule, Attn, Point, Tensor};
 
 use super::{Family, Limits, Network};
 use crate::EngineError;
 use crate::config::Config;
+use crate::input::Input;
 use crate::kernels::Activation;
 use crate::nn::{Embedding, Linear, Norm, Projection, attend};
 use crate::probe::Pass;
@@ -186,11 +187,12 @@ impl Network for Bert {
         self.masked_lm.is_some()
     }
 
-    fn forward(&self, text: &Encoding, pass: &mut Pass<'_>) {
+    fn forward(&self, input: &Input, pass: &mut Pass<'_>) {
+        let text = &input.text;
         let mut x = Tensor::zeros([text.len(), self.words.width]);
         self.words.add_rows(text.tokens.iter().map(|token| token.id as usize), x.values_mut());
         self.segments.add_rows(text.tokens.iter().map(|token| token.segment as usize), x.values_mut());
-        self.positions.add_rows(0..text.len(), x.values_mut());
+        self.positions.add_rows(pass.positions(text.len()), x.values_mut());
         let mut x = pass.tap(Point::Embed, self.norm.forward(&x, pass));
 
         for (layer, block) in self.blocks.iter().enumerate() {

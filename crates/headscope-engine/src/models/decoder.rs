@@ -6,6 +6,7 @@ use headscope_trace::{AttentionRule, Attn, Encoding, Mask, Point, Tensor};
 use super::{Limits, Network};
 use crate::EngineError;
 use crate::config::Config;
+use crate::input::Input;
 use crate::kernels::Turns;
 use crate::nn::{Embedding, HeadLayout, Linear, Norm, Normalise, Rotary, soft_cap};
 use crate::probe::Pass;
@@ -81,7 +82,7 @@ impl Embed {
             x = project_in.forward(&x, pass);
         }
         if let Some(positions) = &self.positions {
-            positions.table.add_rows(positions.rows(text), x.values_mut());
+            positions.table.add_rows(positions.rows(text, pass), x.values_mut());
         }
         match &self.norm {
             Some(norm) => norm.forward(&x, pass),
@@ -92,8 +93,8 @@ impl Embed {
 
 impl Positions {
     /// The row of each token.
-    fn rows(&self, text: &Encoding) -> impl Iterator<Item = usize> {
-        let mut next = self.first;
+    fn rows(&self, text: &Encoding, pass: &Pass<'_>) -> impl Iterator<Item = usize> {
+        let mut next = self.first + pass.positions(text.len()).start;
         text.tokens.iter().map(move |token| {
             if self.skips_padding && !token.mask {
                 return self.first - 1;
@@ -216,12 +217,13 @@ impl<B: Block> Network for Decoder<B> {
         self.is_parallel
     }
 
-    fn forward(&self, text: &Encoding, pass: &mut Pass<'_>) {
-        let x = self.embed.forward(text, pass);
+    fn forward(&self, input: &Input, pass: &mut Pass<'_>) {
+        let x = self.embed.forward(&input.text, pass);
         let mut x = pass.tap(Point::Embed, x);
 
-        let turns: Vec<Turns> =
-            self.rotary.iter().map(|rotary| rotary.turns(pass.compute, text.len())).collect();
+        let positions = pass.positions(input.text.len());
+        let turns = |rotary: &Rotary| rotary.turns(pass.compute, positions.clone());
+        let turns: Vec<Turns> = self.rotary.iter().map(turns).collect();
         for (layer, block) in self.blocks.iter().enumerate() {
             pass.enter(layer);
             x = block.forward(x, &turns, pass);

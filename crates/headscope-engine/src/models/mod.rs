@@ -5,15 +5,20 @@
 
 mod bert;
 mod decoder;
+mod gpt2;
+mod gpt_neox;
+mod gptj;
 mod llama;
 mod mistral;
+mod phi;
 mod qwen2;
 mod qwen3;
 
-use headscope_trace::{AttentionRule, Attn, Encoding};
+use headscope_trace::{AttentionRule, Attn};
 
 use crate::EngineError;
 use crate::config::Config;
+use crate::input::Input;
 use crate::probe::Pass;
 use crate::weights::Weights;
 
@@ -31,7 +36,17 @@ pub struct Family {
 pub type Load = fn(&Config, &Weights) -> Result<Box<dyn Network>, EngineError>;
 
 /// Every family, in the order of lists.
-pub const FAMILIES: &[Family] = &[bert::FAMILY, llama::FAMILY, mistral::FAMILY, qwen2::FAMILY, qwen3::FAMILY];
+pub const FAMILIES: &[Family] = &[
+    bert::FAMILY,
+    gpt2::FAMILY,
+    gpt_neox::FAMILY,
+    gptj::FAMILY,
+    llama::FAMILY,
+    mistral::FAMILY,
+    phi::FAMILY,
+    qwen2::FAMILY,
+    qwen3::FAMILY,
+];
 
 /// What a network takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +64,11 @@ pub trait Network: Send + Sync {
     /// What it takes; checked before each pass.
     fn limits(&self) -> Limits;
 
+    /// What its decoder takes, in models of two stacks.
+    fn target_limits(&self) -> Option<Limits> {
+        None
+    }
+
     /// Its attention blocks, in the order of a pass.
     fn rules(&self) -> Vec<(Attn, AttentionRule)>;
 
@@ -65,8 +85,8 @@ pub trait Network: Send + Sync {
         false
     }
 
-    /// Runs one text that respects the limits, and cannot fail.
-    fn forward(&self, text: &Encoding, pass: &mut Pass<'_>);
+    /// Runs one input that respects the limits, and cannot fail.
+    fn forward(&self, input: &Input, pass: &mut Pass<'_>);
 }
 
 /// The family called `model_type` in the configuration.

@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
-use headscope_trace::{AttentionRule, AttnPoint, Mask, Point, Tensor};
+use headscope_trace::{AttentionRule, AttnPoint, Mask, Tensor};
 
 use crate::kernels::{self, AttendRule, Attended, Heads};
 use crate::probe::Pass;
+
+use super::PositionTerm;
 
 /// The heads of a stacked projection, `[tokens, (n_heads + 2 n_key_heads) · d_head]`: queries, then keys,
 /// then values.
@@ -87,7 +89,7 @@ impl<'a> Projection<'a> {
 
     /// What a probe returned for these heads, if one wants them: `[heads, tokens, d_head]`.
     pub(super) fn tap(self, point: AttnPoint, pass: &mut Pass<'_>) -> Option<Tensor> {
-        pass.wants_attn(point).then(|| pass.tap(Point::Attn(point), by_head(self.heads())))
+        pass.wants_attn(point).then(|| pass.tap_attn(point, by_head(self.heads())))
     }
 }
 
@@ -129,18 +131,28 @@ pub fn attend(
     let mut scores = build(AttnPoint::Scores, &[heads, queries, keys]);
     let mut lse = build(AttnPoint::Lse, &[heads, queries]);
     // What a mask leaves out of a pattern is not written.
-    let masked = rule.mask != Mask::Full || pass.padding.is_some();
+    let padding = pass.padding();
+    let masked = rule.mask != Mask::Full || padding.is_some();
     let mut pattern = match masked {
         true => pass.wants_attn(AttnPoint::Pattern).then(|| pass.zeros(&[heads, queries, keys])),
         false => build(AttnPoint::Pattern, &[heads, queries, keys]),
     };
-    let may_see = |query| rule.mask.keys(query, keys);
+    let first = pass.first_query(queries, keys);
+    let may_see = |query| rule.mask.keys(first + query, keys);
+    let position = rule.position.as_ref();
+    let position = position.map(|term| PositionTerm::new(term, 0..heads, first..first + queries, keys));
+    let add_position = position.as_ref().map(|term| {
+        move |head: usize, query: usize, keys: Range<usize>, scores: &mut [f32]| {
+            term.add(head, query, keys, scores)
+        }
+    });
     let kernel_rule = AttendRule {
         scale: rule.scale as f32,
         keys: &may_see,
         causal: is_causal(rule.mask),
-        padding: pass.padding,
+        padding,
         soft_cap: rule.soft_cap,
+        bias: add_position.as_ref().map(|add| add as _),
         sink: rule.sink.as_deref(),
     };
     let out = Attended {
@@ -153,7 +165,7 @@ pub fn attend(
 
     let mut rewritten = None;
     if let Some(built) = scores {
-        let scores = pass.tap(Point::Attn(AttnPoint::Scores), built.clone());
+        let scores = pass.tap_attn(AttnPoint::Scores, built.clone());
         if !scores.is_same(&built) {
             let (new_pattern, new_lse) = softmax(&scores, rule, pass);
             lse = lse.map(|_| new_lse);
@@ -161,11 +173,11 @@ pub fn attend(
         }
     }
     if let Some(lse) = lse {
-        pass.tap(Point::Attn(AttnPoint::Lse), lse);
+        pass.tap_attn(AttnPoint::Lse, lse);
     }
     if let Some(built) = pattern {
         let built = rewritten.clone().unwrap_or(built);
-        let pattern = pass.tap(Point::Attn(AttnPoint::Pattern), built.clone());
+        let pattern = pass.tap_attn(AttnPoint::Pattern, built.clone());
         if !pattern.is_same(&built) {
             rewritten = Some(pattern);
         }
@@ -197,7 +209,7 @@ fn tap_z(z: Tensor, heads: usize, pass: &mut Pass<'_>) -> Tensor {
     }
     let d_head = z.shape()[1] / heads;
     let built = by_head(Projection { from: &z, start: 0, n_heads: heads, d_head }.heads());
-    let seen = pass.tap(Point::Attn(AttnPoint::Z), built.clone());
+    let seen = pass.tap_attn(AttnPoint::Z, built.clone());
     if seen.is_same(&built) { z } else { by_token(&seen) }
 }
 

@@ -6,12 +6,14 @@
 
 mod attention;
 mod mlp;
+mod position;
 mod rotary;
 mod self_attention;
 
 pub(crate) use attention::is_causal;
 pub use attention::{HeadLayout, Projection, attend};
 pub use mlp::{GatedMlp, Mlp};
+pub(crate) use position::PositionTerm;
 pub use rotary::{Rotary, RotaryUsual, rotate};
 pub use self_attention::{Rotation, SelfAttention};
 

@@ -4,6 +4,8 @@
 //! Frequencies and angles are f32, computed in the order in which transformers computes them: an angle of
 //! 2,000 radians is off by 6e-5 in f32, and rounding it in another way would outweigh every other error.
 
+use std::ops::Range;
+
 use headscope_trace::{AttnPoint, Tensor};
 
 use super::HeadLayout;
@@ -170,9 +172,10 @@ impl Rotary {
         Rotary { frequencies, magnitude: 1.0, beyond: None, pairing, positions }
     }
 
-    /// The turns of each position of a text, for all layers.
-    pub fn turns(&self, compute: &Compute, tokens: usize) -> Turns {
-        let new = |frequencies: &[f32]| Turns::new(compute, frequencies, self.magnitude, tokens);
+    /// The turns of some positions of a text that ends with them, for all layers.
+    pub fn turns(&self, compute: &Compute, positions: Range<usize>) -> Turns {
+        let tokens = positions.end;
+        let new = |frequencies: &[f32]| Turns::new(compute, frequencies, self.magnitude, positions.clone());
         let turns = match &self.beyond {
             Some((trained, Beyond::Dynamic { theta, factor, d })) if tokens > *trained => {
                 new(&frequencies(stretched_theta(*theta, *factor, tokens, *trained, *d), *d))
