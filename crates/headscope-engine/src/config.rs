@@ -158,6 +158,15 @@ impl Config {
         Ok(Config { file: self.file.clone(), path: format!("{}{key}.", self.path), values })
     }
 
+    /// The same settings, with that of `key` from `other` where there is none.
+    #[must_use]
+    pub fn with_default(mut self, other: &Config, key: &str) -> Config {
+        if let (false, Some(value)) = (self.values.contains_key(key), other.values.get(key)) {
+            self.values.insert(key.to_owned(), value.clone());
+        }
+        self
+    }
+
     /// Whether there is no setting at all.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()

@@ -57,6 +57,9 @@ pub(super) struct Positions {
     pub skips_padding: bool,
 }
 
+/// How the names of classes end that are language models.
+const LANGUAGE_MODELS: [&str; 3] = ["ForCausalLM", "LMHeadModel", "ForConditionalGeneration"];
+
 /// Scores over the vocabulary.
 pub(super) struct LmHead {
     pub linear: Linear,
@@ -118,7 +121,7 @@ impl LmHead {
         bias: bool,
     ) -> Result<Option<LmHead>, EngineError> {
         let classes = config.get("architectures", Vec::<String>::new())?;
-        let named = |class: &String| class.ends_with("ForCausalLM") || class.ends_with("LMHeadModel");
+        let named = |class: &String| LANGUAGE_MODELS.iter().any(|end| class.ends_with(end));
         if !own.has("weight") && !classes.iter().any(named) {
             return Ok(None);
         }
@@ -162,9 +165,18 @@ pub(super) fn equal_heads(
 }
 
 /// The width of the window that some layers see, if there is one: null, as later versions have it, is none.
-pub(super) fn window(config: &Config, usual: usize) -> Result<Option<usize>, EngineError> {
-    let given = !config.is_null("sliding_window");
-    given.then(|| config.size("sliding_window", usual)).transpose()
+pub(super) fn window(config: &Config, usual: Option<usize>) -> Result<Option<usize>, EngineError> {
+    match config.given::<usize>("sliding_window")? {
+        Some(given) => config.size("sliding_window", given).map(Some),
+        None if config.is_null("sliding_window") => Ok(None),
+        None => Ok(usual),
+    }
+}
+
+/// The same, where there must be one.
+pub(super) fn needed_window(config: &Config, usual: usize) -> Result<usize, EngineError> {
+    let window = window(config, Some(usual))?;
+    window.ok_or_else(|| config.fault("sliding_window", "is null; expected a number".into()))
 }
 
 /// What each layer sees, by `layer_types`; where the configuration has none, those for which `windowed` says

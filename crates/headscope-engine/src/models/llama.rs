@@ -118,7 +118,8 @@ pub(super) fn grouped_heads(config: &Config, usual: &Usual) -> Result<(usize, He
         let detail = format!("is {n_key_heads}; expected a divisor of the {n_heads} heads");
         return Err(config.fault("num_key_value_heads", detail));
     }
-    let d_head = match config.given::<usize>("head_dim")?.or(usual.d_head) {
+    let usual_d_head = usual.d_head.filter(|_| !config.is_null("head_dim"));
+    let d_head = match config.given::<usize>("head_dim")?.or(usual_d_head) {
         None if width % n_heads != 0 => {
             let detail = format!("is {width}; expected a multiple of the {n_heads} heads, or a head_dim");
             return Err(config.fault("hidden_size", detail));

@@ -11,7 +11,7 @@ pub(super) const FAMILY: Family = Family {
     about: "Mistral, with its sliding window: Mistral 7B, Zephyr",
     load: |config, weights| {
         let mut shape = Shape::read(config, &USUAL)?;
-        let mask = window(config, 4096)?.map_or(Mask::Causal, Mask::CausalWindow);
+        let mask = window(config, Some(4096))?.map_or(Mask::Causal, Mask::CausalWindow);
         shape.mask = Box::new(move |_| mask);
         Ok(Box::new(llama::load(&shape, config, weights)?))
     },

@@ -4,15 +4,26 @@
 //! [`nn`](crate::nn). Everything that can fail, fails in `load`.
 
 mod bert;
+mod bloom;
 mod decoder;
+mod gemma;
+mod gemma2;
+mod gemma3;
+mod gemma3_text;
 mod gpt2;
+mod gpt_neo;
 mod gpt_neox;
+mod gpt_oss;
 mod gptj;
 mod llama;
 mod mistral;
+mod olmo2;
+mod opt;
 mod phi;
+mod phi3;
 mod qwen2;
 mod qwen3;
+mod smollm3;
 
 use headscope_trace::{AttentionRule, Attn};
 
@@ -38,14 +49,25 @@ pub type Load = fn(&Config, &Weights) -> Result<Box<dyn Network>, EngineError>;
 /// Every family, in the order of lists.
 pub const FAMILIES: &[Family] = &[
     bert::FAMILY,
+    bloom::FAMILY,
+    gemma::FAMILY,
+    gemma2::FAMILY,
+    gemma3::FAMILY,
+    gemma3_text::FAMILY,
     gpt2::FAMILY,
+    gpt_neo::FAMILY,
     gpt_neox::FAMILY,
+    gpt_oss::FAMILY,
     gptj::FAMILY,
     llama::FAMILY,
     mistral::FAMILY,
+    olmo2::FAMILY,
+    opt::FAMILY,
     phi::FAMILY,
+    phi3::FAMILY,
     qwen2::FAMILY,
     qwen3::FAMILY,
+    smollm3::FAMILY,
 ];
 
 /// What a network takes.

@@ -29,7 +29,7 @@ pub(super) const USUAL: Usual = Usual {
 
 /// What each layer sees: by `layer_types`, or else a window from `max_window_layers` on.
 pub(super) fn mask(config: &Config, n_layers: usize) -> Result<Box<dyn Fn(usize) -> Mask>, EngineError> {
-    let window = if config.get("use_sliding_window", false)? { window(config, 4096)? } else { None };
+    let window = if config.get("use_sliding_window", false)? { window(config, Some(4096))? } else { None };
     let first = config.get("max_window_layers", 28)?;
     masks(config, n_layers, window, move |layer| layer >= first)
 }

@@ -5,6 +5,7 @@
 //! is an argument.
 
 mod attention;
+mod experts;
 mod mlp;
 mod position;
 mod rotary;
@@ -12,6 +13,7 @@ mod self_attention;
 
 pub(crate) use attention::is_causal;
 pub use attention::{HeadLayout, Projection, attend};
+pub use experts::Experts;
 pub use mlp::{GatedMlp, Mlp};
 pub(crate) use position::PositionTerm;
 pub use rotary::{Rotary, RotaryUsual, rotate};
