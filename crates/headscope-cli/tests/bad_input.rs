@@ -77,7 +77,12 @@ fn configurations_that_are_not_understood() {
         ran.failed(&[expected, &[path.to_str().unwrap(), key]].concat(), help);
         assert!(room.names("out").is_empty());
     };
-    check("model_type", json!("mamba"), &["is \"mamba\"; supported are ", "bert, "], Some("headscope models"));
+    check(
+        "model_type",
+        json!("mamba"),
+        &["is \"mamba\"; supported are ", "bert, "],
+        Some("headscope models"),
+    );
     check("model_type", json!(null), &["is missing; expected a name"], Some("headscope models"));
     check("model_type", json!(7), &["is 7; expected a name"], Some("headscope models"));
     check("hidden_act", json!("mish"), &["is \"mish\"; supported are gelu, "], None);

@@ -231,7 +231,9 @@ impl Config {
     /// Names the key, the value found and the one supported.
     pub fn only_number(&self, key: &str, expected: f64) -> Result<(), EngineError> {
         match self.get(key, expected)? {
-            found if found != expected => Err(self.fault(key, format!("is {found}; supported is {expected}"))),
+            found if found != expected => {
+                Err(self.fault(key, format!("is {found}; supported is {expected}")))
+            }
             _ => Ok(()),
         }
     }

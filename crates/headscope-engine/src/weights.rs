@@ -290,7 +290,8 @@ impl At<'_> {
         let rows = |group: &usize| weight.slice(group * size * n_in..(group + 1) * size * n_in);
         let weights = groups.iter().map(|group| (rows(group), size)).collect();
         let bias = self.bias_if(bias, n_out)?;
-        let bias = bias.map(|bias| groups.iter().flat_map(|group| &bias[group * size..][..size]).copied().collect());
+        let bias =
+            bias.map(|bias| groups.iter().flat_map(|group| &bias[group * size..][..size]).copied().collect());
         Ok(self.weights.layer(weights, n_in, bias))
     }
 
@@ -308,7 +309,13 @@ impl At<'_> {
     ///
     /// # Errors
     /// As [`linear_by_input`](At::linear_by_input).
-    pub fn experts(&self, name: &str, n: usize, n_out: usize, n_in: usize) -> Result<Vec<Linear>, EngineError> {
+    pub fn experts(
+        &self,
+        name: &str,
+        n: usize,
+        n_out: usize,
+        n_in: usize,
+    ) -> Result<Vec<Linear>, EngineError> {
         let weight = self.tensor(name, &[n, n_in, n_out])?;
         let bias = self.numbers(&format!("{name}_bias"), &[n, n_out])?;
         let expert = |i: usize| {

@@ -83,7 +83,10 @@ impl Layer {
         Ok(Layer {
             attn_norm: w.at("input_layernorm").layer_norm(width, eps)?,
             attn: SelfAttention {
-                rule: AttentionRule { position: Some(Position::Alibi { slopes: slopes(heads.n_heads) }), ..rule },
+                rule: AttentionRule {
+                    position: Some(Position::Alibi { slopes: slopes(heads.n_heads) }),
+                    ..rule
+                },
                 heads,
                 qkv: qkv.regrouped(&heads.from_head_by_head(), heads.d_head, width, true)?,
                 qk_norm: None,

@@ -9,7 +9,9 @@ use super::{Family, gemma};
 use crate::EngineError;
 use crate::config::{Config, Positive};
 use crate::kernels::{Activation, Turns};
-use crate::nn::{GatedMlp, HeadLayout, Normalise, RmsNorm, Rotary, RotaryUsual, Rotation, SelfAttention, add_to};
+use crate::nn::{
+    GatedMlp, HeadLayout, Normalise, RmsNorm, Rotary, RotaryUsual, Rotation, SelfAttention, add_to,
+};
 use crate::probe::Pass;
 use crate::weights::At;
 

@@ -18,11 +18,7 @@ pub(super) const FAMILY: Family = Family {
 };
 
 /// The network of `config`, whose blocks are at `w`.
-pub(super) fn read(
-    config: &Config,
-    w: &At<'_>,
-    lm_head: &At<'_>,
-) -> Result<Box<dyn Network>, EngineError> {
+pub(super) fn read(config: &Config, w: &At<'_>, lm_head: &At<'_>) -> Result<Box<dyn Network>, EngineError> {
     let usual = Usual { vocabulary: 262_208, positions: 131_072, ..USUAL };
     let shape = Shape::read(config, &usual, config.size("sliding_window_pattern", 6)?)?;
     let mask = shape.mask;

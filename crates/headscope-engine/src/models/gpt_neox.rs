@@ -65,7 +65,9 @@ fn load(config: &Config, weights: &Weights) -> Result<Decoder<Layer>, EngineErro
         embed: words.embedding(vocabulary, width)?.into(),
         positions: rotary.positions,
         rotary: vec![rotary],
-        blocks: layers(&w.at("layers"), config.size("num_hidden_layers", 44)?, |_, w| Layer::load(&shape, w))?,
+        blocks: layers(&w.at("layers"), config.size("num_hidden_layers", 44)?, |_, w| {
+            Layer::load(&shape, w)
+        })?,
         is_parallel: shape.is_parallel,
         norm: Some(Box::new(w.at("final_layer_norm").layer_norm(width, shape.eps)?)),
         project_out: None,

@@ -34,8 +34,11 @@ struct Layer {
 
 fn load(config: &Config, weights: &Weights) -> Result<Decoder<Layer>, EngineError> {
     let key = |own, common| config.spelled(&[own, common]);
-    let (width, heads) =
-        equal_heads(config, (key("n_embd", "hidden_size"), 4096), (key("n_head", "num_attention_heads"), 16))?;
+    let (width, heads) = equal_heads(
+        config,
+        (key("n_embd", "hidden_size"), 4096),
+        (key("n_head", "num_attention_heads"), 16),
+    )?;
     let shape = Shape {
         width,
         heads,
@@ -48,7 +51,8 @@ fn load(config: &Config, weights: &Weights) -> Result<Decoder<Layer>, EngineErro
     let n_layers = config.size(key("n_layer", "num_hidden_layers"), 28)?;
     let turning = config.size("rotary_dim", 64)?;
     if config.is_null("rotary_dim") || turning % 2 != 0 || turning > heads.d_head {
-        let detail = format!("is {turning} or null; expected an even number up to {}, a head's width", heads.d_head);
+        let detail =
+            format!("is {turning} or null; expected an even number up to {}, a head's width", heads.d_head);
         return Err(config.fault("rotary_dim", detail));
     }
 

@@ -159,7 +159,14 @@ pub(super) fn load(
         is_parallel: false,
         norm: Some(Box::new(w.at("norm").rms_norm(width, shape.eps)?.above(shape.norm_base))),
         project_out: None,
-        lm_head: LmHead::load(config, &words, &weights.at("lm_head"), [vocabulary, width], shape.tied, false)?,
+        lm_head: LmHead::load(
+            config,
+            &words,
+            &weights.at("lm_head"),
+            [vocabulary, width],
+            shape.tied,
+            false,
+        )?,
     })
 }
 

@@ -17,5 +17,4 @@ pub(super) const FAMILY: Family = Family {
     },
 };
 
-const USUAL: Usual =
-    Usual { n_key_heads: Some(8), d_mlp: 14336, positions: 4096 * 32, ..llama::USUAL };
+const USUAL: Usual = Usual { n_key_heads: Some(8), d_mlp: 14336, positions: 4096 * 32, ..llama::USUAL };

@@ -134,5 +134,6 @@ pub(crate) fn check(config: &Config) -> Result<(), EngineError> {
         return Ok(());
     }
     let method = quantization.get("quant_method", "unknown".to_owned())?;
-    Err(quantization.fault("quant_method", format!("is {method:?}; supported are weights in F32, F16 and BF16")))
+    Err(quantization
+        .fault("quant_method", format!("is {method:?}; supported are weights in F32, F16 and BF16")))
 }

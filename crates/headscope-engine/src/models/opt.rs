@@ -74,7 +74,9 @@ fn load(config: &Config, weights: &Weights) -> Result<Decoder<Layer>, EngineErro
             ..words.embedding(vocabulary, word_width)?.into()
         },
         rotary: Vec::new(),
-        blocks: layers(&w.at("layers"), config.size("num_hidden_layers", 12)?, |_, w| Layer::load(&shape, w))?,
+        blocks: layers(&w.at("layers"), config.size("num_hidden_layers", 12)?, |_, w| {
+            Layer::load(&shape, w)
+        })?,
         is_parallel: false,
         norm: has_norm.then(norm).transpose()?,
         project_out: project("project_out", word_width, width)?,

@@ -25,11 +25,5 @@ pub(super) const FAMILY: Family = Family {
     },
 };
 
-const USUAL: Usual = Usual {
-    vocabulary: 32064,
-    width: 3072,
-    d_mlp: 8192,
-    positions: 4096,
-    eps: 1e-5,
-    ..llama::USUAL
-};
+const USUAL: Usual =
+    Usual { vocabulary: 32064, width: 3072, d_mlp: 8192, positions: 4096, eps: 1e-5, ..llama::USUAL };

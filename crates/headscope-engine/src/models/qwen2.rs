@@ -19,13 +19,8 @@ pub(super) const FAMILY: Family = Family {
     },
 };
 
-pub(super) const USUAL: Usual = Usual {
-    vocabulary: 151_936,
-    n_key_heads: Some(32),
-    d_mlp: 22016,
-    positions: 32768,
-    ..llama::USUAL
-};
+pub(super) const USUAL: Usual =
+    Usual { vocabulary: 151_936, n_key_heads: Some(32), d_mlp: 22016, positions: 32768, ..llama::USUAL };
 
 /// What each layer sees: by `layer_types`, or else a window from `max_window_layers` on.
 pub(super) fn mask(config: &Config, n_layers: usize) -> Result<Box<dyn Fn(usize) -> Mask>, EngineError> {

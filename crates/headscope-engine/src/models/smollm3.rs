@@ -18,8 +18,11 @@ pub(super) const FAMILY: Family = Family {
         let windowed = config.get("use_sliding_window", false)?;
         let (turned, has_rotary) = (turned(config, shape.n_layers)?, turned(config, shape.n_layers)?);
         let rotary = RotaryUsual { theta: ("rope_theta", 2e6), ..shape.rotary };
-        let mask = masks(config, shape.n_layers, window(config, None)?, move |layer| windowed && !has_rotary(layer))?;
-        let shape = Shape { mask, turned, rotary, tied: true, qkv_bias: bias, out_bias: bias, mlp_bias, ..shape };
+        let mask = masks(config, shape.n_layers, window(config, None)?, move |layer| {
+            windowed && !has_rotary(layer)
+        })?;
+        let shape =
+            Shape { mask, turned, rotary, tied: true, qkv_bias: bias, out_bias: bias, mlp_bias, ..shape };
         Ok(Box::new(llama::load(&shape, config, weights)?))
     },
 };

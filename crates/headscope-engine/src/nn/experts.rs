@@ -34,7 +34,8 @@ impl Experts {
     pub fn add_to(&self, residual: &Tensor, x: &Tensor, point: Point, pass: &mut Pass<'_>) -> Tensor {
         let (tokens, width) = (x.shape()[0], x.shape()[1]);
         let scores = self.router.forward(x, pass); // [tokens, experts]
-        let mut choices: Vec<Choice> = (0..tokens).flat_map(|token| self.choose(token, scores.row(token))).collect();
+        let mut choices: Vec<Choice> =
+            (0..tokens).flat_map(|token| self.choose(token, scores.row(token))).collect();
         choices.sort_by_key(|choice| choice.expert);
 
         let mut out = pass.zeros(&[tokens, width]);

@@ -269,19 +269,13 @@ struct LongRope {
 }
 
 impl LongRope {
-    fn read(
-        rope: &Config,
-        trained: usize,
-        positions: usize,
-        pairs: usize,
-    ) -> Result<LongRope, EngineError> {
+    fn read(rope: &Config, trained: usize, positions: usize, pairs: usize) -> Result<LongRope, EngineError> {
         let factor = rope.get("factor", Positive(positions as f64 / trained as f64))?.0;
         let usual = if factor <= 1.0 { 1.0 } else { (1.0 + factor.ln() / (trained as f64).ln()).sqrt() };
         let factors = |key| match rope.needed::<Vec<f32>>(key)? {
             factors if factors.len() == pairs => Ok(factors),
-            other => {
-                Err(rope.fault(key, format!("has {} numbers; expected one for each of {pairs} pairs", other.len())))
-            }
+            other => Err(rope
+                .fault(key, format!("has {} numbers; expected one for each of {pairs} pairs", other.len()))),
         };
         Ok(LongRope {
             trained,
