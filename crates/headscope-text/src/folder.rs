@@ -63,7 +63,14 @@ pub(crate) fn load(files: &Files<'_>) -> Result<Tokenizer, TextError> {
         };
         return by_class(pipeline, class, &settings).map_err(|detail| fault(TOKENIZER_JSON, detail));
     }
-    let Some(class) = class? else { return Err(TextError::NoTokenizer { folder: "".into() }) };
+    let Some(class) = class?.map_or_else(|| unnamed(files), |class| Ok(Some(class)))? else {
+        return Err(TextError::NoTokenizer { folder: "".into() });
+    };
+    from_class(files, class)
+}
+
+/// The tokenizer of a class, from the files that it reads.
+fn from_class(files: &Files<'_>, class: &'static Class) -> Result<Tokenizer, TextError> {
     let settings = settings(files)?;
     let fault = |detail| fault(settings::CONFIG, detail);
     let roles = settings.roles(class.roles).map_err(fault)?;
@@ -179,7 +186,7 @@ fn named(files: &Files<'_>, file: &'static str) -> Result<Named, TextError> {
     serde_json::from_slice(&bytes).map_err(|e| fault(file, format!("it does not parse: {e}")))
 }
 
-/// The class of a folder; none if there is no vocabulary that we know.
+/// The class that a folder names, itself or by its family.
 fn class(files: &Files<'_>) -> Result<Option<&'static Class>, TextError> {
     let config = named(files, settings::CONFIG)?;
     let model = named(files, MODEL_CONFIG)?;
@@ -192,7 +199,7 @@ fn class(files: &Files<'_>) -> Result<Option<&'static Class>, TextError> {
         (_, Some(family)) if model.model_type.as_deref() == Some("qwen2") => family.to_owned(),
         (Some(claimed), _) => claimed,
         (None, Some(family)) => family.to_owned(),
-        (None, None) => return unnamed(files, model.model_type.as_deref()),
+        (None, None) => return Ok(None),
     };
     let class = Class::named(&name).ok_or_else(|| {
         fault(
@@ -206,30 +213,23 @@ fn class(files: &Files<'_>) -> Result<Option<&'static Class>, TextError> {
     Ok(Some(class))
 }
 
-/// A `vocab.txt` alone is BERT's; no other file says by itself how it is used.
-fn unnamed(files: &Files<'_>, model_type: Option<&str>) -> Result<Option<&'static Class>, TextError> {
+/// The class of files that name none; none if there is no vocabulary that we know. A `vocab.txt`
+/// alone is BERT's; no other file says by itself how it is used.
+fn unnamed(files: &Files<'_>) -> Result<Option<&'static Class>, TextError> {
+    let model_type = named(files, MODEL_CONFIG)?.model_type;
     for vocabulary in VOCABULARIES {
         if files(vocabulary)?.is_none() {
             continue;
         }
-        return match model_type {
-            _ if vocabulary == VOCAB_TXT => Ok(Class::named("BertTokenizer")),
-            _ if vocabulary == SENTENCEPIECE && model_type.is_some() => Ok(Some(&BACKEND)),
-            Some(model_type) => Err(fault(
-                vocabulary,
-                format!(
-                    "the model_type {model_type:?} does not say how it is used; expected a tokenizer_class in tokenizer_config.json: {}",
-                    supported()
-                ),
-            )),
-            None => Err(fault(
-                vocabulary,
-                format!(
-                    "nothing says how it is used; expected a tokenizer_class in tokenizer_config.json: {}",
-                    supported()
-                ),
-            )),
+        let who = match model_type {
+            _ if vocabulary == VOCAB_TXT => return Ok(Class::named("BertTokenizer")),
+            Some(_) if vocabulary == SENTENCEPIECE => return Ok(Some(&BACKEND)),
+            Some(model_type) => format!("the model_type {model_type:?} does not say how it is used"),
+            None => "nothing says how it is used".into(),
         };
+        let supported = supported();
+        let detail = format!("{who}; expected a tokenizer_class in tokenizer_config.json: {supported}");
+        return Err(fault(vocabulary, detail));
     }
     Ok(None)
 }
