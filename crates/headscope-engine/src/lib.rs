@@ -29,6 +29,7 @@ pub use hub::{Cache, CachedModel};
 pub use input::Input;
 pub use kernels::{Compute, Isa};
 pub use model::{Model, Sites};
+pub use models::ImageLimits;
 pub use pattern::pattern;
 pub use probe::{Edit, Pass, Probe, Recorder};
 pub use weights::{At, Bytes, Weight, Weights};

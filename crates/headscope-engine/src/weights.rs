@@ -232,6 +232,17 @@ impl At<'_> {
         self.weights.entries.contains_key(&self.name(name))
     }
 
+    /// Whether there is a place called `part` below this one.
+    pub fn has_below(&self, part: &str) -> bool {
+        let path = format!("{}.", self.name(part));
+        self.weights.entries.keys().any(|name| name.starts_with(&path))
+    }
+
+    /// The size of the first axis of the tensor called `name`, if there is one.
+    pub fn rows(&self, name: &str) -> Option<usize> {
+        self.weights.entries.get(&self.name(name))?.shape.first().copied()
+    }
+
     /// A linear map from the tensors `weight` (`[n_out, n_in]`) and, if there, `bias`.
     ///
     /// # Errors
@@ -252,6 +263,15 @@ impl At<'_> {
     ) -> Result<Linear, EngineError> {
         let weight = self.tensor("weight", &[n_out, n_in])?;
         Ok(self.weights.layer(vec![(weight, n_out)], n_in, bias))
+    }
+
+    /// A linear map from the tensor `weight`, `[n_out, …]`, whose other axes are read as one, and its bias.
+    ///
+    /// # Errors
+    /// As [`linear`](At::linear).
+    pub fn linear_over(&self, n_out: usize, axes: &[usize]) -> Result<Linear, EngineError> {
+        let weight = self.tensor("weight", &[&[n_out], axes].concat())?;
+        Ok(self.weights.layer(vec![(weight, n_out)], axes.iter().product(), self.bias(n_out)?))
     }
 
     /// The linear maps of these names below this place, each with its `n_out`, stacked so that they run
@@ -304,8 +324,15 @@ impl At<'_> {
     /// # Errors
     /// If it is missing, of another shape or dtype, or not finite.
     pub fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, EngineError> {
-        let weight = self.tensor(name, &[len])?;
-        let vector = weight.stored().to_f32();
+        self.values(name, &[len])
+    }
+
+    /// The numbers of the tensor called `name`, widened to f32.
+    ///
+    /// # Errors
+    /// As [`vector`](At::vector).
+    pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, EngineError> {
+        let vector = self.tensor(name, shape)?.stored().to_f32();
         if !vector.iter().all(|value| value.is_finite()) {
             let name = self.name(name);
             return Err(self.weights.not_finite(self.weights.entries[&name].source, &name));

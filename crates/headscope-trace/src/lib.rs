@@ -26,6 +26,7 @@ mod container;
 mod encoding;
 mod error;
 mod file;
+mod picture;
 mod position;
 mod site;
 mod tensor;
@@ -36,6 +37,7 @@ pub use container::{Container, Described, Header, Section, Values, write_safeten
 pub use encoding::{Encoding, Token};
 pub use error::TraceError;
 pub use file::write_atomically;
+pub use picture::{Grid, Picture};
 pub use position::Position;
 pub use site::{Attn, AttnPoint, Point, Site, Stack};
 pub use tensor::{Heir, Tensor};

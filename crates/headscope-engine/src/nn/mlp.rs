@@ -19,11 +19,16 @@ pub struct GatedMlp {
 impl GatedMlp {
     /// `residual + forward(x)`, where the second term is what `point` names.
     pub fn add_to(&self, residual: &Tensor, x: &Tensor, point: Point, pass: &mut Pass<'_>) -> Tensor {
-        let gate_up = self.gate_up.forward(x, pass); // [tokens, 2 d_mlp]
-        let (tokens, d_mlp) = (gate_up.shape()[0], gate_up.shape()[1] / 2);
-        let mut hidden = pass.blank(&[tokens, d_mlp]);
-        kernels::gate(pass.compute, &gate_up, d_mlp, self.activation, hidden.values_mut());
-        drop(gate_up); // its memory may serve the sum
+        let hidden = gated(&self.gate_up, self.activation, x, pass);
         self.down.add_to(residual, &hidden, point, pass)
     }
+}
+
+/// `activation(gate(x)) · up(x)`, both from one product.
+pub fn gated(gate_up: &Linear, activation: Activation, x: &Tensor, pass: &Pass<'_>) -> Tensor {
+    let gate_up = gate_up.forward(x, pass); // [tokens, 2 d_mlp]
+    let (tokens, d_mlp) = (gate_up.shape()[0], gate_up.shape()[1] / 2);
+    let mut hidden = pass.blank(&[tokens, d_mlp]);
+    kernels::gate(pass.compute, &gate_up, d_mlp, activation, hidden.values_mut());
+    hidden
 }

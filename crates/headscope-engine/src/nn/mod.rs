@@ -1,5 +1,5 @@
 //! What transformers are made of, on [`Tensor`]s: linear maps, tables, norms, rotary positions, attention,
-//! gated MLPs.
+//! gated MLPs, patches.
 //!
 //! A model file composes these. None of them knows a model family; what differs between families
 //! is an argument.
@@ -8,12 +8,14 @@ mod attention;
 mod mlp;
 mod position;
 mod rotary;
+mod vision;
 
 pub(crate) use attention::is_causal;
 pub use attention::{HeadLayout, Projection, attend};
-pub use mlp::GatedMlp;
+pub use mlp::{GatedMlp, gated};
 pub(crate) use position::PositionTerm;
 pub use rotary::{Rotary, rotate};
+pub use vision::{LayerScale, Patches, PlaceTable};
 
 use std::ops::Range;
 use std::sync::Arc;
