@@ -67,6 +67,19 @@ impl Setting for Area {
     }
 }
 
+/// Token ids: one, or a list. (Some say -1 where they mean none.)
+pub struct Ids(pub Vec<u32>);
+
+impl Setting for Ids {
+    const EXPECTED: &'static str = "a token id, or a list of them";
+
+    fn read(value: &Value) -> Option<Ids> {
+        let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        let ids = values.iter().map(Value::as_i64).collect::<Option<Vec<i64>>>()?;
+        Some(Ids(ids.into_iter().filter_map(|id| id.try_into().ok()).collect()))
+    }
+}
+
 impl Setting for bool {
     const EXPECTED: &'static str = "true or false";
 

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::picture;
 use crate::{
-    AttentionRule, Attn, AttnPoint, Container, Encoding, Head, Picture, Point, Position, Section, Site, Stack, Tensor,
-    TraceError, Values,
+    AttentionRule, Attn, AttnPoint, Container, Encoding, Head, Picture, Point, Position, Prediction, Section,
+    Site, Stack, Tensor, TraceError, Values,
 };
 use crate::{write_atomically, write_safetensors};
 
@@ -72,6 +72,10 @@ pub struct Trace {
     pub target: Option<Encoding>,
     /// What was seen of an image, by models whose tokens are its patches.
     pub picture: Option<Picture>,
+    /// How many tokens were given, where the model wrote the rest.
+    pub prompt: Option<usize>,
+    /// What the model expected where, if that was asked.
+    pub predictions: Vec<Prediction>,
     rules: Vec<(Attn, AttentionRule)>,
     values: BTreeMap<Site, Tensor>,
 }
@@ -79,7 +83,16 @@ pub struct Trace {
 impl Trace {
     /// A trace with no values yet.
     pub fn new(card: Card, encoding: Encoding, rules: Vec<(Attn, AttentionRule)>) -> Trace {
-        Trace { card, encoding, target: None, picture: None, rules, values: BTreeMap::new() }
+        Trace {
+            card,
+            encoding,
+            target: None,
+            picture: None,
+            prompt: None,
+            predictions: Vec::new(),
+            rules,
+            values: BTreeMap::new(),
+        }
     }
 
     /// Records the value at a site.
@@ -195,6 +208,9 @@ impl Trace {
             .map(|(attn, rule)| RuleEntry { site: attn.to_string().into(), rule: Cow::Borrowed(rule) });
         let json = |value: serde_json::Result<String>| value.expect("plain structs serialize");
         let target = self.target.as_ref().map(|target| ("target", json(serde_json::to_string(target))));
+        let prompt = self.prompt.map(|prompt| ("prompt", prompt.to_string()));
+        let predictions = (!self.predictions.is_empty())
+            .then(|| ("predictions", json(serde_json::to_string(&self.predictions))));
         let always = [
             ("format", FORMAT.to_owned()),
             ("card", json(serde_json::to_string(&self.card))),
@@ -203,7 +219,7 @@ impl Trace {
         ];
         let grid = self.picture.as_ref().map(|picture| picture.grid);
         let grid = grid.map(|grid| (picture::NAME, json(serde_json::to_string(&grid))));
-        always.into_iter().chain(target).chain(grid).collect()
+        always.into_iter().chain(target).chain(grid).chain(prompt).chain(predictions).collect()
     }
 
     /// The values as every file of this trace carries them, named after their sites.
@@ -278,6 +294,10 @@ impl Trace {
         };
         let encoding = read("encoding", entry("encoding")?)?;
         let target = metadata.get("target").map(|text| read("target", text)).transpose()?;
+        let prompt = metadata.get("prompt").map(|text| serde_json::from_str(text)).transpose();
+        let prompt = prompt.map_err(json_fault("prompt"))?;
+        let predictions = metadata.get("predictions").map(|text| serde_json::from_str(text)).transpose();
+        let predictions = predictions.map_err(json_fault("predictions"))?.unwrap_or_default();
         let entries: Vec<RuleEntry<'_>> =
             serde_json::from_str(entry("rules")?).map_err(json_fault("rules"))?;
 
@@ -293,7 +313,7 @@ impl Trace {
             rules.push((attn, rule.into_owned()));
         }
 
-        let mut trace = Trace { target, ..Trace::new(card, encoding, rules) };
+        let mut trace = Trace { target, prompt, predictions, ..Trace::new(card, encoding, rules) };
         for (name, shape, bytes) in bytes {
             let Some(grid) = metadata.get(picture::NAME).filter(|_| name == picture::NAME) else {
                 let detail = "is U8; expected the numbers of a site, as F32".into();
@@ -302,6 +322,9 @@ impl Trace {
             let picture = Picture::read(grid, &shape, &bytes, trace.encoding.len());
             trace.picture = Some(picture.map_err(not_a_trace)?);
         }
+        if let Some(fault) = trace.fault() {
+            return Err(not_a_trace(fault));
+        }
         for (name, value) in tensors {
             let fault = |detail| TraceError::Tensor { file: file.into(), name: name.clone(), detail };
             let site: Site = name.parse().map_err(|_| fault("is no site of a model".into()))?;
@@ -309,6 +332,15 @@ impl Trace {
             trace.insert(site, value);
         }
         Ok(trace)
+    }
+
+    /// What is wrong with places outside of the text.
+    fn fault(&self) -> Option<String> {
+        let tokens = self.target.as_ref().unwrap_or(&self.encoding).len();
+        let outside = |what: &str, at: usize| format!("{what} {at} lies outside of the {tokens} tokens");
+        let prompt = self.prompt.filter(|prompt| *prompt > tokens).map(|at| outside("a prompt of", at));
+        let predicted = self.predictions.iter().find(|prediction| prediction.position >= tokens);
+        prompt.or(predicted.map(|prediction| outside("the prediction at", prediction.position)))
     }
 
     /// Whether a value read from a file has the shape that the encoding and the rules ask for.
@@ -392,8 +424,9 @@ fn row_sum(row: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Guess, Stack};
 
-    const ATTN: Attn = Attn { stack: crate::Stack::Only, layer: 0, cross: false };
+    const ATTN: Attn = Attn { stack: Stack::Only, layer: 0, cross: false };
 
     /// Two heads over one key head, three tokens, causal, with the first two values recorded.
     fn sample() -> Trace {
@@ -416,7 +449,10 @@ mod tests {
     fn a_saved_trace_reads_back_whole() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.safetensors");
-        let trace = sample();
+        let mut trace = sample();
+        trace.prompt = Some(2);
+        let guess = Guess { id: 4, piece: "four".into(), probability: 0.25 };
+        trace.predictions = vec![Prediction { position: 2, probability: Some(0.5), top: vec![guess] }];
         trace.save(&path).unwrap();
         assert_eq!(Trace::open(&path).unwrap(), trace);
     }
@@ -453,6 +489,11 @@ mod tests {
         check(&|t| t.rules[0].1.key_heads = 0, "2 query heads over 0 key heads");
         check(&|t| t.rules[0].1.sink = Some(vec![1.0]), "1 sinks for 2 heads");
         check(&|t| t.rules.push(t.rules[0].clone()), "two rules of blocks.0.attn; expected one");
+        check(&|t| t.prompt = Some(4), "a prompt of 4 lies outside of the 3 tokens");
+        check(
+            &|t| t.predictions = vec![Prediction { position: 3, probability: None, top: Vec::new() }],
+            "the prediction at 3",
+        );
         check(&|t| t.encoding.tokens[1].span = Some(4..9), "token 1 spans 4..9");
     }
 

@@ -125,5 +125,6 @@ pub use norm::{add, layer_norm, rms_norm, rms_norm_heads};
 pub use peak::multiply_adds;
 pub use pool::Compute;
 pub use rotary::Turns;
+pub(crate) use share::for_each_part;
 pub use stored::{AsStored, Dtype, Stored};
 pub(crate) use system::lower_priority;

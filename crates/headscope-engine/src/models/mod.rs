@@ -140,6 +140,13 @@ pub trait Network: Send + Sync {
         false
     }
 
+    /// Whether what was computed of a text's beginning holds for all texts of so many tokens that begin
+    /// with it, so that it can be remembered.
+    fn can_continue(&self, tokens: usize) -> bool {
+        let _ = tokens;
+        true
+    }
+
     /// Runs one input that respects the limits, and cannot fail.
     fn forward(&self, input: &Input, pass: &mut Pass<'_>);
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 use headscope_trace::{AttentionRule, AttnPoint, Mask, Tensor};
 
 use crate::kernels::{self, AttendRule, Attended, Heads};
+use crate::memory::KeysValues;
 use crate::probe::Pass;
 
 use super::PositionTerm;
@@ -98,6 +99,8 @@ pub fn attend(
 ) -> Tensor {
     let tapped = [q.tap(AttnPoint::Q, pass), k.tap(AttnPoint::K, pass), v.tap(AttnPoint::V, pass)];
     let (q, k, v) = (seen(tapped[0].as_ref(), q), seen(tapped[1].as_ref(), k), seen(tapped[2].as_ref(), v));
+    let remembered = pass.remembered(k, v);
+    let [k, v] = remembered.as_ref().map_or([k, v], KeysValues::heads);
     let (heads, queries, keys) = (q.n_heads, q.tokens, k.tokens);
 
     let mut z = pass.blank(&[queries, heads * v.d_head]);
@@ -158,6 +161,9 @@ pub fn attend(
     }
     if let Some(pattern) = rewritten {
         kernels::mix(pass.compute, &pattern, heads, v, z.values_mut());
+    }
+    if let Some(block) = remembered {
+        pass.remember(block);
     }
     tap_z(z, heads, pass)
 }

@@ -115,6 +115,11 @@ impl Rotary {
         Ok(rotary)
     }
 
+    /// Whether a position turns alike in all texts of up to so many tokens.
+    pub fn is_steady(&self, tokens: usize) -> bool {
+        self.dynamic.as_ref().is_none_or(|dynamic| tokens <= dynamic.trained)
+    }
+
     /// The turns of some positions of a text that ends with them, for all layers.
     pub fn turns(&self, compute: &Compute, positions: Range<usize>) -> Turns {
         match &self.dynamic {
