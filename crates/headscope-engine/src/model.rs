@@ -232,8 +232,8 @@ impl Model {
     }
 
     pub(crate) fn check(&self, input: &Input) -> Result<(), EngineError> {
-        self.check_text(&input.text, self.limits())?;
         self.check_image(input)?;
+        self.check_text(&input.text, self.limits())?;
         let model = || self.card.id.clone();
         match (self.target_limits(), &input.target) {
             (None, None) => Ok(()),

@@ -2,17 +2,13 @@
 //! of 16 bits the upper 8 are kept, but a grey of 16 bits ends at 255; an orientation that a camera noted is not
 //! looked at, as transformers does not.
 
+use std::fs;
 use std::io::Cursor;
 use std::path::Path;
-use std::fs;
 
 use png::{BitDepth, ColorType, Transformations};
-use zune_core::bytestream::ZCursor;
-use zune_core::colorspace::ColorSpace;
-use zune_core::options::DecoderOptions;
-use zune_jpeg::JpegDecoder;
 
-use crate::ImageError;
+use crate::{ImageError, jpeg};
 
 /// The most pixels that are decoded: a small file can claim any number.
 const MAX_PIXELS: usize = 1 << 26;
@@ -63,7 +59,13 @@ impl Image {
             return decode_png(bytes, &allowed, &damaged("png"));
         }
         if bytes.starts_with(JPEG) {
-            return decode_jpeg(bytes, &allowed, &damaged("jpeg"));
+            let mut refused = None;
+            let may = |width, height| {
+                refused = allowed(width, height).err();
+                refused.is_none()
+            };
+            let image = jpeg::decode(bytes, may).map_err(damaged("jpeg"))?;
+            return image.ok_or_else(|| refused.unwrap_or(ImageError::NoImage { file: file.to_owned() }));
         }
         Err(ImageError::NoImage { file: file.to_owned() })
     }
@@ -102,26 +104,4 @@ fn decode_png(bytes: &[u8], allowed: Allowed<'_>, damaged: Damaged<'_>) -> Resul
     let pixels = samples.chunks_exact(channels * bytes_each);
     let rgb = pixels.flat_map(|pixel| places.map(|place| sample(pixel, place))).collect();
     Ok(Image { height, width, rgb })
-}
-
-fn decode_jpeg(bytes: &[u8], allowed: Allowed<'_>, damaged: Damaged<'_>) -> Result<Image, ImageError> {
-    let options = DecoderOptions::default()
-        .set_max_width(1 << 16)
-        .set_max_height(1 << 16)
-        .set_strict_mode(true) // what is cut short is no image
-        .jpeg_set_out_colorspace(ColorSpace::RGB);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    let fault = |e: zune_jpeg::errors::DecodeErrors| damaged(e.to_string());
-    decoder.decode_headers().map_err(fault)?;
-    let info = decoder.info().ok_or_else(|| damaged("it has no header".into()))?;
-    let (width, height) = (usize::from(info.width), usize::from(info.height));
-    allowed(width, height)?;
-    if info.components > 3 {
-        return Err(damaged(format!("it has {} inks; red, green and blue are read, or grey", info.components)));
-    }
-    let rgb = decoder.decode().map_err(fault)?;
-    match rgb.len() == 3 * width * height {
-        true => Ok(Image { height, width, rgb }),
-        false => Err(damaged(format!("{} bytes of {width} x {height} pixels were found", rgb.len()))),
-    }
 }

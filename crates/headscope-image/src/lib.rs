@@ -10,6 +10,7 @@
 
 mod decode;
 mod error;
+mod jpeg;
 mod processor;
 mod resize;
 

@@ -51,12 +51,11 @@ const IMAGENET: [[f32; 3]; 2] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
 const STANDARD: [[f32; 3]; 2] = [[0.5; 3]; 2];
 
 /// Settings that change nothing of what is done to one image.
-const WITHOUT_EFFECT: [&str; 12] = [
+const WITHOUT_EFFECT: [&str; 11] = [
     "image_processor_type",
     "feature_extractor_type",
     "processor_class",
     "do_convert_rgb", // always done
-    "default_to_square",
     "data_format",
     "input_data_format",
     "return_tensors",
@@ -204,7 +203,8 @@ impl Settings {
         if on(&mut self, "do_pad", false)? {
             return Err(self.fault("do_pad", "is true; padding is not supported".into()));
         }
-        let size = self.size("size", if kind.square { Size::Exact([0; 2]) } else { Size::Shortest(0) })?;
+        let square = on(&mut self, "default_to_square", kind.square)?;
+        let size = self.size("size", if square { Size::Exact([0; 2]) } else { Size::Shortest(0) })?;
         let crop = match self.size("crop_size", Size::Exact([0; 2]))? {
             Some(Size::Shortest(_)) => {
                 return Err(self.fault("crop_size", "has shortest_edge; expected height and width".into()));

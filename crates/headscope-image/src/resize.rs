@@ -38,7 +38,7 @@ impl Filter {
             Filter::Box => f64::from(x > -0.5 && x <= 0.5),
             Filter::Bilinear if d < 1.0 => 1.0 - d,
             Filter::Hamming if d == 0.0 => 1.0,
-            Filter::Hamming if d < 1.0 => (d * PI).sin() / (d * PI) * (0.54 + 0.46 * (d * PI).cos()),
+            Filter::Hamming if d < 1.0 => (d * PI).sin() / (d * PI) * (f64::from(0.54f32) + f64::from(0.46f32) * (d * PI).cos()),
             Filter::Bicubic if d < 1.0 => ((A + 2.0) * d - (A + 3.0)) * d * d + 1.0,
             Filter::Bicubic if d < 2.0 => (((d - 5.0) * d + 8.0) * d - 4.0) * A,
             Filter::Lanczos if (-3.0..3.0).contains(&x) => sinc(x) * sinc(x / 3.0),
@@ -109,6 +109,11 @@ impl Image {
             rgb.extend((0..stride).map(|i| mixed(&weights, pixels.iter().skip(i).step_by(stride).copied())));
         }
         Image { height, width: self.width, rgb }
+    }
+
+    /// The upper left part of the image.
+    pub fn corner(&self, height: usize, width: usize) -> Image {
+        self.cut([0, 0], height, width)
     }
 
     /// A part of the image from a corner, which may lie outside: there it is black.
