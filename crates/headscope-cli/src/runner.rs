@@ -58,9 +58,13 @@ impl Runner {
         let Some(generation) = &self.generation else { return Ok((encoding.into(), None)) };
         let given = encoding.len();
         let start = Instant::now();
-        note_part(&printable(text));
+        let show = |text: &str| {
+            let lines: Vec<String> = text.split('\n').map(printable).collect();
+            note_part(&lines.join("\n"));
+        };
+        show(text);
         let each = |text: &str| {
-            note_part(&printable(text));
+            show(text);
             ControlFlow::Continue(())
         };
         let input = self.model.generate(encoding, generation, each)?;

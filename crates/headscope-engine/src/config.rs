@@ -22,6 +22,14 @@ impl Setting for usize {
     }
 }
 
+impl Setting for i64 {
+    const EXPECTED: &'static str = "a whole number";
+
+    fn read(value: &Value) -> Option<i64> {
+        value.as_i64()
+    }
+}
+
 impl Setting for f32 {
     const EXPECTED: &'static str = "a number that f32 can hold";
 
@@ -172,6 +180,26 @@ impl Config {
         Ok(Config { file: self.file.clone(), path: format!("{}{key}.", self.path), values })
     }
 
+    /// The names under `key`: a list of them, or one text that `|` splits; none if it is absent or null.
+    ///
+    /// # Errors
+    /// If one is not among those supported.
+    pub fn names(&self, key: &str, supported: &[&str]) -> Result<Vec<String>, EngineError> {
+        let names = match self.values.get(key) {
+            Some(Value::String(text)) => {
+                text.to_lowercase().split('|').map(|name| name.trim().to_owned()).collect()
+            }
+            _ => self.get(key, Vec::new())?,
+        };
+        let names: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
+        match names.iter().find(|name| !supported.contains(&name.as_str())) {
+            Some(other) => {
+                Err(self.fault(key, format!("has {other:?}; supported are {}", supported.join(", "))))
+            }
+            None => Ok(names),
+        }
+    }
+
     /// Whether there is no setting at all.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
@@ -235,11 +263,16 @@ impl Config {
     /// # Errors
     /// Names the function found and those supported.
     pub fn activation(&self, key: &str, default: &str) -> Result<Activation, EngineError> {
-        const SUPPORTED: [(&str, Activation); 8] = [
+        const SUPPORTED: [(&str, Activation); 13] = [
             ("gelu", Activation::Gelu),
             ("gelu_python", Activation::Gelu),
             ("gelu_new", Activation::GeluTanh),
             ("gelu_pytorch_tanh", Activation::GeluTanh),
+            ("gelu_python_tanh", Activation::GeluTanh),
+            ("gelu_fast", Activation::GeluTanh),
+            ("gelu_accurate", Activation::GeluTanh),
+            ("quick_gelu", Activation::QuickGelu),
+            ("sigmoid", Activation::Sigmoid),
             ("silu", Activation::Silu),
             ("swish", Activation::Silu),
             ("relu", Activation::Relu),
@@ -271,7 +304,7 @@ mod tests {
     fn values_are_read_or_refused_by_name() {
         let config = config(
             r#"{"layers": 3, "sides": [3, 5], "eps": 1e-5, "negative": -1e-5, "act": "gelu_new", "kind": "absolute", "zero": 0, "none": null,
-                "huge": 1e99, "names": ["A", "B"],
+                "huge": 1e99, "names": ["A", "B"], "pair": "B | a|",
                 "rope": {"theta": 10000, "factor": -2, "none": null}}"#,
         );
         assert_eq!(config.size("layers", 12).unwrap(), 3);
@@ -315,6 +348,13 @@ mod tests {
             r#"config.json: act is "gelu_new"; expected an object"#
         );
         assert_eq!(config.get::<Vec<String>>("names", Vec::new()).unwrap(), ["A", "B"]);
+        assert_eq!(config.names("names", &["A", "B", "C"]).unwrap(), ["A", "B"]);
+        assert_eq!(config.names("pair", &["a", "b"]).unwrap(), ["b", "a"]);
+        assert!(config.names("absent", &["a"]).unwrap().is_empty());
+        assert_eq!(
+            message(config.names("pair", &["a", "c"]).map(drop)),
+            r#"config.json: pair has "b"; supported are a, c"#
+        );
         assert!(message(config.given::<Vec<String>>("act").map(drop)).ends_with("expected a list of names"));
         assert_eq!(config.get("sides", Area([1; 2])).unwrap(), Area([3, 5]));
         assert_eq!(config.get("layers", Area([1; 2])).unwrap(), Area([3, 3]));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use headscope_trace::{AttentionRule, Attn, AttnPoint, Card, Encoding, Point, Site, Stack, Trace};
+use headscope_trace::{AttentionRule, Attn, AttnPoint, Card, Encoding, Point, Position, Site, Stack, Trace};
 use wildmatch::WildMatch;
 
 use crate::EngineError;
@@ -107,7 +107,12 @@ impl Model {
 
     /// Every site of the model.
     fn all_sites(&self) -> impl Iterator<Item = Site> {
-        let attns: Vec<Attn> = self.rules().into_iter().map(|(attn, _)| attn).collect();
+        let rules = self.rules();
+        let attns: Vec<Attn> = rules.iter().map(|(attn, _)| *attn).collect();
+        let met = move |attn| match &rules.iter().find(|(of, _)| *of == attn)?.1.position {
+            Some(Position::Disentangled(term)) => Some(term.clone()),
+            _ => None,
+        };
         let last = attns.last().map(|attn| attn.stack);
         let of_stack = move |stack| {
             let of_stack = attns.iter().filter(move |attn| attn.stack == stack);
@@ -119,6 +124,8 @@ impl Model {
         stacks.into_iter().flat_map(of_stack).filter(move |site| match (site.point, site.attn()) {
             (Point::Logits, _) => self.network.has_logits() && Some(site.stack) == last,
             (_, Some((_, AttnPoint::QPre | AttnPoint::KPre))) => self.network.has_rotary(),
+            (_, Some((attn, AttnPoint::PosQ))) => met(attn).is_some_and(|term| term.keys_meet),
+            (_, Some((attn, AttnPoint::PosK))) => met(attn).is_some_and(|term| term.queries_meet),
             _ => true,
         })
     }

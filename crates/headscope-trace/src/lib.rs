@@ -39,7 +39,7 @@ pub use encoding::{Encoding, Token};
 pub use error::TraceError;
 pub use file::write_atomically;
 pub use picture::{Grid, Picture};
-pub use position::Position;
+pub use position::{Disentangled, Position, PositionTerm};
 pub use prediction::{Guess, Prediction};
 pub use site::{Attn, AttnPoint, Point, Site, Stack};
 pub use tensor::{Heir, Tensor};

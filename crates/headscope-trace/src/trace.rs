@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::picture;
 use crate::{
-    AttentionRule, Attn, AttnPoint, Container, Encoding, Head, Picture, Point, Position, Prediction, Section,
+    AttentionRule, Attn, AttnPoint, Container, Encoding, Head, Picture, Point, Position, PositionTerm, Prediction,
+    Section,
     Site, Stack, Tensor, TraceError, Values,
 };
 use crate::{write_atomically, write_safetensors};
@@ -174,9 +175,12 @@ impl Trace {
     ) -> Option<Head<'a>> {
         let q = self.get(attn.site(AttnPoint::Q))?.index(head);
         let k = self.get(attn.site(AttnPoint::K))?.index(rule.key_head(head));
-        let by_distance = |position: &Position| position.by_distance(head, q.shape()[0], k.shape()[0]);
+        let position = match &rule.position {
+            None => None,
+            Some(position) => Some(self.position_term(attn, head, position, [q.shape()[0], k.shape()[0]])?),
+        };
         Some(Head {
-            position: rule.position.as_ref().map(by_distance),
+            position,
             q,
             k,
             lse: self.get(attn.site(AttnPoint::Lse)).map(|lse| lse.index(head)),
@@ -184,6 +188,31 @@ impl Trace {
             rule,
             padding,
         })
+    }
+
+    /// A head's term of position for so many queries and keys; none if what it needs was not recorded.
+    fn position_term(
+        &self,
+        attn: Attn,
+        head: usize,
+        position: &Position,
+        [queries, keys]: [usize; 2],
+    ) -> Option<PositionTerm> {
+        let Position::Disentangled(term) = position else {
+            return position.by_distance(head, queries, keys).map(PositionTerm::ByDistance);
+        };
+        let vectors = |point| Some(self.get(attn.site(point))?.index(head));
+        Some(PositionTerm::Disentangled {
+            places: term.places(queries, keys),
+            pos_k: if term.queries_meet { Some(vectors(AttnPoint::PosK)?) } else { None },
+            pos_q: if term.keys_meet { Some(vectors(AttnPoint::PosQ)?) } else { None },
+        })
+    }
+
+    /// Whether a block's patterns were recorded, or all that they are computed from.
+    pub fn tells_patterns(&self, attn: Attn) -> bool {
+        let recorded = self.get(attn.site(AttnPoint::Pattern)).is_some();
+        recorded || self.rule(attn).is_some_and(|rule| self.head(attn, 0, rule, None).is_some())
     }
 
     /// The largest |row sum − 1| over the recorded patterns whose rows should sum to 1: those of
@@ -357,7 +386,12 @@ impl Trace {
             (Some((point, Some(rule))), _) => {
                 let keys = site.attn().map_or(tokens, |(attn, _)| self.encoding_of(attn.key_stack()).len());
                 let AttentionRule { query_heads, key_heads, .. } = *rule;
+                let span = match &rule.position {
+                    Some(Position::Disentangled(term)) => term.span,
+                    _ => 0, // no vectors of distances belong here
+                };
                 match point {
+                    AttnPoint::PosQ | AttnPoint::PosK => vec![Some(query_heads), Some(2 * span), None],
                     AttnPoint::QPre | AttnPoint::Q | AttnPoint::Z => {
                         vec![Some(query_heads), Some(tokens), None]
                     }
@@ -385,25 +419,21 @@ impl Trace {
                 expected.iter().map(|axis| axis.map_or("any".into(), |n| n.to_string())).collect();
             return Err(format!("has shape {:?}; expected [{}]", value.shape(), axes.join(", ")));
         }
-        if let Some((_, AttnPoint::Q | AttnPoint::K)) = site.attn() {
-            return self.check_widths(site, value);
-        }
-        Ok(())
+        self.check_widths(site, value)
     }
 
-    /// Whether queries and keys of a block have one width, so that their product exists.
+    /// Whether all that is multiplied in a block has one width.
     fn check_widths(&self, site: Site, value: &Tensor) -> Result<(), String> {
-        let Some((attn, point)) = site.attn() else {
+        const MULTIPLIED: [AttnPoint; 4] = [AttnPoint::Q, AttnPoint::K, AttnPoint::PosQ, AttnPoint::PosK];
+        let Some((attn, _)) = site.attn().filter(|(_, point)| MULTIPLIED.contains(point)) else {
             return Ok(());
         };
-        let other = attn.site(if point == AttnPoint::Q { AttnPoint::K } else { AttnPoint::Q });
-        match self.get(other) {
-            Some(found) if found.shape()[2] != value.shape()[2] => Err(format!(
-                "has heads of {} dimensions, but {other} of {}",
-                value.shape()[2],
-                found.shape()[2]
-            )),
-            _ => Ok(()),
+        let others = MULTIPLIED.map(|point| attn.site(point)).into_iter();
+        let others = others.filter_map(|other| Some((other, self.get(other)?.shape()[2])));
+        let width = value.shape()[2];
+        match others.into_iter().find(|(_, other)| *other != width) {
+            Some((other, found)) => Err(format!("has heads of {width} dimensions, but {other} of {found}")),
+            None => Ok(()),
         }
     }
 }
@@ -424,7 +454,7 @@ fn row_sum(row: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Guess, Stack};
+    use crate::{Disentangled, Guess, Stack};
 
     const ATTN: Attn = Attn { stack: Stack::Only, layer: 0, cross: false };
 
@@ -537,6 +567,39 @@ mod tests {
         let mut flat = sample();
         flat.picture = Some(Picture { height: 9, width: 0, rgb: [].into(), ..picture(1, 2, 1) });
         assert!(Trace::read(&bytes(&flat), "t").unwrap_err().to_string().contains("image is empty"));
+    }
+
+    #[test]
+    fn a_pattern_without_its_term_of_position_is_none() {
+        let term = Disentangled { span: 2, max_distance: None, queries_meet: true, keys_meet: true };
+        let rule =
+            AttentionRule { position: Some(Position::Disentangled(term)), ..AttentionRule::full(1.0, 1) };
+        let mut trace = Trace::new(
+            Card::new("tiny", "deberta-v2"),
+            Encoding::from_ids(&[3, 1], |id| id.to_string()),
+            vec![(ATTN, rule)],
+        );
+        trace.insert(ATTN.site(AttnPoint::Q), Tensor::new([1, 2, 1], vec![1.0, 2.0]));
+        trace.insert(ATTN.site(AttnPoint::K), Tensor::new([1, 2, 1], vec![1.0, 0.0]));
+        assert!(trace.pattern(ATTN, 0).is_none() && !trace.tells_patterns(ATTN));
+        trace.insert(ATTN.site(AttnPoint::PosK), Tensor::new([1, 4, 1], vec![0.0, 0.0, 1.0, 2.0]));
+        assert!(trace.pattern(ATTN, 0).is_none());
+        trace.insert(ATTN.site(AttnPoint::PosQ), Tensor::new([1, 4, 1], vec![0.0, 0.0, 1.0, -4.0]));
+
+        // Place 2 is a distance of 0, place 1 that of the key after, place 3 that of the key before.
+        let scores = [[1.0 + 1.0 + 1.0, 0.0], [2.0 + 4.0 - 4.0, 2.0]];
+        let pattern = trace.pattern(ATTN, 0).unwrap();
+        for (row, [a, b]) in scores.into_iter().enumerate() {
+            let expected: f64 = 1.0 / (1.0 + f64::exp(b - a));
+            assert!((f64::from(pattern.row(row)[0]) - expected).abs() < 1e-7, "{row}");
+        }
+        assert_eq!(Trace::read(&bytes(&trace), "t").unwrap(), trace);
+
+        trace.insert(ATTN.site(AttnPoint::PosQ), Tensor::zeros([1, 3, 1]));
+        let error = Trace::read(&bytes(&trace), "t").unwrap_err().to_string();
+        assert!(error.contains("expected [1, 4, any]"), "{error}");
+        trace.insert(ATTN.site(AttnPoint::PosQ), Tensor::zeros([1, 4, 2]));
+        assert!(Trace::read(&bytes(&trace), "t").unwrap_err().to_string().contains("of 2 dimensions, but"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ import { after, bringForward, isolate, SCALES, SPECIALS, type State, toggle, TOP
 import { ImagePanel } from "./image";
 import { HeadView } from "../views/head";
 import { TokensView } from "../views/tokens";
+import { Steps } from "./steps";
 
 interface Props {
   session: Session;
@@ -38,6 +39,7 @@ export function Stage(props: Props) {
         <>
           <Switches {...props} state={state} />
           {props.picture.heads.length > 1 && <Legend {...props} />}
+          <Steps session={session} trace={props.picture.trace} />
           {props.picture.trace.image && <ImagePanel {...props} />}
           <HeadView {...props} />
         </>

@@ -3,14 +3,23 @@
 //! A family is its configuration, its weight names and its forward pass in the vocabulary of
 //! [`nn`](crate::nn). Everything that can fail, fails in `load`.
 
+mod albert;
 mod bert;
 mod deit;
 mod dinov2;
+mod camembert;
+mod deberta_v2;
+mod distilbert;
+mod electra;
 mod llama;
 mod mistral;
+mod modernbert;
+mod mpnet;
 mod qwen2;
 mod qwen3;
 mod vit;
+mod roberta;
+mod xlm_roberta;
 
 use headscope_trace::{AttentionRule, Attn, Encoding, Grid, Token};
 
@@ -36,6 +45,15 @@ pub type Load = fn(&Config, &Weights) -> Result<Box<dyn Network>, EngineError>;
 /// Every family, in the order of lists.
 pub const FAMILIES: &[Family] = &[
     bert::FAMILY,
+    roberta::FAMILY,
+    xlm_roberta::FAMILY,
+    camembert::FAMILY,
+    distilbert::FAMILY,
+    electra::FAMILY,
+    albert::FAMILY,
+    mpnet::FAMILY,
+    deberta_v2::FAMILY,
+    modernbert::FAMILY,
     llama::FAMILY,
     mistral::FAMILY,
     qwen2::FAMILY,

@@ -140,7 +140,7 @@ impl Vit {
             let token = embeddings.values(name, &[1, 1, width])?;
             place.iter_mut().zip(token).for_each(|(place, token)| *place += token);
         }
-        let layer = |i| if w.has_below("layers.0") { w.at("layers").at(i) } else { w.at("encoder.layer").at(i) };
+        let layer = |i| if w.at("layers.0").exists() { w.at("layers").at(i) } else { w.at("encoder.layer").at(i) };
         Ok(Vit {
             image,
             patches: Patches {

@@ -47,14 +47,29 @@ impl Rotary {
         let given = config.size("max_position_embeddings", default_positions)?;
         let rope = config.section("rope_scaling")?;
         let rope = if rope.is_empty() { config.section("rope_parameters")? } else { rope };
-        let kind = rope.get("rope_type", rope.get("type", "default".to_owned())?)?;
         let theta = config.get("rope_theta", Positive(10_000.0))?.0;
+        Rotary::read_section(config, &rope, theta, d_head, given)
+    }
+
+    /// What one section of a configuration says, for models that turn differently in some layers; `theta` is
+    /// meant if it does not say, and `given` are the configuration's positions.
+    ///
+    /// # Errors
+    /// As [`read`](Rotary::read).
+    pub fn read_section(
+        config: &Config,
+        rope: &Config,
+        theta: f64,
+        d_head: usize,
+        given: usize,
+    ) -> Result<Rotary, EngineError> {
+        let kind = rope.get("rope_type", rope.get("type", "default".to_owned())?)?;
         let theta = rope.get("rope_theta", Positive(theta))?.0;
         if !d_head.is_multiple_of(2) || d_head > WIDEST_HEAD {
             let detail = format!("is {d_head}; rotary positions need an even number up to {WIDEST_HEAD}");
             return Err(config.fault("head_dim", detail));
         }
-        for part in [config, &rope] {
+        for part in [config, rope] {
             let share = part.get("partial_rotary_factor", 1.0)?;
             if share != 1.0f64 {
                 return Err(part.fault("partial_rotary_factor", format!("is {share}; supported is 1")));
@@ -89,7 +104,7 @@ impl Rotary {
             }
             "yarn" => {
                 let trained = trained()?;
-                let yarn = Yarn::read(&rope, trained, given)?;
+                let yarn = Yarn::read(rope, trained, given)?;
                 rotary.frequencies = yarn.frequencies(theta, d_head);
                 rotary.magnitude = yarn.magnitude as f32;
                 rotary.positions = stretched(trained, yarn.factor);
