@@ -85,8 +85,18 @@ fn mixed(weights: &[i32], pixels: impl Iterator<Item = u8>) -> u8 {
 impl Image {
     /// The image in another size.
     pub fn resize(&self, height: usize, width: usize, filter: Filter) -> Image {
-        let wide = if width == self.width { self.clone() } else { self.resize_rows(width, filter) };
-        if height == self.height { wide } else { wide.resize_columns(height, filter) }
+        let wide = |image: &Image| match width == image.width {
+            true => image.clone(),
+            false => image.resize_rows(width, filter),
+        };
+        let tall = |image: &Image| match height == image.height {
+            true => image.clone(),
+            false => image.resize_columns(height, filter),
+        };
+        // Pillow's order, of 13.0 and later; before, it began with the width always.
+        let shrinks = |from: usize, to: usize| from as isize - to as isize;
+        let (down, across) = (shrinks(self.height, height), shrinks(self.width, width));
+        if down > 0 && down > 2 * across { wide(&tall(self)) } else { tall(&wide(self)) }
     }
 
     fn resize_rows(&self, width: usize, filter: Filter) -> Image {
