@@ -63,8 +63,10 @@ fn a_preprocessor_of_the_folder_is_obeyed() {
     assert_eq!((grid.rows, grid.columns, grid.first), (2, 4, 1));
 
     fs::write(room.path("model/preprocessor_config.json"), config.replace("29", "6")).unwrap();
-    headscope(&["trace", &image, "-m", &model, "-o", &out])
-        .failed(&["the image is 6 x 15 (3 channels)", "at least 7 x 7 pixels"], Some("preprocessor_config.json"));
+    headscope(&["trace", &image, "-m", &model, "-o", &out]).failed(
+        &["the image is 6 x 15 (3 channels)", "at least 7 x 7 pixels"],
+        Some("preprocessor_config.json"),
+    );
 }
 
 #[test]
@@ -74,10 +76,14 @@ fn what_does_not_go_together_is_refused_by_name() {
     let out = room.at("out/t.safetensors");
     let trace = |args: &[&str]| headscope(&[args, &["-o", &out]].concat());
 
-    trace(&["trace", "the cat", "-m", &vit]).failed(&["vit reads images", r#"no file "the cat""#], Some("png"));
-    trace(&["trace", &image, &image, "-m", &vit]).failed(&["reads one image; two were given"], Some("one png"));
-    trace(&["trace", &image, "-m", &bert]).failed(&["rgb.png is an image", "reads texts"], Some("headscope models"));
-    trace(&["trace", "--ids", "1,2", "-m", &vit]).failed(&["reads images; no image was given"], Some("png or jpeg"));
+    trace(&["trace", "the cat", "-m", &vit])
+        .failed(&["vit reads images", r#"no file "the cat""#], Some("png"));
+    trace(&["trace", &image, &image, "-m", &vit])
+        .failed(&["reads one image; two were given"], Some("one png"));
+    trace(&["trace", &image, "-m", &bert])
+        .failed(&["rgb.png is an image", "reads texts"], Some("headscope models"));
+    trace(&["trace", "--ids", "1,2", "-m", &vit])
+        .failed(&["reads images; no image was given"], Some("png or jpeg"));
     headscope(&["tokens", "the cat", "-m", &vit]).failed(&["reads images"], Some("png"));
     trace(&["trace", &fixture("README.md"), "-m", &vit]).failed(&["README.md is no image"], Some("png"));
 

@@ -48,9 +48,8 @@ impl Image {
     /// # Errors
     /// As [`open`](Image::open).
     pub fn decode(bytes: &[u8], file: &str) -> Result<Image, ImageError> {
-        let damaged = |kind| {
-            move |detail: String| ImageError::Damaged { file: file.to_owned(), kind, detail }
-        };
+        let damaged =
+            |kind| move |detail: String| ImageError::Damaged { file: file.to_owned(), kind, detail };
         let allowed = |width: usize, height: usize| match width.saturating_mul(height) <= MAX_PIXELS {
             true => Ok(()),
             false => Err(ImageError::TooLarge { file: file.to_owned(), width, height, limit: MAX_PIXELS }),

@@ -56,7 +56,9 @@ pub enum ImageError {
         detail: String,
     },
     /// An image that a resize to its shortest edge would make endless.
-    #[error("{width} x {height} pixels become {new_width} x {new_height} by {file}; at most {limit} on a side")]
+    #[error(
+        "{width} x {height} pixels become {new_width} x {new_height} by {file}; at most {limit} on a side"
+    )]
     Stretched {
         /// The preprocessor's file.
         file: String,
@@ -79,7 +81,9 @@ impl ImageError {
         match self {
             ImageError::NoImage { .. } => Some("convert it to png; a png keeps every pixel".into()),
             ImageError::Damaged { .. } => Some("download or copy it again, or save it anew as png".into()),
-            ImageError::TooLarge { .. } => Some("make it smaller first; models see a few hundred pixels".into()),
+            ImageError::TooLarge { .. } => {
+                Some("make it smaller first; models see a few hundred pixels".into())
+            }
             ImageError::Stretched { .. } => Some("cut the image: it is too long for its width".into()),
             ImageError::Io { .. } | ImageError::Setting { .. } => None,
         }

@@ -10,9 +10,9 @@ type Fallible<T> = Result<T, String>;
 
 /// The order in which a block's coefficients are stored.
 const ZIGZAG: [usize; 64] = [
-    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21,
-    28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61,
-    54, 47, 55, 62, 63,
+    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7,
+    14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39,
+    46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
 
 /// Decodes a file, unless its width and height are not allowed.
@@ -129,7 +129,8 @@ impl Decoder {
     fn quantization_tables(&mut self, mut segment: &[u8]) -> Fallible<()> {
         while let Some((&head, rest)) = segment.split_first() {
             let (wide, len) = if head >> 4 == 0 { (false, 64) } else { (true, 128) };
-            let slot = self.quantization.get_mut(usize::from(head & 15)).ok_or("a table has a number above 3")?;
+            let slot =
+                self.quantization.get_mut(usize::from(head & 15)).ok_or("a table has a number above 3")?;
             let mut table = [0; 64];
             for (i, place) in ZIGZAG.into_iter().enumerate() {
                 table[place] = match wide {
@@ -254,14 +255,13 @@ impl Decoder {
 
     fn finish(self) -> Fallible<Image> {
         let frame = self.frame.ok_or("it has no frame")?;
-        let planes: Vec<Vec<u8>> = frame.components.iter().map(|c| plane(c, &frame)).collect::<Fallible<_>>()?;
+        let planes: Vec<Vec<u8>> =
+            frame.components.iter().map(|c| plane(c, &frame)).collect::<Fallible<_>>()?;
         let ids: Vec<u8> = frame.components.iter().map(|component| component.id).collect();
         let is_rgb = !self.jfif && (self.adobe == Some(0) || (self.adobe.is_none() && ids == *b"RGB"));
         let rgb = match &planes[..] {
             [grey] => grey.iter().flat_map(|grey| [*grey; 3]).collect(),
-            [r, g, b] if is_rgb => {
-                r.iter().zip(g).zip(b).flat_map(|((r, g), b)| [*r, *g, *b]).collect()
-            }
+            [r, g, b] if is_rgb => r.iter().zip(g).zip(b).flat_map(|((r, g), b)| [*r, *g, *b]).collect(),
             [y, cb, cr] => y.iter().zip(cb).zip(cr).flat_map(|((y, cb), cr)| colour(*y, *cb, *cr)).collect(),
             _ => return Err("it has another number of colours".into()),
         };
@@ -307,7 +307,8 @@ impl Scan<'_> {
                 (component.size.map(|samples| samples.div_ceil(8)), vec![[1, 1]])
             }
             _ => {
-                let units = [frame.width.div_ceil(8 * frame.most[0]), frame.height.div_ceil(8 * frame.most[1])];
+                let units =
+                    [frame.width.div_ceil(8 * frame.most[0]), frame.height.div_ceil(8 * frame.most[1])];
                 (units, parts.iter().map(|part| frame.components[part.index].sampling).collect())
             }
         };
@@ -465,7 +466,9 @@ impl Bits<'_> {
             code = code << 1 | self.bit()?;
             if code < table.ends[len] {
                 let value = usize::try_from(code + table.offsets[len]).ok();
-                return value.and_then(|at| table.values.get(at).copied()).ok_or_else(|| "a code is wrong".into());
+                return value
+                    .and_then(|at| table.values.get(at).copied())
+                    .ok_or_else(|| "a code is wrong".into());
             }
         }
         Err("a code has more than 16 bits".into())
@@ -584,11 +587,6 @@ fn turn(x: [i64; 8]) -> [i64; 8] {
     let z5 = (z3 + z4) * 9633;
     let (z1, z2) = (z1 * -7373, z2 * -20995);
     let (z3, z4) = (z3 * -16069 + z5, z4 * -3196 + z5);
-    let odd = [
-        x[1] * 12299 + z1 + z4,
-        x[3] * 25172 + z2 + z3,
-        x[5] * 16819 + z2 + z4,
-        x[7] * 2446 + z1 + z3,
-    ];
+    let odd = [x[1] * 12299 + z1 + z4, x[3] * 25172 + z2 + z3, x[5] * 16819 + z2 + z4, x[7] * 2446 + z1 + z3];
     std::array::from_fn(|i| if i < 4 { even[i] + odd[i] } else { even[7 - i] - odd[7 - i] })
 }

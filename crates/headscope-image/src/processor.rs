@@ -46,7 +46,8 @@ pub struct Prepared {
     pub shown: Image,
 }
 
-const CLIP: [[f32; 3]; 2] = [[0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_6, 0.275_777_1]];
+const CLIP: [[f32; 3]; 2] =
+    [[0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_6, 0.275_777_1]];
 const IMAGENET: [[f32; 3]; 2] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
 const STANDARD: [[f32; 3]; 2] = [[0.5; 3]; 2];
 
@@ -195,7 +196,9 @@ struct Settings {
 impl Settings {
     fn read(mut self) -> Result<Processor, ImageError> {
         let kind = self.kind()?;
-        let on = |s: &mut Settings, key: &str, usual: bool| s.take(key, Value::as_bool, "true or false").map(|v| v.unwrap_or(usual));
+        let on = |s: &mut Settings, key: &str, usual: bool| {
+            s.take(key, Value::as_bool, "true or false").map(|v| v.unwrap_or(usual))
+        };
         let do_resize = on(&mut self, "do_resize", true)?;
         let do_crop = on(&mut self, "do_center_crop", kind.crop.is_some())?;
         let do_rescale = on(&mut self, "do_rescale", true)?;

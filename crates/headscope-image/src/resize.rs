@@ -38,7 +38,9 @@ impl Filter {
             Filter::Box => f64::from(x > -0.5 && x <= 0.5),
             Filter::Bilinear if d < 1.0 => 1.0 - d,
             Filter::Hamming if d == 0.0 => 1.0,
-            Filter::Hamming if d < 1.0 => (d * PI).sin() / (d * PI) * (f64::from(0.54f32) + f64::from(0.46f32) * (d * PI).cos()),
+            Filter::Hamming if d < 1.0 => {
+                (d * PI).sin() / (d * PI) * (f64::from(0.54f32) + f64::from(0.46f32) * (d * PI).cos())
+            }
             Filter::Bicubic if d < 1.0 => ((A + 2.0) * d - (A + 3.0)) * d * d + 1.0,
             Filter::Bicubic if d < 2.0 => (((d - 5.0) * d + 8.0) * d - 4.0) * A,
             Filter::Lanczos if (-3.0..3.0).contains(&x) => sinc(x) * sinc(x / 3.0),
@@ -69,7 +71,8 @@ fn mixes(from: usize, to: usize, filter: Filter) -> Vec<Mix> {
         let weights: Vec<f64> = weights.collect();
         let sum: f64 = weights.iter().sum();
         let share = |weight: f64| if sum == 0.0 { weight } else { weight / sum };
-        let fixed = |weight: f64| (share(weight) * f64::from(1 << BITS) + 0.5f64.copysign(share(weight))) as i32;
+        let fixed =
+            |weight: f64| (share(weight) * f64::from(1 << BITS) + 0.5f64.copysign(share(weight))) as i32;
         (start, weights.into_iter().map(fixed).collect())
     };
     (0..to).map(mix).collect()
@@ -129,7 +132,8 @@ impl Image {
     /// A part of the image from a corner, which may lie outside: there it is black.
     pub(crate) fn cut(&self, [top, left]: [isize; 2], height: usize, width: usize) -> Image {
         let mut rgb = vec![0; height * width * 3];
-        let inside = |at: usize, offset: isize, len: usize| at.checked_add_signed(offset).filter(|at| *at < len);
+        let inside =
+            |at: usize, offset: isize, len: usize| at.checked_add_signed(offset).filter(|at| *at < len);
         for (y, row) in rgb.chunks_exact_mut((width * 3).max(1)).enumerate() {
             let Some(from_y) = inside(y, top, self.height) else { continue };
             for (x, pixel) in row.chunks_exact_mut(3).enumerate() {

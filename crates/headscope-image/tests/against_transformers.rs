@@ -51,8 +51,10 @@ fn files_are_decoded_as_by_pillow() {
     for (name, expected) in expected().decoded {
         let image = Image::open(folder().join(&name)).unwrap();
         assert_eq!((image.height, image.width), (expected.height, expected.width), "{name}");
-        let wanted: Vec<u8> =
-            (0..expected.rgb.len()).step_by(2).map(|i| u8::from_str_radix(&expected.rgb[i..i + 2], 16).unwrap()).collect();
+        let wanted: Vec<u8> = (0..expected.rgb.len())
+            .step_by(2)
+            .map(|i| u8::from_str_radix(&expected.rgb[i..i + 2], 16).unwrap())
+            .collect();
         let worst = image.rgb.iter().zip(&wanted).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
         assert_eq!(worst, 0, "{name} is up to {worst} off");
     }

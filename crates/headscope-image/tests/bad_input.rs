@@ -72,15 +72,36 @@ fn settings_that_are_not_understood_are_refused_by_name() {
         ("{}", "p: image_processor_type is missing; supported are ViTImageProcessor, DeiT"),
         (r#"{"image_processor_type": "SamImageProcessor"}"#, r#"is "SamImageProcessor"; supported are ViT"#),
         (r#"{"image_processor_type": "ViTImageProcessor", "do_pad": true}"#, "do_pad is true"),
-        (r#"{"image_processor_type": "ViTImageProcessor", "resample": 0}"#, "resample is 0; supported are 1 (L"),
-        (r#"{"image_processor_type": "ViTImageProcessor", "do_resize": 1}"#, "do_resize is 1; expected true or"),
-        (r#"{"image_processor_type": "ViTImageProcessor", "size": {"longest_edge": 3}}"#, "expected height and"),
-        (r#"{"image_processor_type": "ViTImageProcessor", "size": 0}"#, "size is 0; expected height and width"),
+        (
+            r#"{"image_processor_type": "ViTImageProcessor", "resample": 0}"#,
+            "resample is 0; supported are 1 (L",
+        ),
+        (
+            r#"{"image_processor_type": "ViTImageProcessor", "do_resize": 1}"#,
+            "do_resize is 1; expected true or",
+        ),
+        (
+            r#"{"image_processor_type": "ViTImageProcessor", "size": {"longest_edge": 3}}"#,
+            "expected height and",
+        ),
+        (
+            r#"{"image_processor_type": "ViTImageProcessor", "size": 0}"#,
+            "size is 0; expected height and width",
+        ),
         (r#"{"image_processor_type": "ViTImageProcessor", "size": 4097}"#, "each from 1 to 4096"),
-        (r#"{"image_processor_type": "ViTImageProcessor", "image_mean": [1, 2]}"#, "expected a number, or three"),
+        (
+            r#"{"image_processor_type": "ViTImageProcessor", "image_mean": [1, 2]}"#,
+            "expected a number, or three",
+        ),
         (r#"{"image_processor_type": "ViTImageProcessor", "image_std": [1, 0, 1]}"#, "image_std holds a 0"),
-        (r#"{"image_processor_type": "ViTImageProcessor", "crop_pct": 0.9}"#, "crop_pct is 0.9; it is not supp"),
-        (r#"{"image_processor_type": "BitImageProcessor", "crop_size": {"shortest_edge": 9}}"#, "has shortest_edge"),
+        (
+            r#"{"image_processor_type": "ViTImageProcessor", "crop_pct": 0.9}"#,
+            "crop_pct is 0.9; it is not supp",
+        ),
+        (
+            r#"{"image_processor_type": "BitImageProcessor", "crop_size": {"shortest_edge": 9}}"#,
+            "has shortest_edge",
+        ),
     ];
     for (json, expected) in rows {
         let error = Processor::read(json.as_bytes(), "p").unwrap_err().to_string();

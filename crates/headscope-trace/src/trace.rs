@@ -11,9 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::picture;
 use crate::{
-    AttentionRule, Attn, AttnPoint, Container, Encoding, Head, Picture, Point, Position, PositionTerm, Prediction,
-    Section,
-    Site, Stack, Tensor, TraceError, Values,
+    AttentionRule, Attn, AttnPoint, Container, Encoding, Head, Picture, Point, Position, PositionTerm,
+    Prediction, Section, Site, Stack, Tensor, TraceError, Values,
 };
 use crate::{write_atomically, write_safetensors};
 

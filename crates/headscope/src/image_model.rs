@@ -6,8 +6,8 @@ use headscope_engine::{ImageLimits, Input, Sites};
 use headscope_image::{Filter, Image, Prepared, Processor};
 use headscope_trace::{Grid, Picture, Trace};
 
-use crate::{Compute, Error};
 use crate::{AnyModel, ModelFiles};
+use crate::{Compute, Error};
 
 /// A model whose tokens are the patches of an image.
 pub struct ImageModel {

@@ -1,8 +1,8 @@
 //! A model with its tokenizer.
 
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 use std::thread;
+use std::{fs, io};
 
 use headscope_engine::{Cache, Checkpoint, Compute, EngineError, ImageLimits, Input, Sites};
 use headscope_image::{ImageError, Processor, Usual};

@@ -11,7 +11,8 @@ pub(super) const FAMILY: Family = Family {
         shape.image.specials = &["[CLS]", "[DIST]"];
         shape.specials = &["cls_token", "distillation_token"];
         // With its teacher's classifier, the scores are the mean of both.
-        let with_teacher = [("cls_classifier", Reads::Token(0)), ("distillation_classifier", Reads::Token(1))];
+        let with_teacher =
+            [("cls_classifier", Reads::Token(0)), ("distillation_classifier", Reads::Token(1))];
         let heads = match weights.at("cls_classifier").has("weight") {
             true => &with_teacher[..],
             false => &[("classifier", Reads::Token(0))],

@@ -35,7 +35,8 @@ fn shape(config: &Config) -> Result<Shape, EngineError> {
     let places = shape.grid[0] * shape.grid[1];
     let side = places.isqrt();
     if side * side != places {
-        let detail = format!("makes {places} patches; expected a square number, from which positions are stretched");
+        let detail =
+            format!("makes {places} patches; expected a square number, from which positions are stretched");
         return Err(config.fault("image_size", detail));
     }
     shape.grid = [side; 2];

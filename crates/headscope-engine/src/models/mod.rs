@@ -5,10 +5,10 @@
 
 mod albert;
 mod bert;
-mod deit;
-mod dinov2;
 mod camembert;
 mod deberta_v2;
+mod deit;
+mod dinov2;
 mod distilbert;
 mod electra;
 mod llama;
@@ -17,8 +17,8 @@ mod modernbert;
 mod mpnet;
 mod qwen2;
 mod qwen3;
-mod vit;
 mod roberta;
+mod vit;
 mod xlm_roberta;
 
 use headscope_trace::{AttentionRule, Attn, Encoding, Grid, Token};

@@ -100,7 +100,8 @@ impl Shape {
         let Area(patch) = config.get("patch_size", Area([patch; 2]))?;
         let grid = [size[0] / patch[0], size[1] / patch[1]];
         if grid.contains(&0) {
-            let detail = format!("is {} x {}; the image is smaller: {} x {}", patch[1], patch[0], size[1], size[0]);
+            let detail =
+                format!("is {} x {}; the image is smaller: {} x {}", patch[1], patch[0], size[1], size[0]);
             return Err(config.fault("patch_size", detail));
         }
         Ok(Shape {
@@ -140,7 +141,8 @@ impl Vit {
             let token = embeddings.values(name, &[1, 1, width])?;
             place.iter_mut().zip(token).for_each(|(place, token)| *place += token);
         }
-        let layer = |i| if w.at("layers.0").exists() { w.at("layers").at(i) } else { w.at("encoder.layer").at(i) };
+        let layer =
+            |i| if w.at("layers.0").exists() { w.at("layers").at(i) } else { w.at("encoder.layer").at(i) };
         Ok(Vit {
             image,
             patches: Patches {

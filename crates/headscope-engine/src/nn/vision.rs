@@ -56,7 +56,8 @@ impl PlaceTable {
         let [rows, columns] = [0, 1].map(|axis| taps(self.grid[axis], grid[axis]));
         let mut out = Vec::with_capacity(grid[0] * grid[1] * self.width);
         for (row, column) in rows.iter().flat_map(|row| columns.iter().map(move |column| (row, column))) {
-            let vector = |y: usize, x: usize| &self.values[(y * self.grid[1] + x) * self.width..][..self.width];
+            let vector =
+                |y: usize, x: usize| &self.values[(y * self.grid[1] + x) * self.width..][..self.width];
             out.extend((0..self.width).map(|i| {
                 let of_row = |y| column.iter().map(|&(x, weight)| vector(y, x)[i] * weight).sum::<f32>();
                 row.iter().map(|&(y, weight)| of_row(y) * weight).sum::<f32>()
