@@ -9,7 +9,7 @@ use headscope_image::{ImageError, Processor, Usual};
 use headscope_text::Tokenizer;
 use headscope_trace::{Encoding, Trace};
 
-use crate::Error;
+use crate::{Error, ImageModel};
 
 /// Where a tokenizer comes from.
 enum TokenizerFile {
