@@ -403,7 +403,9 @@ fn folders_that_are_no_model() {
         ),
         (
             |m| unlink(m, "vocab.txt"),
-            &["holds no tokenizer: expected tokenizer.json, vocab.txt, vocab.json with merges.txt, or a SentencePiece"],
+            &[
+                "holds no tokenizer: expected tokenizer.json, vocab.txt, vocab.json with merges.txt, or a SentencePiece",
+            ],
             Some("--ids"),
         ),
         (

@@ -103,7 +103,7 @@ const ROBERTA: [(&str, &str); 7] = [
 ];
 
 /// All classes that are supported.
-pub(crate) const CLASSES: [Class; 17] = [
+pub(crate) static CLASSES: [Class; 17] = [
     Class {
         names: &[
             "BertTokenizer",
@@ -299,7 +299,7 @@ pub(crate) const CLASSES: [Class; 17] = [
 ];
 
 /// Marian's, whose two vocabularies are read apart.
-pub(crate) const MARIAN: Class = Class {
+pub(crate) static MARIAN: Class = Class {
     names: &["MarianTokenizer"],
     roles: &[("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")],
     surface: surface::t5, // not used: each of Marian's two vocabularies brings its own
@@ -308,7 +308,7 @@ pub(crate) const MARIAN: Class = Class {
 };
 
 /// The class of models that have none of their own: what the SentencePiece model says, and no more.
-pub(crate) const BACKEND: Class = Class {
+pub(crate) static BACKEND: Class = Class {
     names: &["TokenizersBackend", "PreTrainedTokenizerFast", "PreTrainedTokenizer"],
     roles: &[],
     surface: surface::plain,
@@ -318,8 +318,7 @@ pub(crate) const BACKEND: Class = Class {
 
 /// All of them.
 pub(crate) fn all() -> impl Iterator<Item = &'static Class> {
-    const REST: [&Class; 2] = [&MARIAN, &BACKEND];
-    CLASSES.iter().chain(REST)
+    CLASSES.iter().chain([&MARIAN, &BACKEND])
 }
 
 impl Class {

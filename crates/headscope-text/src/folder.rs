@@ -280,9 +280,17 @@ fn marian(files: &Files<'_>, settings: &Settings, roles: &Roles) -> Result<Token
     Ok(Tokenizer { pipeline: source, target: Some(Target::Own(Box::new(target))) })
 }
 
-/// A file without which the others are of no use.
+/// A file that a class needs; where there is no vocabulary at all, there is no tokenizer.
 fn needed(files: &Files<'_>, file: &'static str) -> Result<Vec<u8>, TextError> {
-    files(file)?.ok_or_else(|| fault(file, "there is no such file, which this tokenizer_class needs".into()))
+    if let Some(bytes) = files(file)? {
+        return Ok(bytes);
+    }
+    for other in VOCABULARIES {
+        if files(other)?.is_some() {
+            return Err(fault(file, "there is no such file, which this tokenizer_class needs".into()));
+        }
+    }
+    Err(TextError::NoTokenizer { folder: "".into() })
 }
 
 fn fault(file: &str, detail: String) -> TextError {
