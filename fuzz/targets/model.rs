@@ -24,6 +24,7 @@ pub fn run(config: &[u8], weights: &[u8]) {
         id: "fuzz".into(),
         revision: None,
         config: ("config.json".into(), mapped(config)),
+        generation: None,
         weights: vec![("model.safetensors".into(), mapped(weights))],
     };
     let Ok(model) = Model::load(&checkpoint, &COMPUTE) else { return };

@@ -33,6 +33,8 @@ export interface State {
   top: (typeof TOPS)[number];
   /** The atlas's order: "layer" or a metric's key. */
   order: string;
+  /** How many tokens are shown of a text that the model continued; null for all. */
+  upTo: number | null;
   theme: Theme;
 }
 
@@ -47,6 +49,7 @@ export const INITIAL: State = {
   scale: "sqrt",
   top: "one",
   order: "layer",
+  upTo: null,
   theme: "auto",
 };
 
@@ -107,9 +110,22 @@ export function after<T>(choices: readonly T[], now: T): T {
   return choices[(choices.indexOf(now) + 1) % choices.length];
 }
 
+/** Shows the first `count` tokens of a text that the model continued, the prompt at least. */
+export function showUpTo(state: State, count: number, trace: Trace): State {
+  const least = trace.prompt ?? trace.tokens.length;
+  const upTo = Math.max(least, Math.min(trace.tokens.length, count));
+  return fit({ ...state, upTo: upTo === trace.tokens.length ? null : upTo }, trace);
+}
+
+/** The last token shown. */
+export function lastShown({ upTo }: State, tokens: Token[]): number {
+  return Math.min(upTo ?? tokens.length, tokens.length) - 1;
+}
+
 /** The tokens that have a row. */
-export function shownTokens({ special }: State, tokens: Token[]): number[] {
-  const all = tokens.map((_, i) => i);
+export function shownTokens(state: State, tokens: Token[]): number[] {
+  const { special } = state;
+  const all = tokens.slice(0, lastShown(state, tokens) + 1).map((_, i) => i);
   return special === "shown" ? all : all.filter((i) => !tokens[i].special);
 }
 
@@ -121,13 +137,16 @@ export function fit(state: State, trace: Trace): State {
   const heads = state.heads.filter(
     (id, i, all) => inside(id) && all.findIndex((other) => sameHead(other, id)) === i,
   );
-  const hasRow = new Set(shownTokens(state, trace.tokens));
+  const upTo = state.upTo !== null && state.upTo < trace.tokens.length ? state.upTo : null;
+  const shown = trace.prompt === null ? null : upTo;
+  const hasRow = new Set(shownTokens({ ...state, upTo: shown }, trace.tokens));
   const token = (index: number | null) => (index !== null && hasRow.has(index) ? index : null);
   return {
     ...state,
     focus: { ...focused, query: token(query), key: token(key) },
     heads: heads.some((drawn) => sameHead(drawn, focused)) ? heads : [focused],
     flow: isPair(trace.tokens) ? state.flow : "all",
+    upTo: shown,
     order: trace.metrics.some((metric) => metric.key === state.order) ? state.order : "layer",
   };
 }
@@ -150,6 +169,7 @@ export function toHash(state: State, texts: string[] | null): string {
   if (heads.length > 1) link.set("heads", heads.map(({ layer, head }) => `${layer}.${head}`).join(" "));
   if (focus.query !== null) link.set("query", String(focus.query));
   if (focus.key !== null) link.set("key", String(focus.key));
+  if (state.upTo !== null) link.set("upto", String(state.upTo));
   for (const key of ["view", "flow", "special", "scale", "top", "order", "theme"] as const) {
     if (state[key] !== INITIAL[key]) link.set(key, state[key]);
   }
@@ -188,6 +208,7 @@ export function fromHash(hash: string, base: State): { state: State; texts: stri
     scale: one("scale", SCALES) ?? INITIAL.scale,
     top: one("top", TOPS) ?? INITIAL.top,
     order: link.get("order") ?? INITIAL.order,
+    upTo: readIndex(link.get("upto")),
     theme: one("theme", THEMES) ?? INITIAL.theme,
   };
   const [a, b] = [link.get("a"), link.get("b")];

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use headscope::{Choice, Generation};
 
 /// What a newcomer may try first.
 pub const EXAMPLES: &str = "\
@@ -89,6 +90,9 @@ pub struct ViewArgs {
     /// How to cut.
     #[command(flatten)]
     pub length: LengthArgs,
+    /// How to continue.
+    #[command(flatten)]
+    pub generation: GenerateArgs,
     /// How to show.
     #[command(flatten)]
     pub page: PageArgs,
@@ -125,6 +129,51 @@ pub struct LengthArgs {
     /// Cut a text that is longer than the model takes, instead of refusing it
     #[arg(long)]
     pub truncate: bool,
+}
+
+/// Whether and how the model continues the text.
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// Let the model continue the text by up to N tokens, and look at all of it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub generate: Option<u32>,
+    /// Choose tokens by chance, likely ones the more often the lower T is [default: always the likeliest]
+    #[arg(long, value_name = "T", requires = "generate", value_parser = above_zero)]
+    pub temperature: Option<f64>,
+    /// By chance among the likeliest tokens that have this share of the probability
+    #[arg(long, value_name = "P", requires = "generate", value_parser = share)]
+    pub top_p: Option<f64>,
+    /// Where chance begins: the same seed gives the same text [default: 0]
+    #[arg(long, value_name = "N", requires = "generate")]
+    pub seed: Option<u64>,
+}
+
+impl GenerateArgs {
+    /// What was asked for, if anything was; any of the three settings makes it a matter of chance.
+    pub fn read(&self) -> Option<Generation> {
+        let GenerateArgs { generate, temperature, top_p, seed } = *self;
+        let by_chance = temperature.is_some() || top_p.is_some() || seed.is_some();
+        let sampled = Choice::Sampled {
+            temperature: temperature.unwrap_or(1.0),
+            top_p: top_p.unwrap_or(1.0),
+            seed: seed.unwrap_or(0),
+        };
+        let choice = if by_chance { sampled } else { Choice::Greedy };
+        Some(Generation { max_tokens: generate? as usize, choice })
+    }
+}
+
+fn above_zero(text: &str) -> Result<f64, String> {
+    number(text, |number| number > 0.0, "a number above 0")
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    number(text, |number| number > 0.0 && number <= 1.0, "a number above 0, up to 1")
+}
+
+fn number(text: &str, fits: impl Fn(f64) -> bool, expected: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite() && fits(*number));
+    number.ok_or_else(|| format!("expected {expected}"))
 }
 
 /// What is shown, and where.
@@ -177,6 +226,9 @@ pub struct TraceArgs {
     /// How to cut.
     #[command(flatten)]
     pub length: LengthArgs,
+    /// How to continue.
+    #[command(flatten)]
+    pub generation: GenerateArgs,
     /// The file to write
     #[arg(short, long, value_name = "t.safetensors")]
     pub output: PathBuf,
@@ -184,7 +236,7 @@ pub struct TraceArgs {
     #[arg(long, value_name = "GLOB,…", default_value = "*.attn.pattern")]
     pub sites: String,
     /// Token ids instead of a text: they are run as they are, nothing is added
-    #[arg(long, value_name = "1,2,3", conflicts_with_all = ["text", "truncate"], value_delimiter = ',')]
+    #[arg(long, value_name = "1,2,3", conflicts_with_all = ["text", "truncate", "generate"], value_delimiter = ',')]
     pub ids: Option<Vec<u32>>,
 }
 
@@ -237,6 +289,20 @@ mod tests {
     }
 
     #[test]
+    fn settings_of_chance_make_it_one() {
+        let read = |args: &[&str]| {
+            let args = [&["headscope", "a"], args].concat();
+            Cli::try_parse_from(args).unwrap().view.generation.read()
+        };
+        let generation = |choice| Some(Generation { max_tokens: 9, choice });
+        let sampled = |temperature, top_p, seed| generation(Choice::Sampled { temperature, top_p, seed });
+        assert_eq!(read(&[]), None);
+        assert_eq!(read(&["--generate", "9"]), generation(Choice::Greedy));
+        assert_eq!(read(&["--generate", "9", "--temperature", "0.5"]), sampled(0.5, 1.0, 0));
+        assert_eq!(read(&["--generate", "9", "--top-p", "0.9", "--seed", "7"]), sampled(1.0, 0.9, 7));
+    }
+
+    #[test]
     fn texts_and_commands_are_told_apart() {
         let parse = |args: &[&str]| Cli::try_parse_from([&["headscope"], args].concat()).and_then(Cli::check);
         let view = parse(&["The cat", "The dog", "-m", "m", "--layer", "3"]).unwrap();
@@ -258,6 +324,12 @@ mod tests {
             &["trace", "--ids", "1,x", "-o", "t"],
             &["a", "--threads", "0"],
             &["a", "--view", "nothing"],
+            &["a", "--generate", "0"],
+            &["a", "--temperature", "0.7"], // of what?
+            &["a", "--generate", "9", "--temperature", "0"],
+            &["a", "--generate", "9", "--top-p", "1.5"],
+            &["a", "--generate", "9", "--top-p", "NaN"],
+            &["trace", "--ids", "1", "--generate", "9", "-o", "t"],
             &["open"],
         ];
         for args in usage {

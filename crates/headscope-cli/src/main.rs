@@ -4,6 +4,7 @@
 
 mod args;
 mod commands;
+mod runner;
 mod server;
 mod source;
 

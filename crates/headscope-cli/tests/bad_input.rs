@@ -272,8 +272,8 @@ fn sizes_that_the_tensors_do_not_have() {
     check(
         "intermediate_size",
         json!(huge),
-        "encoder.layer.0.intermediate.dense.bias",
-        "asks for [999999999999999999]",
+        "encoder.layer.0.intermediate.dense.weight",
+        "asks for [999999999999999999, 36]",
     );
     check("num_hidden_layers", json!(1_000_000_000), beyond, "is missing; expected one of shape [36, 36]");
     check("num_hidden_layers", json!(4), beyond, "is missing");

@@ -147,6 +147,7 @@ fn run(config: Vec<u8>, weights: Vec<u8>) {
         id: "damaged".into(),
         revision: None,
         config: ("config.json".into(), Bytes::Static(config.leak())),
+        generation: None,
         weights: vec![("model.safetensors".into(), Bytes::Static(weights.leak()))],
     };
     let Ok(model) = engine::Model::load(&checkpoint, &COMPUTE) else { return };

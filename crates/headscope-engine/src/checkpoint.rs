@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::EngineError;
+use crate::config::{Config, Ids};
 use crate::weights::{Bytes, Weights, find_safetensors};
 
 /// A model's configuration and weights, not yet loaded.
@@ -15,6 +16,8 @@ pub struct Checkpoint {
     pub revision: Option<String>,
     /// `config.json`, with a name for errors.
     pub config: (String, Bytes),
+    /// `generation_config.json`, where there is one, with a name for errors.
+    pub generation: Option<(String, Bytes)>,
     /// The files of weights, each with a name for errors.
     pub weights: Vec<(String, Bytes)>,
 }
@@ -35,6 +38,10 @@ impl Checkpoint {
             id: folder.display().to_string(),
             revision: None,
             config: map(config)?,
+            generation: Some(folder.join("generation_config.json"))
+                .filter(|p| p.exists())
+                .map(map)
+                .transpose()?,
             weights: find_safetensors(folder)?.into_iter().map(map).collect::<Result<_, _>>()?,
         })
     }
@@ -46,8 +53,19 @@ impl Checkpoint {
             id: id.to_owned(),
             revision: None,
             config: (name("config.json"), Bytes::Static(config)),
+            generation: None,
             weights: vec![(name("model.safetensors"), Bytes::Static(weights))],
         }
+    }
+
+    /// The tokens that end a text: those of `generation_config.json`, or else of the configuration.
+    pub(crate) fn ends(&self, config: &Config) -> Result<Vec<u32>, EngineError> {
+        const KEY: &str = "eos_token_id";
+        let generation = self.generation.as_ref().map(|(name, bytes)| Config::parse(bytes, name));
+        let own =
+            generation.transpose()?.map(|generation| generation.given::<Ids>(KEY)).transpose()?.flatten();
+        let ids = own.map_or_else(|| config.given::<Ids>(KEY), |ids| Ok(Some(ids)))?;
+        Ok(ids.map_or_else(Vec::new, |Ids(ids)| ids))
     }
 
     /// What identifies the content: SHA-256 over the configuration and, of each file of weights,

@@ -22,6 +22,14 @@ impl Setting for usize {
     }
 }
 
+impl Setting for i64 {
+    const EXPECTED: &'static str = "a whole number";
+
+    fn read(value: &Value) -> Option<i64> {
+        value.as_i64()
+    }
+}
+
 impl Setting for f32 {
     const EXPECTED: &'static str = "a number that f32 can hold";
 
@@ -47,6 +55,19 @@ impl Setting for Positive {
     fn read(value: &Value) -> Option<Positive> {
         let held = |number: &f64| *number as f32 > 0.0 && (*number as f32).is_finite();
         value.as_f64().filter(held).map(Positive)
+    }
+}
+
+/// Token ids: one, or a list. (Some say -1 where they mean none.)
+pub struct Ids(pub Vec<u32>);
+
+impl Setting for Ids {
+    const EXPECTED: &'static str = "a token id, or a list of them";
+
+    fn read(value: &Value) -> Option<Ids> {
+        let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        let ids = values.iter().map(Value::as_i64).collect::<Option<Vec<i64>>>()?;
+        Some(Ids(ids.into_iter().filter_map(|id| id.try_into().ok()).collect()))
     }
 }
 
@@ -165,6 +186,26 @@ impl Config {
             self.values.insert(key.to_owned(), value.clone());
         }
         self
+    }
+
+    /// The names under `key`: a list of them, or one text that `|` splits; none if it is absent or null.
+    ///
+    /// # Errors
+    /// If one is not among those supported.
+    pub fn names(&self, key: &str, supported: &[&str]) -> Result<Vec<String>, EngineError> {
+        let names = match self.values.get(key) {
+            Some(Value::String(text)) => {
+                text.to_lowercase().split('|').map(|name| name.trim().to_owned()).collect()
+            }
+            _ => self.get(key, Vec::new())?,
+        };
+        let names: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
+        match names.iter().find(|name| !supported.contains(&name.as_str())) {
+            Some(other) => {
+                Err(self.fault(key, format!("has {other:?}; supported are {}", supported.join(", "))))
+            }
+            None => Ok(names),
+        }
     }
 
     /// Whether there is no setting at all.
@@ -289,7 +330,7 @@ mod tests {
     fn values_are_read_or_refused_by_name() {
         let config = config(
             r#"{"layers": 3, "eps": 1e-5, "negative": -1e-5, "act": "gelu_new", "kind": "absolute", "zero": 0, "none": null,
-                "huge": 1e99, "names": ["A", "B"],
+                "huge": 1e99, "names": ["A", "B"], "pair": "B | a|",
                 "rope": {"theta": 10000, "factor": -2, "none": null}}"#,
         );
         assert_eq!(config.size("layers", 12).unwrap(), 3);
@@ -333,6 +374,13 @@ mod tests {
             r#"config.json: act is "gelu_new"; expected an object"#
         );
         assert_eq!(config.get::<Vec<String>>("names", Vec::new()).unwrap(), ["A", "B"]);
+        assert_eq!(config.names("names", &["A", "B", "C"]).unwrap(), ["A", "B"]);
+        assert_eq!(config.names("pair", &["a", "b"]).unwrap(), ["b", "a"]);
+        assert!(config.names("absent", &["a"]).unwrap().is_empty());
+        assert_eq!(
+            message(config.names("pair", &["a", "c"]).map(drop)),
+            r#"config.json: pair has "b"; supported are a, c"#
+        );
         assert!(message(config.given::<Vec<String>>("act").map(drop)).ends_with("expected a list of names"));
         assert!(message(config.get("eps", false).map(drop)).ends_with("expected true or false"));
         assert!(message(config.text("zero").map(drop)).ends_with("is 0; expected a name"));

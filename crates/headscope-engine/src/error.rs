@@ -114,6 +114,12 @@ pub enum EngineError {
         /// The model.
         model: String,
     },
+    /// A model that cannot write.
+    #[error("{model} does not predict the next token: it is no causal language model")]
+    NoNext {
+        /// The model.
+        model: String,
+    },
     /// Something for a decoder, and a model of one stack.
     #[error("{model} has one stack of layers; there is no decoder that could read a second text")]
     OneStack {

@@ -14,8 +14,10 @@ pub mod nn;
 
 mod checkpoint;
 mod error;
+mod generate;
 mod hub;
 mod input;
+mod memory;
 mod model;
 mod packer;
 mod pattern;
@@ -25,6 +27,7 @@ mod weights;
 
 pub use checkpoint::Checkpoint;
 pub use error::EngineError;
+pub use generate::{Choice, Ranked};
 pub use hub::{Cache, CachedModel};
 pub use input::Input;
 pub use kernels::{Compute, Isa};

@@ -155,9 +155,7 @@ impl Weights {
 
     /// All tensors, or those under `prefix` where the checkpoint was saved with a task head.
     pub fn root(&self, prefix: &str) -> At<'_> {
-        let dotted = format!("{prefix}.");
-        let prefixed = self.entries.keys().any(|name| name.starts_with(&dotted));
-        self.at(if prefixed { prefix } else { "" })
+        self.at(if self.at(prefix).exists() { prefix } else { "" })
     }
 
     /// The most frequent dtype by bytes, for the card.
@@ -234,6 +232,12 @@ impl At<'_> {
     /// Whether there is a tensor called `name` here.
     pub fn has(&self, name: &str) -> bool {
         self.weights.entries.contains_key(&self.name(name))
+    }
+
+    /// Whether there is any tensor below here.
+    pub fn exists(&self) -> bool {
+        let below = format!("{}.", self.path);
+        self.weights.entries.keys().any(|name| name.starts_with(&below))
     }
 
     /// A linear map from the tensors `weight` (`[n_out, n_in]`) and, if there, `bias`.
@@ -317,7 +321,7 @@ impl At<'_> {
         n_in: usize,
     ) -> Result<Vec<Linear>, EngineError> {
         let weight = self.tensor(name, &[n, n_in, n_out])?;
-        let bias = self.numbers(&format!("{name}_bias"), &[n, n_out])?;
+        let bias = self.finite(&format!("{name}_bias"), &[n, n_out])?;
         let expert = |i: usize| {
             let weight = weight.slice(i * n_in * n_out..(i + 1) * n_in * n_out);
             let bias = bias[i * n_out..][..n_out].to_vec();
@@ -326,14 +330,38 @@ impl At<'_> {
         Ok((0..n).map(expert).collect())
     }
 
+    /// A convolution along the text, as a linear map of all columns of `kernel` neighbours, from the tensors
+    /// `weight`, `[n_out, n_in, kernel]`, and `bias`.
+    ///
+    /// # Errors
+    /// As [`linear`](At::linear), and if there is no bias.
+    pub fn conv(&self, n_out: usize, n_in: usize, kernel: usize) -> Result<Linear, EngineError> {
+        let weight = self.tensor("weight", &[n_out, n_in, kernel])?;
+        let bias = Some(self.vector("bias", n_out)?);
+        Ok(self.weights.layer(vec![(weight, n_out)], n_in * kernel, bias))
+    }
+
     /// A normalisation from `weight` and `bias`, or `gamma` and `beta` as older checkpoints call
     /// them.
     ///
     /// # Errors
     /// As [`linear`](At::linear).
     pub fn layer_norm(&self, width: usize, eps: f32) -> Result<Norm, EngineError> {
-        let (weight, bias) = if self.has("gamma") { ("gamma", "beta") } else { ("weight", "bias") };
-        Ok(Norm { weight: self.vector(weight, width)?, bias: self.vector(bias, width)?, eps })
+        let is_old = self.has("gamma") || self.has("beta");
+        let (weight, bias) = if is_old { ("gamma", "beta") } else { ("weight", "bias") };
+        Ok(Norm { weight: self.vector(weight, width)?, bias: Some(self.vector(bias, width)?), eps })
+    }
+
+    /// A normalisation from `weight` and, as the configuration says, `bias`.
+    ///
+    /// # Errors
+    /// As [`stacked`](At::stacked).
+    pub fn layer_norm_with(&self, width: usize, eps: f32, bias: bool) -> Result<Norm, EngineError> {
+        match bias {
+            true => self.layer_norm(width, eps),
+            false if self.has("bias") => Err(self.unexpected("bias")),
+            false => Ok(Norm { weight: self.vector("weight", width)?, bias: None, eps }),
+        }
     }
 
     /// A normalisation by the root mean square, from `weight`.
@@ -352,22 +380,31 @@ impl At<'_> {
         Ok(Embedding { weight: self.tensor("weight", &[rows, width])?, rows, width })
     }
 
+    /// A small table from the tensor `weight`, widened to f32: its rows.
+    ///
+    /// # Errors
+    /// As [`vector`](At::vector).
+    pub fn table(&self, rows: usize, width: usize) -> Result<Vec<Vec<f32>>, EngineError> {
+        let values = self.finite("weight", &[rows, width])?;
+        Ok(values.chunks_exact(width).map(<[f32]>::to_vec).collect())
+    }
+
     /// The vector called `name`, widened to f32.
     ///
     /// # Errors
     /// If it is missing, of another shape or dtype, or not finite.
     pub fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, EngineError> {
-        self.numbers(name, &[len])
+        self.finite(name, &[len])
     }
 
-    fn numbers(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, EngineError> {
-        let weight = self.tensor(name, shape)?;
-        let vector = weight.stored().to_f32();
-        if !vector.iter().all(|value| value.is_finite()) {
+    /// All values of a tensor, widened to f32 and looked at.
+    fn finite(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, EngineError> {
+        let values = self.tensor(name, shape)?.stored().to_f32();
+        if !values.iter().all(|value| value.is_finite()) {
             let name = self.name(name);
             return Err(self.weights.not_finite(self.weights.entries[&name].source, &name));
         }
-        Ok(vector)
+        Ok(values)
     }
 
     fn bias(&self, len: usize) -> Result<Option<Vec<f32>>, EngineError> {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use headscope_engine::models::FAMILIES;
 use headscope_engine::{Checkpoint, Compute, Isa, Model, Sites};
-use headscope_trace::{Container, Encoding, Site, Tensor, Trace};
+use headscope_trace::{Container, Encoding, Site, Tensor, Token, Trace};
 use serde::Deserialize;
 
 /// How far a value may be from float64, as a share of its site's largest magnitude (at least 1).
@@ -149,6 +149,30 @@ fn every_family_agrees_with_transformers_at_every_site() {
     let covered: Vec<String> = names.iter().map(|name| reference(name).family).collect();
     for family in FAMILIES {
         assert!(covered.iter().any(|name| name == family.model_type), "{} has no fixture", family.model_type);
+    }
+}
+
+/// Padding behind a text is seen by none of its tokens: not in attention, not by a convolution.
+#[test]
+fn padding_changes_nothing_before_it() {
+    let compute = Compute::new(2, Isa::detect());
+    for name in fixtures() {
+        let reference = reference(&name);
+        let Some(case) = reference.cases.iter().find(|case| case.name == "single") else { continue };
+        let model = load(&root().join("fixtures").join(&name), &compute);
+        let sites = Sites::patterns(&model);
+        let (text, mut padded) = (case.encoding(), case.encoding());
+        let padding = Encoding::from_ids(&[3, 0, 7], |id| id.to_string()).tokens;
+        padded.tokens.extend(padding.into_iter().map(|token| Token { mask: false, ..token }));
+        let rows: Vec<usize> = (0..text.len()).collect();
+        let alone = model.trace(text, &sites).unwrap();
+        let padded = model.trace(padded, &sites).unwrap();
+        let last: Site = "last_hidden".parse().unwrap();
+        let found = kept_rows(padded.get(last).unwrap(), Some(&rows));
+        let expected = alone.get(last).unwrap();
+        let off = largest_difference(&found, expected);
+        let scale = expected.iter().fold(1.0f32, |scale, v| scale.max(v.abs()));
+        assert!(off <= TOLERANCE * scale, "{name}: {off:e}");
     }
 }
 

@@ -41,6 +41,15 @@ export interface Metric {
   unit: string;
 }
 
+/** What the model expected in the place of a token. */
+export interface Prediction {
+  position: number;
+  /** Of the token that stands there; null where that is a mask. */
+  probability: number | null;
+  /** The likeliest tokens, in order. */
+  top: { id: number; piece: string; probability: number }[];
+}
+
 export interface HeadId {
   layer: number;
   head: number;
@@ -65,6 +74,10 @@ export interface Trace {
   /** [layers, heads, side, side]; 255 is a weight of 1, on a square-root scale. */
   atlas: Uint8Array;
   side: number;
+  /** By the place of a token; empty where nobody asked. */
+  predictions: Map<number, Prediction>;
+  /** How many tokens were given, where the model wrote the rest. */
+  prompt: number | null;
   tracedMs: number | null;
 }
 
@@ -88,8 +101,15 @@ export function readTrace(file: Safetensors): Trace {
     metricValues: file.f32("metrics"),
     atlas: file.u8("atlas"),
     side,
+    predictions: readPredictions(metadata.predictions ?? "[]"),
+    prompt: metadata.prompt ? Number(metadata.prompt) : null,
     tracedMs: metadata.traced_ms ? Number(metadata.traced_ms) : null,
   };
+}
+
+function readPredictions(text: string): Map<number, Prediction> {
+  const predictions: Prediction[] = JSON.parse(text);
+  return new Map(predictions.map((one) => [one.position, { ...one, probability: one.probability ?? null }]));
 }
 
 /** The value of one metric for one head. */

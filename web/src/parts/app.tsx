@@ -6,7 +6,7 @@ import { readPalette } from "../colours";
 import { FLOWS, isPair } from "../model/measure";
 import { type Picture, pictureOf } from "../picture";
 import type { Session } from "../session";
-import { after, SPECIALS, type State, step, stepToken, type Theme, toggle, unpin, VIEWS } from "../state";
+import { after, lastShown, showUpTo, SPECIALS, type State, step, stepToken, type Theme, toggle, unpin, VIEWS } from "../state";
 import { Atlas } from "./atlas";
 import { Finder } from "./finder";
 import { Footer } from "./footer";
@@ -90,12 +90,12 @@ function usePicture(session: Session): Picture | null {
   const arrivals = useCell(session.arrivals);
   const state = useCell(session.state);
   const last = useRef<Picture | null>(null);
-  const { heads, focus, flow, special, scale, top } = state;
+  const { heads, focus, flow, special, scale, top, upTo } = state;
   return useMemo(() => {
     if (!shown) return null;
     last.current = pictureOf(shown, state) ?? last.current;
     return last.current;
-  }, [shown, arrivals, heads, focus.layer, focus.head, flow, special, scale, top]);
+  }, [shown, arrivals, heads, focus.layer, focus.head, flow, special, scale, top, upTo]);
 }
 
 /** Puts the theme on the host element and reads the colours that it gives. */
@@ -163,6 +163,10 @@ function changeOf(key: string, shift: boolean, session: Session): ((state: State
     });
   }
   if (key === "s") return (state) => ({ ...state, special: after(SPECIALS, state.special) });
+  if (key === "," || key === ".") {
+    const by = key === "," ? -1 : 1;
+    return (state) => showUpTo(state, lastShown(state, trace.tokens) + 1 + by, trace);
+  }
   if (key === "Escape") return unpin;
   return null;
 }

@@ -11,6 +11,7 @@ const KEYS: [string, string][] = [
   ["1 2", "head view, token table"],
   ["f", "next edge filter"],
   ["s", "special tokens on, off"],
+  [", .", "one written token less, more"],
   ["?", "this page"],
 ];
 

@@ -9,6 +9,7 @@ import type { Session } from "../session";
 import { after, bringForward, isolate, SCALES, SPECIALS, type State, toggle, TOPS, VIEWS } from "../state";
 import { HeadView } from "../views/head";
 import { TokensView } from "../views/tokens";
+import { Steps } from "./steps";
 
 interface Props {
   session: Session;
@@ -37,6 +38,7 @@ export function Stage(props: Props) {
         <>
           <Switches {...props} state={state} />
           {props.picture.heads.length > 1 && <Legend {...props} />}
+          <Steps session={session} trace={props.picture.trace} />
           <HeadView {...props} />
         </>
       ) : (

@@ -6,8 +6,11 @@ import {
   fromHash,
   INITIAL,
   isolate,
+  lastShown,
   MOST_HEADS,
   pin,
+  showUpTo,
+  shownTokens,
   type State,
   step,
   stepToken,
@@ -20,6 +23,31 @@ import { pair, trace } from "./tensors";
 const tokens = pair("the cat sat", "a dog");
 const tiny = trace(tokens);
 const at = (layer: number, head: number) => isolate(INITIAL, { layer, head });
+
+describe("a text that the model continued", () => {
+  const continued = { ...tiny, prompt: 3 };
+  const shown = (state: State) => shownTokens(state, tokens).length;
+
+  test("is shown up to a token, the prompt at least", () => {
+    expect(shown(INITIAL)).toBe(tokens.length);
+    expect(shown(showUpTo(INITIAL, 5, continued))).toBe(5);
+    expect(shown(showUpTo(INITIAL, 0, continued))).toBe(3);
+    expect(showUpTo(INITIAL, 99, continued).upTo).toBeNull();
+    expect(lastShown(showUpTo(INITIAL, 5, continued), tokens)).toBe(4);
+  });
+
+  test("frees what is pinned behind it", () => {
+    const pinned = pin(INITIAL, "query", 6);
+    expect(showUpTo(pinned, 7, continued).focus.query).toBe(6);
+    expect(showUpTo(pinned, 6, continued).focus.query).toBeNull();
+  });
+
+  test("no other text is cut", () => {
+    expect(fit({ ...INITIAL, upTo: 2 }, tiny).upTo).toBeNull();
+    expect(showUpTo(INITIAL, 2, tiny).upTo).toBeNull();
+    expect(fit({ ...INITIAL, upTo: 99 }, continued).upTo).toBeNull();
+  });
+});
 
 describe("the link", () => {
   const states: [string, State][] = [
@@ -38,6 +66,7 @@ describe("the link", () => {
         scale: "linear",
         top: "fit",
         order: "same_word",
+        upTo: 5,
         theme: "dark",
       },
     ],

@@ -65,6 +65,8 @@ export function trace(tokens: Token[], layers = 2, heads = 3): Trace {
     metricValues: Float32Array.from({ length: layers * heads }, (_, i) => i / 10),
     atlas: new Uint8Array(layers * heads),
     side: 1,
+    predictions: new Map(),
+    prompt: null,
     tracedMs: null,
   };
 }

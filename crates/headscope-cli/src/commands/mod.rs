@@ -9,16 +9,16 @@ pub mod view;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::Instant;
 
 use anyhow::Result;
 use clap::ValueEnum;
 use headscope::view::render::html;
 use headscope::view::{Focus, ViewData};
-use headscope::{Compute, Encoding, Error, Model, Sites};
+use headscope::{Compute, Error};
 
 use crate::args::PageArgs;
-use crate::server::{self, Runner, Server};
+use crate::runner::Runner;
+use crate::server::{self, Server};
 
 /// An error of the shell's own, with a way out.
 #[derive(Debug)]
@@ -58,16 +58,6 @@ pub fn note(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// Runs an encoding and makes it ready to be shown.
-pub fn view_data(model: &Model, encoding: Encoding) -> Result<ViewData, Error> {
-    let start = Instant::now();
-    let trace = model.trace_encoding(encoding, &Sites::of_attention(model.engine(), &ViewData::POINTS))?;
-    let elapsed = start.elapsed();
-    let mut data = ViewData::new(trace)?;
-    data.traced_ms = Some(elapsed.as_secs_f64() * 1e3);
-    Ok(data)
-}
-
 /// Writes the page, or serves it until Ctrl-C. With a model the texts can be edited.
 pub fn show(data: ViewData, runner: Option<Runner>, compute: Compute, page: &PageArgs) -> Result<()> {
     let view = page.view.and_then(|view| Some(view.to_possible_value()?.get_name().to_owned()));
@@ -93,6 +83,12 @@ pub fn size(bytes: usize) -> String {
         1_000..1_000_000 => format!("{:.0} KB", bytes as f64 / 1e3),
         _ => format!("{:.1} MB", bytes as f64 / 1e6),
     }
+}
+
+/// Writes to stderr what is to be read while it grows.
+pub fn note_part(text: &str) {
+    let mut err = io::stderr().lock();
+    let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
 }
 
 /// Text that a terminal shows rather than obeys: control characters, those that turn the direction

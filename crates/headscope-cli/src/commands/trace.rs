@@ -7,6 +7,7 @@ use headscope::{Encoding, Error, Model, Trace};
 
 use super::{note, printable, size};
 use crate::args::TraceArgs;
+use crate::runner::Runner;
 use crate::source;
 
 pub fn run(args: &TraceArgs) -> Result<()> {
@@ -40,6 +41,6 @@ fn trace(args: &TraceArgs) -> Result<Trace, anyhow::Error> {
     let model = Model::load(&files, &compute)?;
     let sites = model.engine().sites(&args.sites).map_err(Error::from)?;
     let text = args.text.as_deref().unwrap_or_default();
-    let encoding = model.encode(text, args.pair.as_deref(), args.length.truncate)?;
-    Ok(model.trace_encoding(encoding, &sites)?)
+    let runner = Runner { model, truncate: args.length.truncate, generation: args.generation.read() };
+    Ok(runner.trace(text, args.pair.as_deref(), &sites)?)
 }

@@ -3,16 +3,16 @@
 use anyhow::Result;
 use headscope::Model;
 
-use super::{show, view_data};
+use super::show;
 use crate::args::ViewArgs;
-use crate::server::Runner;
+use crate::runner::Runner;
 use crate::source;
 
 pub fn run(args: &ViewArgs) -> Result<()> {
     let text = args.text.as_deref().unwrap_or_default();
     let compute = source::compute(&args.model)?;
     let model = Model::load(&source::find(&args.model)?, &compute)?;
-    let encoding = model.encode(text, args.pair.as_deref(), args.length.truncate)?;
-    let data = view_data(&model, encoding)?;
-    show(data, Some(Runner { model, truncate: args.length.truncate }), compute, &args.page)
+    let runner = Runner { model, truncate: args.length.truncate, generation: args.generation.read() };
+    let data = runner.view(text, args.pair.as_deref())?;
+    show(data, Some(runner), compute, &args.page)
 }

@@ -18,8 +18,7 @@ use headscope::{Error, engine};
 use serde::{Deserialize, Serialize};
 
 use super::guard::{self, Guard};
-use super::{Run, Runner, Server, lock};
-use crate::commands::view_data;
+use super::{Run, Server, lock};
 
 /// The longest text that is run, in bytes: several times what any model here can read.
 const MAX_TEXT: usize = 1 << 20;
@@ -148,10 +147,9 @@ fn too_large() -> Problem {
 }
 
 fn pass(server: &Server, texts: &[String]) -> Result<Arc<Run>, Error> {
-    let Runner { model, truncate } = server.runner.as_ref().expect("checked by the caller");
+    let runner = server.runner.as_ref().expect("checked by the caller");
     let _one_at_a_time = lock(&server.passes);
-    let encoding = model.encode(&texts[0], texts.get(1).map(String::as_str), *truncate)?;
-    Ok(server.keep(view_data(model, encoding)?))
+    Ok(server.keep(runner.view(&texts[0], texts.get(1).map(String::as_str))?))
 }
 
 /// Runs what computes for a while where it does not hold up other requests.

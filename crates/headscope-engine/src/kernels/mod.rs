@@ -127,5 +127,6 @@ pub use norm::{add, layer_norm, layer_norm_part, rms_norm, rms_norm_part};
 pub use peak::multiply_adds;
 pub use pool::Compute;
 pub use rotary::{Pairing, Turns};
+pub(crate) use share::for_each_part;
 pub use stored::{AsStored, Dtype, Stored};
 pub(crate) use system::lower_priority;

@@ -229,6 +229,10 @@ impl<B: Block> Network for Decoder<B> {
         self.is_parallel
     }
 
+    fn can_continue(&self, tokens: usize) -> bool {
+        self.rotary.iter().all(|rotary| rotary.is_steady(tokens))
+    }
+
     fn forward(&self, input: &Input, pass: &mut Pass<'_>) {
         let x = self.embed.forward(&input.text, pass);
         let mut x = pass.tap(Point::Embed, x);
@@ -249,7 +253,7 @@ impl<B: Block> Network for Decoder<B> {
         }
         let x = pass.tap(Point::LastHidden, x);
         if let Some(lm_head) = self.lm_head.as_ref().filter(|_| pass.wants(Point::Logits)) {
-            pass.tap(Point::Logits, lm_head.forward(&x, pass));
+            pass.tap(Point::Logits, lm_head.forward(&pass.scored(&x), pass));
         }
     }
 }

@@ -3,9 +3,14 @@
 //! A family is its configuration, its weight names and its forward pass in the vocabulary of
 //! [`nn`](crate::nn). Everything that can fail, fails in `load`.
 
+mod albert;
 mod bert;
 mod bloom;
+mod camembert;
+mod deberta_v2;
 mod decoder;
+mod distilbert;
+mod electra;
 mod gemma;
 mod gemma2;
 mod gemma3;
@@ -17,13 +22,17 @@ mod gpt_oss;
 mod gptj;
 mod llama;
 mod mistral;
+mod modernbert;
+mod mpnet;
 mod olmo2;
 mod opt;
 mod phi;
 mod phi3;
 mod qwen2;
 mod qwen3;
+mod roberta;
 mod smollm3;
+mod xlm_roberta;
 
 use headscope_trace::{AttentionRule, Attn};
 
@@ -49,25 +58,34 @@ pub type Load = fn(&Config, &Weights) -> Result<Box<dyn Network>, EngineError>;
 /// Every family, in the order of lists.
 pub const FAMILIES: &[Family] = &[
     bert::FAMILY,
-    bloom::FAMILY,
-    gemma::FAMILY,
-    gemma2::FAMILY,
-    gemma3::FAMILY,
-    gemma3_text::FAMILY,
+    roberta::FAMILY,
+    xlm_roberta::FAMILY,
+    camembert::FAMILY,
+    distilbert::FAMILY,
+    electra::FAMILY,
+    albert::FAMILY,
+    mpnet::FAMILY,
+    deberta_v2::FAMILY,
+    modernbert::FAMILY,
     gpt2::FAMILY,
     gpt_neo::FAMILY,
     gpt_neox::FAMILY,
-    gpt_oss::FAMILY,
     gptj::FAMILY,
+    opt::FAMILY,
+    bloom::FAMILY,
     llama::FAMILY,
     mistral::FAMILY,
-    olmo2::FAMILY,
-    opt::FAMILY,
-    phi::FAMILY,
-    phi3::FAMILY,
     qwen2::FAMILY,
     qwen3::FAMILY,
+    gemma::FAMILY,
+    gemma2::FAMILY,
+    gemma3_text::FAMILY,
+    gemma3::FAMILY,
+    phi::FAMILY,
+    phi3::FAMILY,
+    olmo2::FAMILY,
     smollm3::FAMILY,
+    gpt_oss::FAMILY,
 ];
 
 /// What a network takes.
@@ -105,6 +123,13 @@ pub trait Network: Send + Sync {
     /// Whether attention and MLP of a block read the same, so that there is nothing between them.
     fn is_parallel(&self) -> bool {
         false
+    }
+
+    /// Whether what was computed of a text's beginning holds for all texts of so many tokens that begin
+    /// with it, so that it can be remembered.
+    fn can_continue(&self, tokens: usize) -> bool {
+        let _ = tokens;
+        true
     }
 
     /// Runs one input that respects the limits, and cannot fail.

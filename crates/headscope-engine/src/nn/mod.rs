@@ -5,17 +5,25 @@
 //! is an argument.
 
 mod attention;
+mod conv;
+mod distances;
 mod experts;
+mod masked_lm;
 mod mlp;
 mod position;
+mod post_norm;
 mod rotary;
 mod self_attention;
 
 pub(crate) use attention::is_causal;
-pub use attention::{HeadLayout, Projection, attend};
+pub use attention::{HeadLayout, Projection, attend, attend_with};
+pub use conv::Conv;
+pub use distances::Distances;
 pub use experts::Experts;
+pub use masked_lm::{MaskedLm, MaskedLmNames, MaskedLmShape};
 pub use mlp::{GatedMlp, Mlp};
-pub(crate) use position::PositionTerm;
+pub(crate) use position::{Meeting, PositionTerm};
+pub use post_norm::{PostNorm, PostNormNames, PostNormShape};
 pub use rotary::{Rotary, RotaryUsual, rotate};
 pub use self_attention::{Rotation, SelfAttention};
 
@@ -116,21 +124,21 @@ pub trait Normalise: Send + Sync {
 pub struct Norm {
     /// The factor of each dimension.
     pub weight: Vec<f32>,
-    /// The offset of each dimension.
-    pub bias: Vec<f32>,
+    /// The offset of each dimension, in models that have it.
+    pub bias: Option<Vec<f32>>,
     /// What is added to the variance.
     pub eps: f32,
 }
 
 impl Norm {
-    /// A norm without weights: its factors are 1 and its offsets 0.
+    /// A norm without weights: its factors are 1.
     pub fn plain(width: usize, eps: f32) -> Norm {
-        Norm { weight: vec![1.0; width], bias: vec![0.0; width], eps }
+        Norm { weight: vec![1.0; width], bias: None, eps }
     }
 
     /// Normalises each row of `[tokens, width]`.
     pub fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Tensor {
-        let (width, bias) = (self.weight.len(), Some(&self.bias[..]));
+        let (width, bias) = (self.weight.len(), self.bias.as_deref());
         let mut out = pass.blank(x.shape());
         kernels::layer_norm(pass.compute, x, width, &self.weight, bias, self.eps, out.values_mut());
         out
@@ -143,7 +151,7 @@ impl Normalise for Norm {
     }
 
     fn forward_part(&self, x: &mut Tensor, part: Range<usize>, pass: &Pass<'_>) {
-        let (columns, bias) = (x.shape()[1], Some(&self.bias[..]));
+        let (columns, bias) = (x.shape()[1], self.bias.as_deref());
         kernels::layer_norm_part(pass.compute, x.values_mut(), columns, part, &self.weight, bias, self.eps);
     }
 }

@@ -172,6 +172,11 @@ impl Rotary {
         Rotary { frequencies, magnitude: 1.0, beyond: None, pairing, positions }
     }
 
+    /// Whether a position turns alike in all texts of up to so many tokens.
+    pub fn is_steady(&self, tokens: usize) -> bool {
+        self.beyond.as_ref().is_none_or(|(trained, _)| tokens <= *trained)
+    }
+
     /// The turns of some positions of a text that ends with them, for all layers.
     pub fn turns(&self, compute: &Compute, positions: Range<usize>) -> Turns {
         let tokens = positions.end;
