@@ -20,8 +20,8 @@ fn load(config: &Value, weights: Bytes) -> Result<Model, EngineError> {
     let checkpoint = Checkpoint {
         id: "tiny".into(),
         revision: None,
-        generation: None,
         config: ("config.json".into(), kept(serde_json::to_vec(config).unwrap())),
+        generation: None,
         weights: vec![("model.safetensors".into(), weights)],
     };
     Model::load(&checkpoint, &Compute::new(1, Isa::detect()))
@@ -134,8 +134,14 @@ fn is_spare(name: &str) -> bool {
         "vision_tower.",
         "multi_modal_projector.",
     ];
-    let paired =
-        ["predictions.bias", "predictions.decoder.", "lm_head.bias", "lm_head.decoder.", "embed_out.", "_projector.weight"];
+    let paired = [
+        "predictions.bias",
+        "predictions.decoder.",
+        "lm_head.bias",
+        "lm_head.decoder.",
+        "embed_out.",
+        "_projector.weight",
+    ];
     unused.iter().chain(&paired).any(|part| name.contains(part))
 }
 

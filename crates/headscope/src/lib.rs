@@ -24,6 +24,7 @@
 
 mod error;
 mod generate;
+mod gguf;
 mod model;
 
 pub use error::Error;

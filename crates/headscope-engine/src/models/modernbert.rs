@@ -10,7 +10,9 @@ use crate::EngineError;
 use crate::config::Config;
 use crate::input::Input;
 use crate::kernels::{Activation, Turns};
-use crate::nn::{Embedding, GatedMlp, HeadLayout, Linear, MaskedLm, Norm, Rotary, RotaryUsual, attend, rotate};
+use crate::nn::{
+    Embedding, GatedMlp, HeadLayout, Linear, MaskedLm, Norm, Rotary, RotaryUsual, attend, rotate,
+};
 use crate::probe::Pass;
 use crate::weights::{At, Weights};
 
