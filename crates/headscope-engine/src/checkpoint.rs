@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::EngineError;
+use crate::config::Config;
 use crate::weights::{Bytes, Weights, find_safetensors};
 
 /// A model's configuration and weights, not yet loaded.
@@ -15,6 +16,8 @@ pub struct Checkpoint {
     pub revision: Option<String>,
     /// `config.json`, with a name for errors.
     pub config: (String, Bytes),
+    /// `generation_config.json`, where there is one.
+    pub generation: Option<(String, Bytes)>,
     /// The files of weights, each with a name for errors.
     pub weights: Vec<(String, Bytes)>,
 }
@@ -31,10 +34,12 @@ impl Checkpoint {
         if !config.exists() {
             return Err(EngineError::Incomplete { folder: folder.to_owned(), missing: "config.json" });
         }
+        let generation = Some(folder.join("generation_config.json")).filter(|path| path.exists());
         Ok(Checkpoint {
             id: folder.display().to_string(),
             revision: None,
             config: map(config)?,
+            generation: generation.map(map).transpose()?,
             weights: find_safetensors(folder)?.into_iter().map(map).collect::<Result<_, _>>()?,
         })
     }
@@ -46,7 +51,17 @@ impl Checkpoint {
             id: id.to_owned(),
             revision: None,
             config: (name("config.json"), Bytes::Static(config)),
+            generation: None,
             weights: vec![(name("model.safetensors"), Bytes::Static(weights))],
+        }
+    }
+
+    /// The token that a decoder reads first, as `config.json` or else `generation_config.json` says.
+    pub(crate) fn decoder_start(&self, config: &Config) -> Result<Option<u32>, EngineError> {
+        const KEY: &str = "decoder_start_token_id";
+        match (config.given(KEY)?, &self.generation) {
+            (None, Some((file, bytes))) => Config::parse(bytes, file)?.given(KEY),
+            (start, _) => Ok(start),
         }
     }
 

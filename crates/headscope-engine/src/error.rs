@@ -76,20 +76,24 @@ pub enum EngineError {
         detail: String,
     },
     /// A text of more tokens than the model has positions for.
-    #[error("the text has {tokens} tokens, but {model} takes at most {limit}")]
+    #[error("the {of} has {tokens} tokens, but {model} takes at most {limit}")]
     TooLong {
         /// The model.
         model: String,
+        /// `text` or `target`.
+        of: &'static str,
         /// The text's tokens, special ones included.
         tokens: usize,
         /// The model's positions.
         limit: usize,
     },
     /// A token id or segment that the model has no embedding for.
-    #[error("token {position} has {what} {found}, but {model} has {limit} of them")]
+    #[error("token {position}{} has {what} {found}, but {model} has {limit} of them", of_target(of))]
     OutOfRange {
         /// The model.
         model: String,
+        /// `text` or `target`.
+        of: &'static str,
         /// The token's place.
         position: usize,
         /// `id` or `segment`.
@@ -106,8 +110,11 @@ pub enum EngineError {
         model: String,
     },
     /// No token at all.
-    #[error("there is no token to run")]
-    Empty,
+    #[error("there is no token to run{}", of_target(of))]
+    Empty {
+        /// `text` or `target`.
+        of: &'static str,
+    },
     /// A model of two stacks, and nothing for its decoder.
     #[error("{model} has an encoder and a decoder; nothing was given that the decoder reads")]
     NoTarget {
@@ -128,6 +135,11 @@ pub enum EngineError {
         /// The pattern.
         glob: String,
     },
+}
+
+/// Says of a target that it is one.
+fn of_target(of: &str) -> &'static str {
+    if of == "target" { " of the target" } else { "" }
 }
 
 fn at(revision: Option<&str>) -> String {
@@ -174,7 +186,9 @@ impl EngineError {
             EngineError::TooLong { .. } => {
                 Some("shorten the text, cut it with --truncate, or choose a model with more positions".into())
             }
-            EngineError::NoTarget { .. } => Some("give what the decoder reads: a target text, or its ids".into()),
+            EngineError::NoTarget { .. } => Some(
+                "give what the decoder reads: a second text, --target \"TEXT\", or its ids by --decoder-ids".into(),
+            ),
             EngineError::NoSuchSite { .. } => Some(
                 "sites are called like embed, blocks.3.attn.q, blocks.3.attn.pattern, blocks.3.resid_pre, last_hidden; \
                  * stands for any letters"

@@ -304,13 +304,20 @@ impl At<'_> {
     /// # Errors
     /// If it is missing, of another shape or dtype, or not finite.
     pub fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, EngineError> {
-        let weight = self.tensor(name, &[len])?;
-        let vector = weight.stored().to_f32();
-        if !vector.iter().all(|value| value.is_finite()) {
+        self.values(name, &[len])
+    }
+
+    /// All numbers of the tensor called `name`, which must have `shape`, widened to f32.
+    ///
+    /// # Errors
+    /// As [`vector`](At::vector).
+    pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, EngineError> {
+        let values = self.tensor(name, shape)?.stored().to_f32();
+        if !values.iter().all(|value| value.is_finite()) {
             let name = self.name(name);
             return Err(self.weights.not_finite(self.weights.entries[&name].source, &name));
         }
-        Ok(vector)
+        Ok(values)
     }
 
     fn bias(&self, len: usize) -> Result<Option<Vec<f32>>, EngineError> {

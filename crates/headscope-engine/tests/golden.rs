@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use headscope_engine::models::FAMILIES;
-use headscope_engine::{Checkpoint, Compute, Isa, Model, Sites};
+use headscope_engine::{Checkpoint, Compute, Input, Isa, Model, Sites};
 use headscope_trace::{Container, Encoding, Site, Tensor, Trace};
 use serde::Deserialize;
 
@@ -21,6 +21,8 @@ struct Case {
     ids: Vec<u32>,
     segments: Vec<u32>,
     mask: Vec<u8>,
+    /// What the decoder of two stacks reads.
+    decoder_ids: Option<Vec<u32>>,
     /// The rows that were kept; all when absent.
     rows: Option<Vec<usize>>,
     /// The largest difference of PyTorch's f32 from float64.
@@ -63,12 +65,13 @@ fn load(folder: &Path, compute: &Compute) -> Model {
 }
 
 impl Case {
-    fn encoding(&self) -> Encoding {
-        let mut encoding = Encoding::from_ids(&self.ids, |id| id.to_string());
-        for (i, token) in encoding.tokens.iter_mut().enumerate() {
+    fn input(&self) -> Input {
+        let encode = |ids: &[u32]| Encoding::from_ids(ids, |id| id.to_string());
+        let mut text = encode(&self.ids);
+        for (i, token) in text.tokens.iter_mut().enumerate() {
             (token.segment, token.mask) = (self.segments[i], self.mask[i] != 0);
         }
-        encoding
+        Input { text, target: self.decoder_ids.as_deref().map(encode) }
     }
 }
 
@@ -85,7 +88,7 @@ impl Reference {
     fn check(&self, name: &str, model: &Model) {
         let sites = model.sites("*").unwrap();
         for case in &self.cases {
-            let trace = model.trace(case.encoding(), &sites).unwrap();
+            let trace = model.trace(case.input(), &sites).unwrap();
             let expected = self.sites(&case.name);
             assert!(!expected.is_empty(), "{name}: no value of case {}", case.name);
             for (site, expected) in expected {
@@ -148,7 +151,7 @@ fn check_against_pytorch(name: &str, folder: &Path) {
     let reference = reference(name);
     let sites = Sites::patterns(&model);
     for case in &reference.cases {
-        let trace = model.trace(case.encoding(), &sites).unwrap();
+        let trace = model.trace(case.input(), &sites).unwrap();
         let mut off: BTreeMap<&str, f32> = BTreeMap::new();
         for (site, expected) in reference.sites(&case.name) {
             let kind = if site.attn().is_some() { "attn.pattern" } else { "last_hidden" };
@@ -180,13 +183,13 @@ fn stories15m_is_no_further_from_float64_than_pytorch() {
 
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
-    for name in ["bert", "llama"] {
+    for name in ["bert", "llama", "t5", "bart"] {
         let reference = reference(name);
         let folder = root().join("fixtures").join(name);
         let run = |threads| -> Vec<Trace> {
             let model = load(&folder, &Compute::new(threads, Isa::detect()));
             let sites = model.sites("*").unwrap();
-            reference.cases.iter().map(|case| model.trace(case.encoding(), &sites).unwrap()).collect()
+            reference.cases.iter().map(|case| model.trace(case.input(), &sites).unwrap()).collect()
         };
         let alone = run(1);
         for threads in [2, 3, 7] {

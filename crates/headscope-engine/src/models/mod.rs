@@ -3,11 +3,18 @@
 //! A family is its configuration, its weight names and its forward pass in the vocabulary of
 //! [`nn`](crate::nn). Everything that can fail, fails in `load`.
 
+mod bart;
 mod bert;
 mod llama;
+mod marian;
+mod mbart;
 mod mistral;
+mod mt5;
+mod pegasus;
 mod qwen2;
 mod qwen3;
+mod t5;
+mod two_stacks;
 
 use headscope_trace::{AttentionRule, Attn};
 
@@ -31,7 +38,19 @@ pub struct Family {
 pub type Load = fn(&Config, &Weights) -> Result<Box<dyn Network>, EngineError>;
 
 /// Every family, in the order of lists.
-pub const FAMILIES: &[Family] = &[bert::FAMILY, llama::FAMILY, mistral::FAMILY, qwen2::FAMILY, qwen3::FAMILY];
+pub const FAMILIES: &[Family] = &[
+    bert::FAMILY,
+    llama::FAMILY,
+    mistral::FAMILY,
+    qwen2::FAMILY,
+    qwen3::FAMILY,
+    t5::FAMILY,
+    mt5::FAMILY,
+    bart::FAMILY,
+    mbart::FAMILY,
+    marian::FAMILY,
+    pegasus::FAMILY,
+];
 
 /// What a network takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +70,11 @@ pub trait Network: Send + Sync {
 
     /// What its decoder takes, in models of two stacks.
     fn target_limits(&self) -> Option<Limits> {
+        None
+    }
+
+    /// The token that its decoder reads first, if there is one for all texts.
+    fn decoder_start(&self) -> Option<u32> {
         None
     }
 

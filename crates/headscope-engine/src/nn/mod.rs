@@ -7,12 +7,14 @@
 mod attention;
 mod mlp;
 mod position;
+mod projected;
 mod rotary;
 
 pub(crate) use attention::is_causal;
 pub use attention::{HeadLayout, Projection, attend};
 pub use mlp::GatedMlp;
 pub(crate) use position::PositionTerm;
+pub use projected::{CrossAttention, SelfAttention};
 pub use rotary::{Rotary, rotate};
 
 use std::ops::Range;
