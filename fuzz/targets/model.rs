@@ -4,7 +4,7 @@
 use std::sync::{Arc, LazyLock};
 
 use headscope::engine::{Bytes, Checkpoint, Model};
-use headscope::{Compute, Encoding, Isa, Sites};
+use headscope::{Compute, Encoding, Input, Isa, Sites};
 use memmap2::MmapMut;
 
 pub const CONFIG: &[u8] = include_bytes!("../../fixtures/bert-one-head/config.json");
@@ -24,9 +24,11 @@ pub fn run(config: &[u8], weights: &[u8]) {
         id: "fuzz".into(),
         revision: None,
         config: ("config.json".into(), mapped(config)),
+        generation: None,
         weights: vec![("model.safetensors".into(), mapped(weights))],
     };
     let Ok(model) = Model::load(&checkpoint, &COMPUTE) else { return };
-    let encoding = Encoding::from_ids(&[0, 5, 1], |id| id.to_string());
-    let _ = model.trace(encoding, &Sites::patterns(&model));
+    let text = Encoding::from_ids(&[0, 5, 1], |id| id.to_string());
+    let target = model.target_limits().map(|_| text.clone());
+    let _ = model.trace(Input { text, target }, &Sites::patterns(&model));
 }

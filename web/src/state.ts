@@ -1,7 +1,7 @@
 /** What is on screen, and how it is written in a link. Everything here is a plain value. */
 
 import { FLOWS, type Flow, isPair } from "./model/measure";
-import { type HeadId, sameHead, type Token, type Trace } from "./model/trace";
+import { type HeadId, type Part, partAt, sameHead, type Sides, type Token, type Trace } from "./model/trace";
 
 export const VIEWS = [
   { key: "head", label: "Head" },
@@ -74,10 +74,19 @@ export function toggle(state: State, id: HeadId): State {
   return sameHead(state.focus, id) ? bringForward(next, others[others.length - 1]) : next;
 }
 
-/** Steps to a neighbouring head or layer. */
+/** Shows another part of the model: the same layer and head of it, as far as it has them. */
+export function enterPart(state: State, part: Part, trace: Trace): State {
+  const now = partAt(trace, state.focus.layer);
+  if (now === part) return state;
+  const layer = part.layers[clamp(now.layers.indexOf(state.focus.layer), part.layers.length)];
+  return isolate(unpin(state), { layer, head: clamp(state.focus.head, part.heads) });
+}
+
+/** Steps to a neighbouring head or layer of the same part. */
 export function step(state: State, layers: number, heads: number, trace: Trace): State {
-  const layer = clamp(state.focus.layer + layers, trace.layers);
-  const head = clamp(state.focus.head + heads, trace.heads);
+  const part = partAt(trace, state.focus.layer);
+  const layer = part.layers[clamp(part.layers.indexOf(state.focus.layer) + layers, part.layers.length)];
+  const head = clamp(state.focus.head + heads, part.heads);
   return sameHead(state.focus, { layer, head }) ? state : isolate(state, { layer, head });
 }
 
@@ -93,9 +102,9 @@ export function unpin(state: State): State {
 }
 
 /** Steps to a neighbouring token, on the side that is pinned. */
-export function stepToken(state: State, by: number, tokens: Token[]): State {
+export function stepToken(state: State, by: number, { queries, keys }: Sides): State {
   const side = state.focus.key !== null && state.focus.query === null ? "key" : "query";
-  const shown = shownTokens(state, tokens);
+  const shown = shownTokens(state, side === "query" ? queries : keys);
   const now = shown.indexOf(state.focus[side] ?? -1);
   const next = now < 0 ? (by > 0 ? 0 : shown.length - 1) : clamp(now + by, shown.length);
   const index = shown[next];
@@ -115,19 +124,21 @@ export function shownTokens({ special }: State, tokens: Token[]): number[] {
 
 /** `state` with everything that `trace` does not have put right. */
 export function fit(state: State, trace: Trace): State {
-  const inside = ({ layer, head }: HeadId) => layer < trace.layers && head < trace.heads;
+  const inside = ({ layer, head }: HeadId, { layers, heads }: Part) => layers.includes(layer) && head < heads;
   const { layer, head, query, key } = state.focus;
-  const focused = inside(state.focus) ? { layer, head } : { layer: 0, head: 0 };
+  const home = partAt(trace, layer);
+  const focused = inside(state.focus, home) ? { layer, head } : { layer: home.layers[0], head: 0 };
+  const part = partAt(trace, focused.layer);
   const heads = state.heads.filter(
-    (id, i, all) => inside(id) && all.findIndex((other) => sameHead(other, id)) === i,
+    (id, i, all) => inside(id, part) && all.findIndex((other) => sameHead(other, id)) === i,
   );
-  const hasRow = new Set(shownTokens(state, trace.tokens));
-  const token = (index: number | null) => (index !== null && hasRow.has(index) ? index : null);
+  const token = (index: number | null, tokens: Token[]) =>
+    index !== null && shownTokens(state, tokens).includes(index) ? index : null;
   return {
     ...state,
-    focus: { ...focused, query: token(query), key: token(key) },
+    focus: { ...focused, query: token(query, part.queries), key: token(key, part.keys) },
     heads: heads.some((drawn) => sameHead(drawn, focused)) ? heads : [focused],
-    flow: isPair(trace.tokens) ? state.flow : "all",
+    flow: isPair(part) ? state.flow : "all",
     order: trace.metrics.some((metric) => metric.key === state.order) ? state.order : "layer",
   };
 }

@@ -5,7 +5,7 @@ use std::thread;
 
 use headscope_engine::{Cache, Checkpoint, Compute, Input, Sites};
 use headscope_text::Tokenizer;
-use headscope_trace::{Encoding, Trace};
+use headscope_trace::{Encoding, Token, Trace};
 
 use crate::Error;
 
@@ -133,12 +133,45 @@ impl Model {
         })
     }
 
-    /// Runs a text or a pair and keeps every head's pattern.
+    /// Whether it has an encoder and a decoder, which then reads the second text.
+    pub fn has_decoder(&self) -> bool {
+        self.engine.target_limits().is_some()
+    }
+
+    /// Tokenizes a target as the decoder of two stacks reads it: one to the right, behind the token that
+    /// is first in all of them. Cut to its positions if `truncate`.
+    ///
+    /// # Errors
+    /// If the text is empty.
+    pub fn encode_target(&self, text: &str, truncate: bool) -> Result<Encoding, Error> {
+        let start = self.engine.decoder_start().map(|id| self.tokenizer.ids(&[id])).transpose()?;
+        let start = start.and_then(|mut encoding| encoding.tokens.pop());
+        let start = start.map(|token| Token { special: true, ..token });
+        let mut target = self.tokenizer.encode(text, None)?.shifted_right(start);
+        if let Some(limits) = self.engine.target_limits().filter(|_| truncate) {
+            target.tokens.truncate(limits.tokens);
+        }
+        Ok(target)
+    }
+
+    /// What the model reads of one text or two: a pair or, where there is a decoder, a text and its target.
+    ///
+    /// # Errors
+    /// As [`encode`](Model::encode) and [`encode_target`](Model::encode_target).
+    pub fn input(&self, text: &str, second: Option<&str>, truncate: bool) -> Result<Input, Error> {
+        if !self.has_decoder() {
+            return Ok(self.encode(text, second, truncate)?.into());
+        }
+        let target = second.map(|text| self.encode_target(text, truncate)).transpose()?;
+        Ok(Input { text: self.encode(text, None, truncate)?, target })
+    }
+
+    /// Runs a text or a pair, or a text with its target, and keeps every head's pattern.
     ///
     /// # Errors
     /// If a text is empty, or longer than the model takes.
-    pub fn trace(&self, text: &str, pair: Option<&str>) -> Result<Trace, Error> {
-        self.trace_encoding(self.encode(text, pair, false)?, &Sites::patterns(&self.engine))
+    pub fn trace(&self, text: &str, second: Option<&str>) -> Result<Trace, Error> {
+        self.trace_encoding(self.input(text, second, false)?, &Sites::patterns(&self.engine))
     }
 
     /// Runs an encoding, or two for a model of two stacks, and keeps the values at `sites`.

@@ -14,10 +14,10 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::ValueEnum;
 use headscope::view::render::html;
-use headscope::view::{Focus, ViewData};
-use headscope::{Compute, Encoding, Error, Model, Sites};
+use headscope::view::{Focus, Part, ViewData};
+use headscope::{Compute, Error, Input, Model, Sites};
 
-use crate::args::PageArgs;
+use crate::args::{self, PageArgs, TargetArgs};
 use crate::server::{self, Runner, Server};
 
 /// An error of the shell's own, with a way out.
@@ -58,10 +58,27 @@ pub fn note(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// Runs an encoding and makes it ready to be shown.
-pub fn view_data(model: &Model, encoding: Encoding) -> Result<ViewData, Error> {
+/// What a model with its tokenizer reads: the texts given, and a target that is given beside them.
+pub fn input(
+    model: &Model,
+    texts: [Option<&str>; 2],
+    target: &TargetArgs,
+    truncate: bool,
+) -> Result<Input, Error> {
+    let [text, second] = texts;
+    let input = model.input(text.unwrap_or_default(), second, truncate)?;
+    let target = match (&target.target, &target.decoder_ids) {
+        (Some(text), _) => Some(model.encode_target(text, truncate)?),
+        (None, Some(ids)) => Some(model.tokenizer().ids(ids)?),
+        (None, None) => input.target,
+    };
+    Ok(Input { target, ..input })
+}
+
+/// Runs what the model reads and makes it ready to be shown.
+pub fn view_data(model: &Model, input: Input) -> Result<ViewData, Error> {
     let start = Instant::now();
-    let trace = model.trace_encoding(encoding, &Sites::of_attention(model.engine(), &ViewData::POINTS))?;
+    let trace = model.trace_encoding(input, &Sites::of_attention(model.engine(), &ViewData::POINTS))?;
     let elapsed = start.elapsed();
     let mut data = ViewData::new(trace)?;
     data.traced_ms = Some(elapsed.as_secs_f64() * 1e3);
@@ -71,7 +88,13 @@ pub fn view_data(model: &Model, encoding: Encoding) -> Result<ViewData, Error> {
 /// Writes the page, or serves it until Ctrl-C. With a model the texts can be edited.
 pub fn show(data: ViewData, runner: Option<Runner>, compute: Compute, page: &PageArgs) -> Result<()> {
     let view = page.view.and_then(|view| Some(view.to_possible_value()?.get_name().to_owned()));
-    let layer = page.layer.map(|layer| data.place_of(layer)).transpose().map_err(Error::from)?;
+    let part = page.part.map(|part| match part {
+        args::Part::Encoder => Part::Encoder,
+        args::Part::Decoder => Part::Decoder,
+        args::Part::Cross => Part::Cross,
+    });
+    let layer = page.layer.or(part.and(Some(0)));
+    let layer = layer.map(|layer| data.place_of(part, layer)).transpose().map_err(Error::from)?;
     let focus = Focus { view, layer, head: page.head };
     data.check(&focus).map_err(Error::from)?;
     match &page.output {

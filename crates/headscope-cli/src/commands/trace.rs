@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use headscope::{Encoding, Error, Model, Trace};
+use headscope::text::Tokenizer;
+use headscope::{Encoding, Error, Input, Model, Trace};
 
-use super::{note, printable, size};
-use crate::args::TraceArgs;
+use super::{input, note, printable, size};
+use crate::args::{TargetArgs, TraceArgs};
 use crate::source;
 
 pub fn run(args: &TraceArgs) -> Result<()> {
@@ -15,9 +16,9 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     trace.save(&args.output).map_err(Error::from)?;
     let bytes: usize = trace.values().map(|(_, value)| value.len() * 4).sum();
     note(&printable(&format!(
-        "wrote {}: {} tokens, {} sites, {} in {:.0} ms",
+        "wrote {}: {}, {} sites, {} in {:.0} ms",
         args.output.display(),
-        trace.encoding.len(),
+        lengths(&trace),
         trace.values().count(),
         size(bytes),
         start.elapsed().as_secs_f64() * 1e3,
@@ -25,21 +26,45 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     Ok(())
 }
 
+fn lengths(trace: &Trace) -> String {
+    match &trace.target {
+        Some(target) => format!("{} tokens and {} of the target", trace.encoding.len(), target.len()),
+        None => format!("{} tokens", trace.encoding.len()),
+    }
+}
+
 fn trace(args: &TraceArgs) -> Result<Trace, anyhow::Error> {
     let (files, compute) = (source::find(&args.model)?, source::compute(&args.model)?);
-    if let Some(ids) = &args.ids {
-        // Pieces are a courtesy here: ids are run without a tokenizer, too.
-        let encoding = match files.tokenizer() {
-            Ok(tokenizer) => tokenizer.ids(ids).map_err(Error::from)?,
-            Err(_) => Encoding::from_ids(ids, |id| format!("<{id}>")),
-        };
+    let TargetArgs { target, decoder_ids } = &args.target;
+    if let (Some(ids), None) = (&args.ids, target) {
+        let tokenizer = files.tokenizer().ok();
+        let encode = |ids: &Vec<u32>| encode_ids(tokenizer.as_ref(), ids);
+        let target = decoder_ids.as_ref().map(encode).transpose()?;
+        let input = Input { text: encode(ids)?, target };
         let model = headscope::engine::Model::load(&files.checkpoint, &compute).map_err(Error::from)?;
         let sites = model.sites(&args.sites).map_err(Error::from)?;
-        return Ok(model.trace(encoding, &sites).map_err(Error::from)?);
+        return Ok(model.trace(input, &sites).map_err(Error::from)?);
     }
     let model = Model::load(&files, &compute)?;
     let sites = model.engine().sites(&args.sites).map_err(Error::from)?;
-    let text = args.text.as_deref().unwrap_or_default();
-    let encoding = model.encode(text, args.pair.as_deref(), args.length.truncate)?;
-    Ok(model.trace_encoding(encoding, &sites)?)
+    let input = match &args.ids {
+        // What the text's ids came from is nobody's concern; the target is a text.
+        Some(ids) => Input {
+            text: encode_ids(Some(model.tokenizer()), ids)?,
+            target: target.as_deref().map(|text| model.encode_target(text, false)).transpose()?,
+        },
+        None => {
+            let texts = [args.text.as_deref(), args.pair.as_deref()];
+            input(&model, texts, &args.target, args.length.truncate)?
+        }
+    };
+    Ok(model.trace_encoding(input, &sites)?)
+}
+
+/// Raw ids. Pieces are a courtesy here: ids are run without a tokenizer, too.
+fn encode_ids(tokenizer: Option<&Tokenizer>, ids: &[u32]) -> Result<Encoding, Error> {
+    Ok(match tokenizer {
+        Some(tokenizer) => tokenizer.ids(ids)?,
+        None => Encoding::from_ids(ids, |id| format!("<{id}>")),
+    })
 }

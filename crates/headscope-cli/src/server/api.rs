@@ -116,7 +116,7 @@ struct Texts {
     texts: Vec<String>,
 }
 
-/// Runs one text or a pair, and answers with its overview.
+/// Runs one text or a pair, or a text with its target, and answers with its overview.
 async fn run(State(server): Shared, body: Result<Json<Texts>, JsonRejection>) -> Result<Response, Problem> {
     let Json(Texts { texts }) = body.map_err(|e| match e.status() {
         StatusCode::PAYLOAD_TOO_LARGE => too_large(),
@@ -150,8 +150,8 @@ fn too_large() -> Problem {
 fn pass(server: &Server, texts: &[String]) -> Result<Arc<Run>, Error> {
     let Runner { model, truncate } = server.runner.as_ref().expect("checked by the caller");
     let _one_at_a_time = lock(&server.passes);
-    let encoding = model.encode(&texts[0], texts.get(1).map(String::as_str), *truncate)?;
-    Ok(server.keep(view_data(model, encoding)?))
+    let input = model.input(&texts[0], texts.get(1).map(String::as_str), *truncate)?;
+    Ok(server.keep(view_data(model, input)?))
 }
 
 /// Runs what computes for a while where it does not hold up other requests.

@@ -143,7 +143,7 @@ impl Depth {
         mlp: &str,
     ) -> Result<Depth, EngineError> {
         let n_heads = config.size_of(heads, 16)?;
-        if width % n_heads != 0 {
+        if !width.is_multiple_of(n_heads) {
             let detail = format!("is {width}; expected a multiple of the {n_heads} heads");
             return Err(config.fault("d_model", detail));
         }

@@ -31,7 +31,7 @@ pub(super) const FAMILY: Family = Family {
 };
 
 /// There is no longest text; but a longer one than this is a mistake.
-const TOKENS: usize = 1 << 20;
+const TOKENS: usize = 1 << 17;
 
 /// What a configuration means that does not say it: where relatives differ.
 pub(super) struct Usual {
