@@ -3,7 +3,7 @@
 import { type Flow, flowShare, inFlow, type Slice, withoutSpecial } from "./model/measure";
 import { type HeadId, type Part, partAt, sameHead, type Sides, type Trace } from "./model/trace";
 import type { Session, Shown } from "./session";
-import { shownTokens, type State } from "./state";
+import { rowsOf, type State } from "./state";
 import type { Scale } from "./views/paint";
 
 export interface Picture {
@@ -50,7 +50,7 @@ export function pictureOf(of: Shown, state: State): Picture | null {
     removed: mean(hidden?.map(({ removed }) => removed) ?? [0]),
     kept:
       state.flow === "all" ? 1 : mean(weights.map((pattern) => flowShare(pattern, state.flow, part))),
-    shown: { query: shownTokens(state, part.queries), key: shownTokens(state, part.keys) },
+    shown: { query: rowsOf(state, part, "query"), key: rowsOf(state, part, "key") },
     flow: state.flow,
     shows,
     scale: {

@@ -1,7 +1,7 @@
 /** What is on screen, and how it is written in a link. Everything here is a plain value. */
 
 import { FLOWS, type Flow, isPair } from "./model/measure";
-import { type HeadId, type Part, partAt, sameHead, type Sides, type Token, type Trace } from "./model/trace";
+import { type HeadId, type Part, partAt, sameHead, type Token, type Trace, writtenTokens } from "./model/trace";
 
 export const VIEWS = [
   { key: "head", label: "Head" },
@@ -33,6 +33,8 @@ export interface State {
   top: (typeof TOPS)[number];
   /** The atlas's order: "layer" or a metric's key. */
   order: string;
+  /** How many tokens are shown of a text that the model continued; null for all. */
+  upTo: number | null;
   theme: Theme;
 }
 
@@ -47,6 +49,7 @@ export const INITIAL: State = {
   scale: "sqrt",
   top: "one",
   order: "layer",
+  upTo: null,
   theme: "auto",
 };
 
@@ -102,9 +105,9 @@ export function unpin(state: State): State {
 }
 
 /** Steps to a neighbouring token, on the side that is pinned. */
-export function stepToken(state: State, by: number, { queries, keys }: Sides): State {
+export function stepToken(state: State, by: number, part: Part): State {
   const side = state.focus.key !== null && state.focus.query === null ? "key" : "query";
-  const shown = shownTokens(state, side === "query" ? queries : keys);
+  const shown = rowsOf(state, part, side);
   const now = shown.indexOf(state.focus[side] ?? -1);
   const next = now < 0 ? (by > 0 ? 0 : shown.length - 1) : clamp(now + by, shown.length);
   const index = shown[next];
@@ -116,9 +119,29 @@ export function after<T>(choices: readonly T[], now: T): T {
   return choices[(choices.indexOf(now) + 1) % choices.length];
 }
 
-/** The tokens that have a row. */
-export function shownTokens({ special }: State, tokens: Token[]): number[] {
-  const all = tokens.map((_, i) => i);
+/** Shows the first `count` tokens of a text that the model continued, the prompt at least. */
+export function showUpTo(state: State, count: number, trace: Trace): State {
+  const all = writtenTokens(trace).length;
+  const upTo = Math.max(trace.prompt ?? all, Math.min(all, count));
+  return fit({ ...state, upTo: upTo === all ? null : upTo }, trace);
+}
+
+/** The last token shown. */
+export function lastShown({ upTo }: State, tokens: Token[]): number {
+  return Math.min(upTo ?? tokens.length, tokens.length) - 1;
+}
+
+/** The tokens of one side that have a row. */
+export function rowsOf(state: State, part: Part, side: "query" | "key"): number[] {
+  const isWritten = part.key === "cross" ? side === "query" : part.key !== "encoder";
+  const tokens = side === "query" ? part.queries : part.keys;
+  return shownTokens(isWritten ? state : { ...state, upTo: null }, tokens);
+}
+
+/** The tokens that have a row, of what a model may have continued. */
+export function shownTokens(state: State, tokens: Token[]): number[] {
+  const { special } = state;
+  const all = tokens.slice(0, lastShown(state, tokens) + 1).map((_, i) => i);
   return special === "shown" ? all : all.filter((i) => !tokens[i].special);
 }
 
@@ -132,13 +155,17 @@ export function fit(state: State, trace: Trace): State {
   const heads = state.heads.filter(
     (id, i, all) => inside(id, part) && all.findIndex((other) => sameHead(other, id)) === i,
   );
-  const token = (index: number | null, tokens: Token[]) =>
-    index !== null && shownTokens(state, tokens).includes(index) ? index : null;
+  const written = writtenTokens(trace);
+  const upTo =
+    trace.prompt !== null && state.upTo !== null && state.upTo < written.length ? state.upTo : null;
+  const token = (side: "query" | "key", index: number | null) =>
+    index !== null && rowsOf({ ...state, upTo }, part, side).includes(index) ? index : null;
   return {
     ...state,
-    focus: { ...focused, query: token(query, part.queries), key: token(key, part.keys) },
+    focus: { ...focused, query: token("query", query), key: token("key", key) },
     heads: heads.some((drawn) => sameHead(drawn, focused)) ? heads : [focused],
     flow: isPair(part) ? state.flow : "all",
+    upTo,
     order: trace.metrics.some((metric) => metric.key === state.order) ? state.order : "layer",
   };
 }
@@ -161,6 +188,7 @@ export function toHash(state: State, texts: string[] | null): string {
   if (heads.length > 1) link.set("heads", heads.map(({ layer, head }) => `${layer}.${head}`).join(" "));
   if (focus.query !== null) link.set("query", String(focus.query));
   if (focus.key !== null) link.set("key", String(focus.key));
+  if (state.upTo !== null) link.set("upto", String(state.upTo));
   for (const key of ["view", "flow", "special", "scale", "top", "order", "theme"] as const) {
     if (state[key] !== INITIAL[key]) link.set(key, state[key]);
   }
@@ -199,6 +227,7 @@ export function fromHash(hash: string, base: State): { state: State; texts: stri
     scale: one("scale", SCALES) ?? INITIAL.scale,
     top: one("top", TOPS) ?? INITIAL.top,
     order: link.get("order") ?? INITIAL.order,
+    upTo: readIndex(link.get("upto")),
     theme: one("theme", THEMES) ?? INITIAL.theme,
   };
   const [a, b] = [link.get("a"), link.get("b")];

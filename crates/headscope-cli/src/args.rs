@@ -4,12 +4,15 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use headscope::{Choice, Generation};
 
 /// What a newcomer may try first.
 pub const EXAMPLES: &str = "\
 Examples:
   headscope \"The cat sat on the mat\" \"The dog played in the park\"
   headscope \"The cat sat on the mat\" -o view.html
+  headscope \"The cat sat on the mat\" -m google-bert/bert-base-uncased
   headscope trace \"The cat sat on the mat\" -o cat.safetensors
   headscope open cat.safetensors";
 
@@ -44,7 +47,9 @@ impl Cli {
             None => &self.view.surplus,
             Some(Command::Trace(args)) => &args.surplus,
             Some(Command::Tokens(args)) => &args.surplus,
-            Some(Command::Open(_) | Command::Models(_)) => return Ok(self),
+            Some(Command::Open(_) | Command::Models(_) | Command::Pull(_) | Command::Completions { .. }) => {
+                return Ok(self);
+            }
         };
         if surplus.more.is_empty() {
             return Ok(self);
@@ -58,6 +63,13 @@ impl Cli {
     }
 }
 
+/// What makes a shell complete the command line.
+pub fn completions(shell: Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "headscope", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
 /// What there is besides running and showing.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -69,6 +81,14 @@ pub enum Command {
     Tokens(TokensArgs),
     /// List the families supported and the models at hand
     Models(ModelsArgs),
+    /// Download a model from the Hugging Face Hub into its cache
+    Pull(PullArgs),
+    /// Print what makes a shell complete these commands
+    #[command(hide = true)]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
 }
 
 /// Run and show.
@@ -92,6 +112,9 @@ pub struct ViewArgs {
     /// How to cut.
     #[command(flatten)]
     pub length: LengthArgs,
+    /// How to continue.
+    #[command(flatten)]
+    pub generation: GenerateArgs,
     /// How to show.
     #[command(flatten)]
     pub page: PageArgs,
@@ -119,8 +142,9 @@ pub struct Surplus {
 /// Which model runs, and how.
 #[derive(Debug, Args)]
 pub struct ModelArgs {
-    /// The model: gte-small (embedded), a folder, or a Hub id in the Hugging Face cache
-    #[arg(short, long, value_name = "ID|DIR", default_value = headscope_gte_small::ID)]
+    /// The model: gte-small (embedded), a folder, a .gguf file, or a Hub id, which is downloaded if it is not in
+    /// the cache
+    #[arg(short, long, value_name = "ID|DIR|FILE.gguf", default_value = headscope_gte_small::ID)]
     pub model: String,
     /// The branch, tag or commit of a Hub id [default: main]
     #[arg(long, value_name = "R")]
@@ -139,6 +163,51 @@ pub struct LengthArgs {
     /// Cut a text that is longer than the model takes, instead of refusing it
     #[arg(long)]
     pub truncate: bool,
+}
+
+/// Whether and how the model continues the text.
+#[derive(Debug, Args)]
+pub struct GenerateArgs {
+    /// Let the model continue the text by up to N tokens, and look at all of it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub generate: Option<u32>,
+    /// Choose tokens by chance, likely ones the more often the lower T is [default: always the likeliest]
+    #[arg(long, value_name = "T", requires = "generate", value_parser = above_zero)]
+    pub temperature: Option<f64>,
+    /// By chance among the likeliest tokens that have this share of the probability
+    #[arg(long, value_name = "P", requires = "generate", value_parser = share)]
+    pub top_p: Option<f64>,
+    /// Where chance begins: the same seed gives the same text [default: 0]
+    #[arg(long, value_name = "N", requires = "generate")]
+    pub seed: Option<u64>,
+}
+
+impl GenerateArgs {
+    /// What was asked for, if anything was; any of the three settings makes it a matter of chance.
+    pub fn read(&self) -> Option<Generation> {
+        let GenerateArgs { generate, temperature, top_p, seed } = *self;
+        let by_chance = temperature.is_some() || top_p.is_some() || seed.is_some();
+        let sampled = Choice::Sampled {
+            temperature: temperature.unwrap_or(1.0),
+            top_p: top_p.unwrap_or(1.0),
+            seed: seed.unwrap_or(0),
+        };
+        let choice = if by_chance { sampled } else { Choice::Greedy };
+        Some(Generation { max_tokens: generate? as usize, choice })
+    }
+}
+
+fn above_zero(text: &str) -> Result<f64, String> {
+    number(text, |number| number > 0.0, "a number above 0")
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    number(text, |number| number > 0.0 && number <= 1.0, "a number above 0, up to 1")
+}
+
+fn number(text: &str, fits: impl Fn(f64) -> bool, expected: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite() && fits(*number));
+    number.ok_or_else(|| format!("expected {expected}"))
 }
 
 /// What is shown, and where.
@@ -208,14 +277,17 @@ pub struct TraceArgs {
     /// How to cut.
     #[command(flatten)]
     pub length: LengthArgs,
+    /// How to continue.
+    #[command(flatten)]
+    pub generation: GenerateArgs,
     /// The file to write
     #[arg(short, long, value_name = "t.safetensors")]
     pub output: PathBuf,
     /// Which sites to record besides `last_hidden` and `logits`; * stands for any letters
-    #[arg(long, value_name = "GLOB,…", default_value = "*.attn.pattern")]
+    #[arg(long, value_name = "GLOB,…", default_value = "*attn.pattern")]
     pub sites: String,
     /// Token ids instead of a text: they are run as they are, nothing is added
-    #[arg(long, value_name = "1,2,3", conflicts_with_all = ["text", "truncate"], value_delimiter = ',')]
+    #[arg(long, value_name = "1,2,3", conflicts_with_all = ["text", "truncate", "generate"], value_delimiter = ',')]
     pub ids: Option<Vec<u32>>,
 }
 
@@ -258,6 +330,28 @@ pub struct ModelsArgs {
     pub json: bool,
 }
 
+/// Download.
+#[derive(Debug, Args)]
+#[command(after_help = PULL_HELP)]
+pub struct PullArgs {
+    /// The Hub id, ORG/NAME; of a repository of GGUF files, one of them
+    #[arg(value_name = "ID[:FILE.gguf]")]
+    pub id: String,
+    /// The branch, tag or commit [default: main]
+    #[arg(long, value_name = "R")]
+    pub revision: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+const PULL_HELP: &str = "\
+Only what a model needs is downloaded: configuration, tokenizer, and weights in one form (safetensors, else a \
+PyTorch checkpoint). An interrupted download goes on where it was. The folder is printed when all is there.
+
+Environment: HF_HOME, HF_HUB_CACHE (where the cache is), HF_TOKEN, HF_TOKEN_PATH (private and gated models), \
+HF_ENDPOINT (another Hub), HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT (seconds), HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE.";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,6 +359,20 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn settings_of_chance_make_it_one() {
+        let read = |args: &[&str]| {
+            let args = [&["headscope", "a"], args].concat();
+            Cli::try_parse_from(args).unwrap().view.generation.read()
+        };
+        let generation = |choice| Some(Generation { max_tokens: 9, choice });
+        let sampled = |temperature, top_p, seed| generation(Choice::Sampled { temperature, top_p, seed });
+        assert_eq!(read(&[]), None);
+        assert_eq!(read(&["--generate", "9"]), generation(Choice::Greedy));
+        assert_eq!(read(&["--generate", "9", "--temperature", "0.5"]), sampled(0.5, 1.0, 0));
+        assert_eq!(read(&["--generate", "9", "--top-p", "0.9", "--seed", "7"]), sampled(1.0, 0.9, 7));
     }
 
     #[test]
@@ -299,6 +407,12 @@ mod tests {
             &["a", "--part", "middle"],
             &["a", "--threads", "0"],
             &["a", "--view", "nothing"],
+            &["a", "--generate", "0"],
+            &["a", "--temperature", "0.7"], // of what?
+            &["a", "--generate", "9", "--temperature", "0"],
+            &["a", "--generate", "9", "--top-p", "1.5"],
+            &["a", "--generate", "9", "--top-p", "NaN"],
+            &["trace", "--ids", "1", "--generate", "9", "-o", "t"],
             &["open"],
         ];
         for args in usage {

@@ -30,6 +30,14 @@ impl Setting for u32 {
     }
 }
 
+impl Setting for i64 {
+    const EXPECTED: &'static str = "a whole number";
+
+    fn read(value: &Value) -> Option<i64> {
+        value.as_i64()
+    }
+}
+
 impl Setting for f32 {
     const EXPECTED: &'static str = "a number that f32 can hold";
 
@@ -58,6 +66,19 @@ impl Setting for Positive {
     }
 }
 
+/// Token ids: one, or a list. (Some say -1 where they mean none.)
+pub struct Ids(pub Vec<u32>);
+
+impl Setting for Ids {
+    const EXPECTED: &'static str = "a token id, or a list of them";
+
+    fn read(value: &Value) -> Option<Ids> {
+        let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        let ids = values.iter().map(Value::as_i64).collect::<Option<Vec<i64>>>()?;
+        Some(Ids(ids.into_iter().filter_map(|id| id.try_into().ok()).collect()))
+    }
+}
+
 impl Setting for bool {
     const EXPECTED: &'static str = "true or false";
 
@@ -71,6 +92,14 @@ impl Setting for Vec<String> {
 
     fn read(value: &Value) -> Option<Vec<String>> {
         value.as_array()?.iter().map(String::read).collect()
+    }
+}
+
+impl Setting for Vec<f64> {
+    const EXPECTED: &'static str = "a list of numbers";
+
+    fn read(value: &Value) -> Option<Vec<f64>> {
+        value.as_array()?.iter().map(f64::read).collect()
     }
 }
 
@@ -148,6 +177,26 @@ impl Config {
             Some(other) => return Err(self.fault(key, format!("is {other}; expected an object"))),
         };
         Ok(Config { file: self.file.clone(), path: format!("{}{key}.", self.path), values })
+    }
+
+    /// The names under `key`: a list of them, or one text that `|` splits; none if it is absent or null.
+    ///
+    /// # Errors
+    /// If one is not among those supported.
+    pub fn names(&self, key: &str, supported: &[&str]) -> Result<Vec<String>, EngineError> {
+        let names = match self.values.get(key) {
+            Some(Value::String(text)) => {
+                text.to_lowercase().split('|').map(|name| name.trim().to_owned()).collect()
+            }
+            _ => self.get(key, Vec::new())?,
+        };
+        let names: Vec<String> = names.into_iter().filter(|name| !name.is_empty()).collect();
+        match names.iter().find(|name| !supported.contains(&name.as_str())) {
+            Some(other) => {
+                Err(self.fault(key, format!("has {other:?}; supported are {}", supported.join(", "))))
+            }
+            None => Ok(names),
+        }
     }
 
     /// Whether there is no setting at all.
@@ -230,11 +279,16 @@ impl Config {
     /// # Errors
     /// As [`activation`](Config::activation).
     pub fn activation_called(&self, name: &str, key: &str) -> Result<Activation, EngineError> {
-        const SUPPORTED: [(&str, Activation); 8] = [
+        const SUPPORTED: [(&str, Activation); 13] = [
             ("gelu", Activation::Gelu),
             ("gelu_python", Activation::Gelu),
             ("gelu_new", Activation::GeluTanh),
             ("gelu_pytorch_tanh", Activation::GeluTanh),
+            ("gelu_python_tanh", Activation::GeluTanh),
+            ("gelu_fast", Activation::GeluTanh),
+            ("gelu_accurate", Activation::GeluTanh),
+            ("quick_gelu", Activation::QuickGelu),
+            ("sigmoid", Activation::Sigmoid),
             ("silu", Activation::Silu),
             ("swish", Activation::Silu),
             ("relu", Activation::Relu),
@@ -265,7 +319,7 @@ mod tests {
     fn values_are_read_or_refused_by_name() {
         let config = config(
             r#"{"layers": 3, "eps": 1e-5, "negative": -1e-5, "act": "gelu_new", "kind": "absolute", "zero": 0, "none": null,
-                "huge": 1e99, "names": ["A", "B"],
+                "huge": 1e99, "names": ["A", "B"], "pair": "B | a|",
                 "rope": {"theta": 10000, "factor": -2, "none": null}}"#,
         );
         assert_eq!(config.size("layers", 12).unwrap(), 3);
@@ -312,6 +366,13 @@ mod tests {
             r#"config.json: act is "gelu_new"; expected an object"#
         );
         assert_eq!(config.get::<Vec<String>>("names", Vec::new()).unwrap(), ["A", "B"]);
+        assert_eq!(config.names("names", &["A", "B", "C"]).unwrap(), ["A", "B"]);
+        assert_eq!(config.names("pair", &["a", "b"]).unwrap(), ["b", "a"]);
+        assert!(config.names("absent", &["a"]).unwrap().is_empty());
+        assert_eq!(
+            message(config.names("pair", &["a", "c"]).map(drop)),
+            r#"config.json: pair has "b"; supported are a, c"#
+        );
         assert!(message(config.given::<Vec<String>>("act").map(drop)).ends_with("expected a list of names"));
         assert!(message(config.get("eps", false).map(drop)).ends_with("expected true or false"));
         assert!(message(config.text("zero").map(drop)).ends_with("is 0; expected a name"));

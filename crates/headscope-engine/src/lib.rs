@@ -8,14 +8,16 @@
 //! Everything that can fail does so in [`Model::load`] or before a pass; a pass itself cannot.
 
 pub mod config;
+pub mod hub;
 pub mod kernels;
 pub mod models;
 pub mod nn;
 
 mod checkpoint;
 mod error;
-mod hub;
+mod generate;
 mod input;
+mod memory;
 mod model;
 mod packer;
 mod pattern;
@@ -25,10 +27,12 @@ mod weights;
 
 pub use checkpoint::Checkpoint;
 pub use error::EngineError;
-pub use hub::{Cache, CachedModel};
+pub use generate::{Choice, Ranked};
+pub use hub::Cache;
 pub use input::Input;
 pub use kernels::{Compute, Isa};
 pub use model::{Model, Sites};
 pub use pattern::pattern;
 pub use probe::{Edit, Pass, Probe, Recorder};
+pub use weights::gguf::GgufMetadata;
 pub use weights::{At, Bytes, Weight, Weights};

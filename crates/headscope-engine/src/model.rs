@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use headscope_trace::{AttentionRule, Attn, AttnPoint, Card, Encoding, Point, Site, Stack, Trace};
+use headscope_trace::{AttentionRule, Attn, AttnPoint, Card, Encoding, Point, Position, Site, Stack, Trace};
 use wildmatch::WildMatch;
 
 use crate::EngineError;
@@ -11,7 +11,9 @@ use crate::checkpoint::Checkpoint;
 use crate::config::Config;
 use crate::input::Input;
 use crate::kernels::Compute;
+use crate::memory::Memory;
 use crate::models::{Limits, Network, family_of};
+use crate::nn::is_causal;
 use crate::packer::Packer;
 use crate::probe::{Pass, Probe, Recorder};
 use crate::shelf::Shelf;
@@ -26,6 +28,7 @@ pub struct Model {
     packer: Packer,
     shelf: Arc<Shelf>,
     compute: Compute,
+    ends: Vec<u32>,
 }
 
 /// Which sites a trace records; `last_hidden` and `logits` are recorded always.
@@ -70,7 +73,8 @@ impl Model {
         };
         let packer = Packer::new(weights.layers());
         let (shelf, compute) = (Arc::default(), compute.clone());
-        Ok(Model { card, network, decoder_start, weights, packer, shelf, compute })
+        let ends = checkpoint.ends(&config)?;
+        Ok(Model { card, network, decoder_start, weights, packer, shelf, compute, ends })
     }
 
     /// What it is called and how it computes.
@@ -109,7 +113,12 @@ impl Model {
 
     /// Every site of the model.
     fn all_sites(&self) -> impl Iterator<Item = Site> {
-        let attns: Vec<Attn> = self.rules().into_iter().map(|(attn, _)| attn).collect();
+        let rules = self.rules();
+        let attns: Vec<Attn> = rules.iter().map(|(attn, _)| *attn).collect();
+        let met = move |attn| match &rules.iter().find(|(of, _)| *of == attn)?.1.position {
+            Some(Position::Disentangled(term)) => Some(term.clone()),
+            _ => None,
+        };
         let last = attns.last().map(|attn| attn.stack);
         let of_stack = move |stack| {
             let of_stack = attns.iter().filter(move |attn| attn.stack == stack);
@@ -121,6 +130,8 @@ impl Model {
         stacks.into_iter().flat_map(of_stack).filter(move |site| match (site.point, site.attn()) {
             (Point::Logits, _) => self.network.has_logits() && Some(site.stack) == last,
             (_, Some((_, AttnPoint::QPre | AttnPoint::KPre))) => self.network.has_rotary(),
+            (_, Some((attn, AttnPoint::PosQ))) => met(attn).is_some_and(|term| term.keys_meet),
+            (_, Some((attn, AttnPoint::PosK))) => met(attn).is_some_and(|term| term.queries_meet),
             _ => true,
         })
     }
@@ -150,12 +161,25 @@ impl Model {
     /// weight is named after it.
     pub fn run(&self, input: &Input, probe: &mut dyn Probe) -> Result<(), EngineError> {
         self.check(input)?;
+        self.pass(input, probe, None)
+    }
+
+    /// Runs a checked input, behind what is remembered.
+    pub(crate) fn pass(
+        &self,
+        input: &Input,
+        probe: &mut dyn Probe,
+        mut memory: Option<&mut Memory>,
+    ) -> Result<(), EngineError> {
         let padding = [input.text.padding(), input.target.as_ref().and_then(Encoding::padding)];
         let padding = padding.each_ref().map(Option::as_deref);
-        let mut pass = Pass::new(probe, &self.compute, &self.shelf, padding);
+        let mut pass = Pass::new(probe, &self.compute, &self.shelf, padding, memory.as_deref_mut());
         self.network.forward(input, &mut pass);
         if !pass.is_finite() {
             self.weights.check_finite()?;
+        }
+        if let Some(memory) = memory {
+            memory.tokens += input.continued().len();
         }
         self.packer.passed(self.compute.isa());
         Ok(())
@@ -196,7 +220,29 @@ impl Model {
         Ok(trace)
     }
 
-    fn check(&self, input: &Input) -> Result<(), EngineError> {
+    /// Whether it has scores for the token after each, which no later token changes.
+    pub fn predicts_next(&self) -> bool {
+        let rules = self.rules();
+        let last = rules.last().map(|(attn, _)| attn.stack);
+        let mut own = rules.iter().filter(|(attn, _)| Some(attn.stack) == last && !attn.cross);
+        self.network.has_logits() && own.all(|(_, rule)| is_causal(rule.mask))
+    }
+
+    /// Whether keys and values of this text can be remembered.
+    pub(crate) fn remembers(&self, text: &Encoding) -> bool {
+        text.padding().is_none() && self.network.can_continue(text.len())
+    }
+
+    /// The tokens that end a text.
+    pub fn ends(&self) -> &[u32] {
+        &self.ends
+    }
+
+    pub(crate) fn compute(&self) -> &Compute {
+        &self.compute
+    }
+
+    pub(crate) fn check(&self, input: &Input) -> Result<(), EngineError> {
         self.check_text("text", &input.text, self.limits())?;
         let model = || self.card.id.clone();
         match (self.target_limits(), &input.target) {

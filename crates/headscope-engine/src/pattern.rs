@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use headscope_trace::{Attn, AttnPoint, Tensor, Trace};
+use headscope_trace::{Attn, AttnPoint, Position, Tensor, Trace};
 
 use crate::kernels::{self, AttendRule, Attended, Compute, Heads};
-use crate::nn::{PositionTerm, is_causal};
+use crate::nn::{Meeting, PositionTerm, is_causal};
 
 /// All weights of a head, `[queries, keys]`: recorded, or computed from queries and keys by the
 /// kernel of a pass, to the bit what a pass with the same instructions records.
@@ -24,8 +24,18 @@ pub fn pattern(compute: &Compute, trace: &Trace, attn: Attn, head: usize) -> Opt
     let sink = rule.sink.as_ref().map(|sink| &sink[head..=head]);
     let padding = trace.padding(attn);
     let may_see = |query| rule.mask.keys(query, keys);
-    let position = rule.position.as_ref();
-    let position = position.map(|term| PositionTerm::new(term, head..head + 1, 0..queries, keys));
+    let vectors = |point| Some(trace.get(attn.site(point))?.index(head));
+    let position = match &rule.position {
+        None => None,
+        Some(Position::Disentangled(term)) => {
+            let pos_q = if term.keys_meet { Some(vectors(AttnPoint::PosQ)?) } else { None };
+            let pos_k = if term.queries_meet { Some(vectors(AttnPoint::PosK)?) } else { None };
+            let [pos_q, pos_k] = [&pos_q, &pos_k].map(|vectors| vectors.as_ref().map(one_head));
+            let meeting = Meeting { q: one_head(&q), k: one_head(&k), pos_q, pos_k };
+            Some(PositionTerm::disentangled(compute, term, rule.scale as f32, meeting))
+        }
+        Some(by_distance) => Some(PositionTerm::new(by_distance, head..head + 1, 0..queries, keys)?),
+    };
     let add_position = position.as_ref().map(|term| {
         move |head: usize, query: usize, keys: Range<usize>, scores: &mut [f32]| {
             term.add(head, query, keys, scores)

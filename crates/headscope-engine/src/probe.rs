@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use headscope_trace::{Attn, AttnPoint, Point, Site, Stack, Tensor};
 
-use crate::kernels::Compute;
+use crate::kernels::{Compute, Heads};
+use crate::memory::{KeysValues, Memory};
 use crate::shelf::Shelf;
 
 /// Looks at the values of a pass, or rewrites them.
@@ -123,7 +124,7 @@ pub struct Pass<'a> {
     /// Which keys may be attended to, of the text and of the decoder's; all when absent.
     padding: [Option<&'a [bool]>; 2],
     attn: Attn,
-    start: usize,
+    memory: Option<&'a mut Memory>,
     finite: Cell<bool>,
     shelf: &'a Arc<Shelf>,
 }
@@ -135,8 +136,9 @@ impl<'a> Pass<'a> {
         compute: &'a Compute,
         shelf: &'a Arc<Shelf>,
         padding: [Option<&'a [bool]>; 2],
+        memory: Option<&'a mut Memory>,
     ) -> Pass<'a> {
-        Pass { probe, compute, padding, attn: Attn::block(0), start: 0, finite: Cell::new(true), shelf }
+        Pass { probe, compute, padding, attn: Attn::block(0), memory, finite: Cell::new(true), shelf }
     }
 
     /// A tensor that is about to be written whole: it may hold any numbers.
@@ -176,7 +178,53 @@ impl<'a> Pass<'a> {
 
     /// The positions of `tokens` tokens, which continue what is known of the text already.
     pub fn positions(&self, tokens: usize) -> Range<usize> {
-        self.start..self.start + tokens
+        let start = if self.attn.stack == Stack::Encoder { 0 } else { self.known() };
+        start..start + tokens
+    }
+
+    /// The tokens that are remembered from passes before.
+    fn known(&self) -> usize {
+        self.memory.as_ref().map_or(0, |memory| memory.tokens)
+    }
+
+    /// What the encoder made of the text: remembered, or what `encode` makes of it now.
+    pub fn encoded(&mut self, encode: impl FnOnce(&mut Self) -> Tensor) -> Tensor {
+        if let Some(encoded) = self.memory.as_ref().and_then(|memory| memory.encoded.clone()) {
+            return encoded;
+        }
+        let encoded = encode(self);
+        if let Some(memory) = &mut self.memory {
+            memory.encoded = Some(encoded.clone());
+        }
+        encoded
+    }
+
+    /// Whether keys and values of the current attention are remembered; those of an encoder do not change.
+    pub(crate) fn remembers_block(&self) -> bool {
+        self.memory.as_ref().is_some_and(|memory| memory.knows(self.attn))
+    }
+
+    /// Keys and values of the current attention behind those that are remembered, if any are to be.
+    pub(crate) fn remembered(&mut self, k: Heads<'_>, v: Heads<'_>) -> Option<KeysValues> {
+        let memory = self.memory.as_mut().filter(|_| self.attn.stack != Stack::Encoder)?;
+        Some(memory.extended(self.attn, k, v))
+    }
+
+    /// Gives back what [`remembered`](Pass::remembered) lent.
+    pub(crate) fn remember(&mut self, block: KeysValues) {
+        if let Some(memory) = &mut self.memory {
+            memory.keep(self.attn, block);
+        }
+    }
+
+    /// The rows of `x` whose scores over the vocabulary are wanted: of a text that is being continued,
+    /// the last.
+    pub(crate) fn scored(&self, x: &Tensor) -> Tensor {
+        let (tokens, width) = (x.shape()[0], x.shape()[1]);
+        match &self.memory {
+            Some(_) => Tensor::new([1, width], x.row(tokens - 1).to_vec()),
+            None => x.clone(),
+        }
     }
 
     /// The position, among the keys, of the first of these queries.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use headscope_engine::models::FAMILIES;
 use headscope_engine::{Checkpoint, Compute, Input, Isa, Model, Sites};
-use headscope_trace::{Container, Encoding, Site, Tensor, Trace};
+use headscope_trace::{Container, Encoding, Point, Site, Stack, Tensor, Token, Trace};
 use serde::Deserialize;
 
 /// How far a value may be from float64, as a share of its site's largest magnitude (at least 1).
@@ -25,6 +25,8 @@ struct Case {
     decoder_ids: Option<Vec<u32>>,
     /// The rows that were kept; all when absent.
     rows: Option<Vec<usize>>,
+    /// How many ids were given; transformers went on with the others, each the likeliest.
+    given: Option<usize>,
     /// The largest difference of PyTorch's f32 from float64.
     pytorch_f32: BTreeMap<String, f32>,
 }
@@ -51,17 +53,23 @@ fn reference(name: &str) -> Reference {
     }
 }
 
+/// The files of weights that a fixture may have.
+const WEIGHTS: [&str; 2] = ["model.safetensors", "model.gguf"];
+
 /// The names of all fixtures that hold a model of their own.
 fn fixtures() -> Vec<String> {
     let entries = std::fs::read_dir(root().join("fixtures")).unwrap().flatten();
-    let models = entries.filter(|entry| entry.path().join("model.safetensors").exists());
+    let models = entries.filter(|entry| WEIGHTS.iter().any(|file| entry.path().join(file).exists()));
     let mut names: Vec<String> = models.map(|entry| entry.file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
 
+/// A folder's model: its GGUF file, if it has one.
 fn load(folder: &Path, compute: &Compute) -> Model {
-    Model::load(&Checkpoint::open(folder).unwrap(), compute).unwrap()
+    let gguf = folder.join("model.gguf");
+    let path = if gguf.exists() { &gguf } else { folder };
+    Model::load(&Checkpoint::open(path).unwrap(), compute).unwrap()
 }
 
 impl Case {
@@ -145,9 +153,33 @@ fn every_family_agrees_with_transformers_at_every_site() {
     }
 }
 
-/// Compares patterns and last hidden state of a real model with what was recorded of it.
-fn check_against_pytorch(name: &str, folder: &Path) {
-    let model = load(folder, &Compute::new(2, Isa::detect()));
+/// Padding behind a text is seen by none of its tokens: not in attention, not by a convolution.
+#[test]
+fn padding_changes_nothing_before_it() {
+    let compute = Compute::new(2, Isa::detect());
+    for name in fixtures() {
+        let reference = reference(&name);
+        let Some(case) = reference.cases.iter().find(|case| case.name == "single") else { continue };
+        let model = load(&root().join("fixtures").join(&name), &compute);
+        let sites = Sites::patterns(&model);
+        let (alone, mut padded) = (case.input(), case.input());
+        let padding = Encoding::from_ids(&[3, 0, 7], |id| id.to_string()).tokens;
+        padded.text.tokens.extend(padding.into_iter().map(|token| Token { mask: false, ..token }));
+        let (alone, padded) = (model.trace(alone, &sites).unwrap(), model.trace(padded, &sites).unwrap());
+        for (site, expected) in alone.values().filter(|(site, _)| site.point == Point::LastHidden) {
+            let rows: Vec<usize> = (0..expected.shape()[0]).collect();
+            let found = kept_rows(padded.get(site).unwrap(), Some(&rows));
+            let off = largest_difference(&found, expected);
+            let scale = expected.iter().fold(1.0f32, |scale, v| scale.max(v.abs()));
+            assert!(off <= TOLERANCE * scale, "{name}: {site} is {off:e} off");
+        }
+    }
+}
+
+/// Compares patterns and last hidden state of a real model with what was recorded of it, and the
+/// likeliest next tokens where there are some.
+fn check_against_pytorch(name: &str, path: &Path) {
+    let model = load(path, &Compute::new(2, Isa::detect()));
     let reference = reference(name);
     let sites = Sites::patterns(&model);
     for case in &reference.cases {
@@ -158,6 +190,12 @@ fn check_against_pytorch(name: &str, folder: &Path) {
             let found = kept_rows(trace.get(site).unwrap(), case.rows.as_deref());
             let worst = off.entry(kind).or_default();
             *worst = worst.max(largest_difference(&found, expected));
+        }
+        if let (Some(given), Some(logits)) = (case.given, trace.get(Site::new(Stack::Only, 0, Point::Logits)))
+        {
+            for (row, next) in case.ids.iter().enumerate().skip(given) {
+                assert_eq!(likeliest(logits.row(row - 1)), *next, "{}: token {row}", case.name);
+            }
         }
         for (kind, off) in off {
             let pytorch = case.pytorch_f32[kind];
@@ -181,9 +219,23 @@ fn stories15m_is_no_further_from_float64_than_pytorch() {
     }
 }
 
+fn likeliest(logits: &[f32]) -> u32 {
+    let best = logits.iter().enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b));
+    best.unwrap().0 as u32
+}
+
+/// SmolLM2-135M-Instruct.Q4_1.gguf is not part of this repository, for its size.
+#[test]
+fn smollm2_from_gguf_is_no_further_from_float64_than_pytorch() {
+    match std::env::var_os("HEADSCOPE_SMOLLM2") {
+        Some(file) => check_against_pytorch("smollm2", Path::new(&file)),
+        None => println!("skipped: HEADSCOPE_SMOLLM2 names no GGUF file of the model"),
+    }
+}
+
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
-    for name in ["bert", "llama", "t5", "bart"] {
+    for name in ["bert", "llama", "gguf-qwen3", "t5", "bart"] {
         let reference = reference(name);
         let folder = root().join("fixtures").join(name);
         let run = |threads| -> Vec<Trace> {

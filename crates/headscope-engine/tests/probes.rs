@@ -7,7 +7,11 @@ use headscope_engine::{Checkpoint, Compute, Edit, Isa, Model, Probe, Recorder, S
 use headscope_trace::{Attn, AttnPoint, Encoding, Site, Tensor, Trace};
 
 fn model() -> Model {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/bert");
+    model_of("bert")
+}
+
+fn model_of(fixture: &str) -> Model {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(fixture);
     Model::load(&Checkpoint::open(folder).unwrap(), &Compute::new(2, Isa::detect())).unwrap()
 }
 
@@ -169,25 +173,36 @@ fn patterns_computed_from_queries_and_keys_are_the_recorded_ones() {
     }
 }
 
-/// What is computed from queries and keys afterwards is what the pass would have recorded, to the bit.
+/// What is computed from queries and keys afterwards is what the pass would have recorded, to the bit; and where
+/// scores have a term of position, it is in there.
 #[test]
 fn patterns_come_back_from_queries_and_keys() {
-    let model = model();
-    let long = Encoding::from_ids(&(0..40).map(|i| i % 10).collect::<Vec<u32>>(), |id| id.to_string());
-    for text in [text(), long] {
-        let recorded = model.trace(text.clone(), &model.sites("*.attn.pattern").unwrap()).unwrap();
-        let lean = model.trace(text, &model.sites("*.attn.q,*.attn.k").unwrap()).unwrap();
-        let compute = Compute::new(2, Isa::detect());
-        for (attn, rule) in recorded.rules() {
-            for head in 0..rule.query_heads {
-                let expected = headscope_engine::pattern(&compute, &recorded, *attn, head).unwrap();
-                assert_eq!(Some(&expected), recorded.pattern(*attn, head).as_ref(), "as recorded");
-                let found = headscope_engine::pattern(&compute, &lean, *attn, head).unwrap();
-                assert!(found == expected, "{attn:?}, head {head}");
-                let plain = lean.pattern(*attn, head).unwrap();
-                assert!(largest_difference(&found, &plain) < 1e-6, "{attn:?}, head {head} in f64");
+    for fixture in ["bert", "modernbert", "mpnet", "deberta-v2", "deberta-v2-c2p", "deberta-v2-p2c"] {
+        let model = model_of(fixture);
+        let met = model.sites("*.attn.pos_*").is_ok();
+        let lean =
+            model.sites(if met { "*.attn.q,*.attn.k,*.attn.pos_*" } else { "*.attn.q,*.attn.k" }).unwrap();
+        let long = Encoding::from_ids(&(0..38).map(|i| i % 10).collect::<Vec<u32>>(), |id| id.to_string());
+        for text in [text(), long] {
+            let recorded = model.trace(text.clone(), &model.sites("*.attn.pattern").unwrap()).unwrap();
+            let lean = model.trace(text, &lean).unwrap();
+            let compute = Compute::new(2, Isa::detect());
+            for (attn, rule) in recorded.rules() {
+                for head in 0..rule.query_heads {
+                    let expected = headscope_engine::pattern(&compute, &recorded, *attn, head).unwrap();
+                    assert_eq!(Some(&expected), recorded.pattern(*attn, head).as_ref(), "as recorded");
+                    let found = headscope_engine::pattern(&compute, &lean, *attn, head).unwrap();
+                    assert!(found == expected, "{fixture}, {attn:?}, head {head}");
+                    let plain = lean.pattern(*attn, head).unwrap();
+                    let off = largest_difference(&found, &plain);
+                    assert!(off < 2e-6, "{fixture}, {attn:?}, head {head} in f64: {off:e}");
+                }
+                assert!(headscope_engine::pattern(&compute, &lean, *attn, rule.query_heads).is_none());
             }
-            assert!(headscope_engine::pattern(&compute, &lean, *attn, rule.query_heads).is_none());
+        }
+        if met {
+            let without = model.trace(text(), &model.sites("*.attn.q,*.attn.k").unwrap()).unwrap();
+            assert!(without.rules().iter().all(|(attn, _)| without.pattern(*attn, 0).is_none()), "{fixture}");
         }
     }
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use headscope_trace::{Encoding, Token};
+use tokenizers::{PostProcessor, PostProcessorWrapper};
 
 use crate::{Part, Pipeline, TextError};
 
@@ -15,8 +16,13 @@ pub(crate) struct Draft {
     tokens: Vec<(Token, Option<usize>)>,
 }
 
-/// Tokenizes one text or two.
-pub(crate) fn encode(pipeline: &Pipeline, text: &str, pair: Option<&str>) -> Result<Draft, TextError> {
+/// Tokenizes one text or two, within the pipeline's own frame or another.
+pub(crate) fn encode(
+    pipeline: &Pipeline,
+    frame: Option<&PostProcessorWrapper>,
+    text: &str,
+    pair: Option<&str>,
+) -> Result<Draft, TextError> {
     let names: &[Part] = match pair {
         None => &[Part::Only],
         Some(_) => &[Part::First, Part::Second],
@@ -24,7 +30,7 @@ pub(crate) fn encode(pipeline: &Pipeline, text: &str, pair: Option<&str>) -> Res
     for (&part, text) in names.iter().zip([text].into_iter().chain(pair)) {
         check_text(part, text)?;
     }
-    let encoded = split(pipeline, text, pair).map_err(|detail| TextError::Split { detail })?;
+    let encoded = split(pipeline, frame, text, pair).map_err(|detail| TextError::Split { detail })?;
     let draft = Draft::new(pipeline, &encoded, text, pair);
     for (index, &part) in names.iter().enumerate() {
         if draft.len_of(index) == 0 {
@@ -37,10 +43,19 @@ pub(crate) fn encode(pipeline: &Pipeline, text: &str, pair: Option<&str>) -> Res
 
 /// The crate's encoding. A tokenizer file is untrusted, and not all that the crate reads it can
 /// also run.
-fn split(pipeline: &Pipeline, text: &str, pair: Option<&str>) -> Result<tokenizers::Encoding, String> {
-    let run = || match pair {
-        None => pipeline.encode(text, true),
-        Some(pair) => pipeline.encode((text, pair), true),
+fn split(
+    pipeline: &Pipeline,
+    frame: Option<&PostProcessorWrapper>,
+    text: &str,
+    pair: Option<&str>,
+) -> Result<tokenizers::Encoding, String> {
+    let run = || match (frame, pair) {
+        (None, None) => pipeline.encode(text, true),
+        (None, Some(pair)) => pipeline.encode((text, pair), true),
+        (Some(frame), None) => frame.process(pipeline.encode(text, false)?, None, true),
+        (Some(frame), Some(pair)) => {
+            frame.process(pipeline.encode(text, false)?, Some(pipeline.encode(pair, false)?), true)
+        }
     };
     catch_unwind(AssertUnwindSafe(run))
         .map_err(|_| "its parts do not fit together".to_owned())?

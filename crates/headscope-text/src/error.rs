@@ -39,7 +39,7 @@ pub enum TextError {
         source: io::Error,
     },
     /// A folder without any tokenizer file that we know.
-    #[error("{} holds no tokenizer: expected tokenizer.json or vocab.txt", folder.display())]
+    #[error("{} holds no tokenizer: expected tokenizer.json, vocab.txt, vocab.json with merges.txt, or a SentencePiece model", folder.display())]
     NoTokenizer {
         /// The folder.
         folder: PathBuf,
@@ -95,10 +95,13 @@ impl TextError {
         }
     }
 
-    /// Says of which file, where only its usual name was known.
-    pub(crate) fn in_file(self, path: &std::path::Path) -> TextError {
+    /// Says in which folder, where only a file's name was known.
+    pub(crate) fn in_folder(self, folder: &std::path::Path) -> TextError {
         match self {
-            TextError::File { detail, .. } => TextError::File { file: path.display().to_string(), detail },
+            TextError::File { file, detail } => {
+                TextError::File { file: folder.join(file).display().to_string(), detail }
+            }
+            TextError::NoTokenizer { .. } => TextError::NoTokenizer { folder: folder.into() },
             other => other,
         }
     }

@@ -5,12 +5,15 @@ use std::panic::catch_unwind;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use tokenizers::{AddedToken, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper};
+use tokenizers::{AddedToken, DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper};
 
+use crate::decode::Decoder;
 use crate::model::Model;
+use crate::normalizer::Normalizer;
+use crate::splitter::Splitter;
 use crate::{Pipeline, TextError, template};
 
-/// The parts that matter here. How to cut, pad and decode is not even looked at. Each part is
+/// The parts that matter here. How to cut and pad is not even looked at. Each part is
 /// first taken as it stands, so that the crate's parsers, some of which panic on it, never see a
 /// text that is not JSON.
 #[derive(Deserialize)]
@@ -24,6 +27,8 @@ struct File<'a> {
     pre_tokenizer: Option<&'a RawValue>,
     #[serde(borrow)]
     post_processor: Option<&'a RawValue>,
+    #[serde(borrow)]
+    decoder: Option<&'a RawValue>,
     #[serde(borrow)]
     model: &'a RawValue,
 }
@@ -49,6 +54,7 @@ fn build(bytes: &[u8]) -> Result<Pipeline, String> {
     let normalizer: Option<NormalizerWrapper> = part("normalizer", file.normalizer)?;
     let pre_tokenizer: Option<PreTokenizerWrapper> = part("pre_tokenizer", file.pre_tokenizer)?;
     let processor: Option<PostProcessorWrapper> = part("post_processor", file.post_processor)?;
+    let decoder: Option<DecoderWrapper> = part("decoder", file.decoder)?;
     let added: Option<Vec<AddedToken>> = part("added_tokens", file.added_tokens)?;
     if let Some(fault) = template::fault(processor.as_ref()) {
         return Err(fault);
@@ -56,9 +62,10 @@ fn build(bytes: &[u8]) -> Result<Pipeline, String> {
 
     let refused = |e: tokenizers::Error| e.to_string();
     let mut pipeline = Pipeline::new(Model::from_json(file.model.get())?);
-    pipeline.with_normalizer(normalizer).map_err(refused)?;
-    pipeline.with_pre_tokenizer(pre_tokenizer);
+    pipeline.with_normalizer(normalizer.map(Normalizer::Crate)).map_err(refused)?;
+    pipeline.with_pre_tokenizer(pre_tokenizer.map(Splitter::Crate));
     pipeline.with_post_processor(processor);
+    pipeline.with_decoder(decoder.map(Decoder::Crate));
     let added = added.unwrap_or_default();
     pipeline.add_tokens(added).map_err(refused)?;
     Ok(pipeline)

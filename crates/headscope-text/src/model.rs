@@ -13,6 +13,8 @@ use tokenizers::models::TrainerWrapper;
 use tokenizers::models::wordpiece::WordPieceTrainer;
 use tokenizers::{Model as Splitter, ModelWrapper, Token};
 
+use crate::bpe;
+use crate::marian::Marian;
 use crate::vocabulary::Vocabulary;
 
 /// The kinds of model that a `tokenizer.json` may hold.
@@ -21,7 +23,12 @@ const KINDS: [&str; 4] = ["BPE", "WordPiece", "WordLevel", "Unigram"];
 /// A splitter of words.
 pub(crate) enum Model {
     WordPiece(WordPiece),
-    Other(ModelWrapper),
+    Marian(Marian),
+    /// One of the crate's, with the id of words that it cannot split.
+    Other {
+        model: ModelWrapper,
+        unknown: Option<u32>,
+    },
 }
 
 /// The longest piece first, then the longest that continues it (arXiv 1609.08144).
@@ -75,13 +82,18 @@ impl Model {
         struct Kind {
             #[serde(rename = "type")]
             kind: Option<String>,
+            unk_id: Option<u32>,
         }
-        let read = serde_json::from_str(json).and_then(|Kind { kind }| match kind.as_deref() {
+        let read = serde_json::from_str(json).and_then(|Kind { kind, unk_id }| match kind.as_deref() {
             Some("WordPiece") => serde_json::from_str(json).map(Model::WordPiece),
             Some(kind) if !KINDS.contains(&kind) => {
                 Err(serde_json::Error::custom(format!("type {kind:?}; supported are {}", KINDS.join(", "))))
             }
-            _ => check_merges(json).and_then(|()| serde_json::from_str(json)).map(Model::Other),
+            _ => {
+                let model = check_merges(json).and_then(|()| serde_json::from_str(json))?;
+                let unknown = unknown(&model).or(unk_id);
+                Ok(Model::Other { model, unknown })
+            }
         });
         read.map_err(|e| format!("its model does not parse: {e}"))
     }
@@ -90,12 +102,21 @@ impl Model {
     pub(crate) fn unknown(&self) -> Option<u32> {
         match self {
             Model::WordPiece(model) => model.vocab.id(&model.unk_token),
-            Model::Other(ModelWrapper::Unigram(_)) => None,
-            Model::Other(ModelWrapper::BPE(model)) => self.token_to_id(model.get_unk_token().as_deref()?),
-            Model::Other(ModelWrapper::WordLevel(model)) => self.token_to_id(&model.unk_token),
-            Model::Other(ModelWrapper::WordPiece(model)) => self.token_to_id(&model.unk_token),
+            Model::Marian(model) => Some(model.unknown()),
+            Model::Other { unknown, .. } => *unknown,
         }
     }
+}
+
+/// The id of the token that a model names for what it cannot split.
+fn unknown(model: &ModelWrapper) -> Option<u32> {
+    let token = match model {
+        ModelWrapper::Unigram(_) => return None, // has an id in its place
+        ModelWrapper::BPE(model) => model.get_unk_token().as_deref()?,
+        ModelWrapper::WordLevel(model) => &model.unk_token,
+        ModelWrapper::WordPiece(model) => &model.unk_token,
+    };
+    model.token_to_id(token)
 }
 
 /// One merge of BPE, as newer and older files write it.
@@ -142,9 +163,7 @@ fn check_merges(json: &str) -> serde_json::Result<()> {
         });
         if known != Some(true) {
             let (left, right) = merge.parts().unwrap_or_default();
-            let detail =
-                format!("the merge of {left:?} and {right:?} is of pieces that its vocabulary lacks");
-            return Err(serde_json::Error::custom(detail));
+            return Err(serde_json::Error::custom(bpe::stranger(left, right)));
         }
     }
     Ok(())
@@ -159,49 +178,56 @@ impl Splitter for Model {
                 format!("{word:?} needs the unknown token {:?}, which the vocabulary lacks", model.unk_token)
                     .into()
             }),
-            Model::Other(model) => model.tokenize(word),
+            Model::Marian(model) => Ok(model.split(word)),
+            Model::Other { model, .. } => model.tokenize(word),
         }
     }
 
     fn token_to_id(&self, piece: &str) -> Option<u32> {
         match self {
             Model::WordPiece(model) => model.vocab.id(piece),
-            Model::Other(model) => model.token_to_id(piece),
+            Model::Marian(model) => model.ids().get(piece).copied(),
+            Model::Other { model, .. } => model.token_to_id(piece),
         }
     }
 
     fn id_to_token(&self, id: u32) -> Option<String> {
         match self {
             Model::WordPiece(model) => model.vocab.piece(id).map(str::to_owned),
-            Model::Other(model) => model.id_to_token(id),
+            Model::Marian(model) => model.name(id).map(str::to_owned),
+            Model::Other { model, .. } => model.id_to_token(id),
         }
     }
 
     fn get_vocab(&self) -> HashMap<String, u32> {
         match self {
             Model::WordPiece(model) => model.vocab.iter().map(|(piece, id)| (piece.to_owned(), id)).collect(),
-            Model::Other(model) => model.get_vocab(),
+            Model::Marian(model) => model.ids().clone(),
+            Model::Other { model, .. } => model.get_vocab(),
         }
     }
 
     fn get_vocab_size(&self) -> usize {
         match self {
             Model::WordPiece(model) => model.vocab.len(),
-            Model::Other(model) => model.get_vocab_size(),
+            Model::Marian(model) => model.ids().len(),
+            Model::Other { model, .. } => model.get_vocab_size(),
         }
     }
 
     fn save(&self, folder: &Path, prefix: Option<&str>) -> tokenizers::Result<Vec<PathBuf>> {
         match self {
-            Model::WordPiece(_) => Err("headscope reads vocabularies and writes none".into()),
-            Model::Other(model) => model.save(folder, prefix),
+            Model::WordPiece(_) | Model::Marian(_) => {
+                Err("headscope reads vocabularies and writes none".into())
+            }
+            Model::Other { model, .. } => model.save(folder, prefix),
         }
     }
 
     fn get_trainer(&self) -> TrainerWrapper {
         match self {
-            Model::WordPiece(_) => WordPieceTrainer::default().into(),
-            Model::Other(model) => model.get_trainer(),
+            Model::WordPiece(_) | Model::Marian(_) => WordPieceTrainer::default().into(),
+            Model::Other { model, .. } => model.get_trainer(),
         }
     }
 }

@@ -2,11 +2,16 @@
 
 use serde::Deserialize;
 use tokenizers::AddedToken;
+use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
 use tokenizers::normalizers::BertNormalizer;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
 
+use crate::assembly::Parts;
+use crate::decode::Decoder;
 use crate::model::{Model, WordPiece};
+use crate::normalizer::Normalizer;
+use crate::splitter::Splitter;
 use crate::vocabulary::Vocabulary;
 use crate::{Pipeline, TextError};
 
@@ -122,14 +127,16 @@ impl VocabOptions {
 
 /// The pipeline of transformers' `BertTokenizer` over a vocabulary of one piece a line.
 pub(crate) fn pipeline(bytes: &[u8], options: &VocabOptions) -> Result<Pipeline, TextError> {
-    let fault = |detail| TextError::File { file: "vocab.txt".into(), detail };
-    let text = std::str::from_utf8(bytes)
-        .map_err(|e| fault(format!("byte {} is not UTF-8; expected one piece a line", e.valid_up_to())))?;
-    let vocab = Vocabulary::from_lines(text.to_owned());
+    build(bytes, options).map_err(|detail| TextError::File { file: "vocab.txt".into(), detail })
+}
+
+fn build(bytes: &[u8], options: &VocabOptions) -> Result<Pipeline, String> {
+    let VocabOptions { do_lower_case, tokenize_chinese_chars, strip_accents, .. } = *options;
+    let parts = parts(bytes, &options.unk_token, do_lower_case, tokenize_chinese_chars, strip_accents)?;
+    let mut pipeline = parts.pipeline()?;
     let needed = |piece: &str| {
-        vocab.id(piece).map(|id| (piece.to_owned(), id)).ok_or_else(|| {
-            fault(format!("none of its {} lines is {piece:?}, which every text needs", vocab.len()))
-        })
+        let id = pipeline.token_to_id(piece);
+        id.map(|id| (piece.to_owned(), id)).ok_or_else(|| lacks(pipeline.get_vocab_size(false), piece))
     };
     let processor = BertProcessing::new(needed(&options.sep_token)?, needed(&options.cls_token)?);
     needed(&options.unk_token)?;
@@ -138,26 +145,39 @@ pub(crate) fn pipeline(bytes: &[u8], options: &VocabOptions) -> Result<Pipeline,
     let special: Vec<AddedToken> = named
         .into_iter()
         .chain(&options.others)
-        .filter(|piece| vocab.id(piece).is_some())
+        .filter(|piece| pipeline.token_to_id(piece).is_some())
         .map(|piece| AddedToken::from(piece.as_str(), true).normalized(false))
         .collect();
-
-    let mut pipeline = Pipeline::new(Model::WordPiece(WordPiece {
-        vocab,
-        unk_token: options.unk_token.clone(),
-        continuing_subword_prefix: "##".into(),
-        max_input_chars_per_word: MAX_CHARS,
-    }));
-    let normalizer = BertNormalizer::new(
-        true,
-        options.tokenize_chinese_chars,
-        options.strip_accents,
-        options.do_lower_case,
-    );
-    let crate_fault = |e: tokenizers::Error| fault(e.to_string());
-    pipeline.with_normalizer(Some(normalizer)).map_err(crate_fault)?;
-    pipeline.with_pre_tokenizer(Some(BertPreTokenizer));
     pipeline.with_post_processor(Some(processor));
-    pipeline.add_special_tokens(special).map_err(crate_fault)?;
+    pipeline.add_special_tokens(special).map_err(|e| e.to_string())?;
     Ok(pipeline)
+}
+
+/// What is wrong with a vocabulary that lacks a special token.
+pub(crate) fn lacks(lines: usize, piece: &str) -> String {
+    format!("none of its {lines} lines is {piece:?}, which every text needs")
+}
+
+/// BERT's words over a vocabulary of one piece a line.
+pub(crate) fn parts(
+    bytes: &[u8],
+    unk_token: &str,
+    do_lower_case: bool,
+    tokenize_chinese_chars: bool,
+    strip_accents: Option<bool>,
+) -> Result<Parts, String> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|e| format!("byte {} is not UTF-8; expected one piece a line", e.valid_up_to()))?;
+    let normalizer = BertNormalizer::new(true, tokenize_chinese_chars, strip_accents, do_lower_case);
+    Ok(Parts {
+        model: Model::WordPiece(WordPiece {
+            vocab: Vocabulary::from_lines(text.to_owned()),
+            unk_token: unk_token.to_owned(),
+            continuing_subword_prefix: "##".into(),
+            max_input_chars_per_word: MAX_CHARS,
+        }),
+        normalizer: Some(Normalizer::of(normalizer)),
+        splitter: Some(Splitter::of(BertPreTokenizer)),
+        decoder: Some(Decoder::Crate(WordPieceDecoder::default().into())),
+    })
 }

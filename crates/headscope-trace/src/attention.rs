@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Position, Tensor};
+use crate::{Position, PositionTerm, Tensor};
 
 /// Which keys a query may see; always one run of keys, so that what is masked is never computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,8 +108,8 @@ pub struct Head<'a> {
     pub rule: &'a AttentionRule,
     /// The rule's sink for this head.
     pub sink: Option<f32>,
-    /// What the rule's position term adds, [by distance](Position::by_distance).
-    pub position: Option<Vec<f32>>,
+    /// The rule's term of position.
+    pub position: Option<PositionTerm>,
     /// Which keys may be attended to; all when absent.
     pub padding: Option<&'a [bool]>,
 }
@@ -177,13 +177,29 @@ impl Head<'_> {
             if self.padding.is_some_and(|open| !open[key]) {
                 return f64::NEG_INFINITY;
             }
-            let score = dot(q, self.k.row(key)) * self.rule.scale;
+            let score = (dot(q, self.k.row(key)) + self.met(query, key)) * self.rule.scale;
             let score = self.rule.soft_cap.map(f64::from).map_or(score, |cap| cap * (score / cap).tanh());
-            let term = |term: &Vec<f32>| f64::from(term[key + self.q.shape()[0] - 1 - query]);
-            score + self.position.as_ref().map_or(0.0, term)
+            match &self.position {
+                Some(PositionTerm::ByDistance(term)) => score + f64::from(term[self.distance(query, key)]),
+                _ => score,
+            }
         };
         scores.clear();
         scores.extend(keys.map(score));
+    }
+
+    /// The place of `key − query` among all distances.
+    fn distance(&self, query: usize, key: usize) -> usize {
+        key + self.q.shape()[0] - 1 - query
+    }
+
+    /// The products with vectors of the distance.
+    fn met(&self, query: usize, key: usize) -> f64 {
+        let Some(PositionTerm::Disentangled { places, pos_k, pos_q }) = &self.position else { return 0.0 };
+        let place = places[self.distance(query, key)];
+        let product =
+            |met: &Option<Tensor>, row: &[f32]| met.as_ref().map_or(0.0, |met| dot(row, met.row(place)));
+        product(pos_k, self.q.row(query)) + product(pos_q, self.k.row(key))
     }
 }
 
@@ -250,7 +266,10 @@ mod tests {
             lse: None,
             rule: &rule,
             sink: Some(0.5),
-            position: position.as_ref().map(|position| position.by_distance(0, 5, 5)),
+            position: position
+                .as_ref()
+                .and_then(|position| position.by_distance(0, 5, 5))
+                .map(PositionTerm::ByDistance),
             padding: Some(&padding),
         };
         let expected = (0..5).map(|i| {

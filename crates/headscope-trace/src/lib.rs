@@ -27,6 +27,7 @@ mod encoding;
 mod error;
 mod file;
 mod position;
+mod prediction;
 mod site;
 mod tensor;
 mod trace;
@@ -36,7 +37,8 @@ pub use container::{Container, Described, Header, Section, Values, write_safeten
 pub use encoding::{Encoding, Token};
 pub use error::TraceError;
 pub use file::write_atomically;
-pub use position::Position;
+pub use position::{Disentangled, Position, PositionTerm};
+pub use prediction::{Guess, Prediction};
 pub use site::{Attn, AttnPoint, Point, Site, Stack};
 pub use tensor::{Heir, Tensor};
 pub use trace::{Card, Trace};

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Tensor;
+
 /// A term of position: what is added to a score, after the scale.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -22,21 +24,91 @@ pub enum Position {
         /// first one.
         two_sided: bool,
     },
+    /// Queries and keys meet vectors of their distance (arXiv 2006.03654).
+    Disentangled(Disentangled),
+}
+
+/// `scale · (query · pos_k[distance] + key · pos_q[distance])`, or one of the two: the sites `pos_k` and
+/// `pos_q` hold `2 · span` vectors for each head.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Disentangled {
+    /// So many distances to either side have a vector; what lies farther has that of the last.
+    pub span: usize,
+    /// Where given, near distances have a vector each and farther ones share it with more and more others, up
+    /// to this one.
+    pub max_distance: Option<usize>,
+    /// Whether queries meet `pos_k`.
+    pub queries_meet: bool,
+    /// Whether keys meet `pos_q`.
+    pub keys_meet: bool,
+}
+
+impl Disentangled {
+    /// The place among the `2 · span` vectors for each distance `key − query`, from `1 − queries` up to
+    /// `keys − 1`; it never grows from one to the next.
+    pub fn places(&self, queries: usize, keys: usize) -> Vec<usize> {
+        let span = self.span as isize;
+        let place = |distance: isize| (self.shared(-distance) + span).clamp(0, 2 * span - 1) as usize;
+        ((1 - queries as isize)..keys as isize).map(place).collect()
+    }
+
+    /// The distance that stands for all that share its vector. The logarithm is taken in f32, as in training: at
+    /// a border that decides.
+    fn shared(&self, distance: isize) -> isize {
+        let (far, exact) = (distance.unsigned_abs(), self.span / 2);
+        let Some(max) = self.max_distance.filter(|_| far > exact) else { return distance };
+        let ln = |x: f32| f64::from(x).ln() as f32;
+        let share = ln(far as f32 / exact as f32) / ln(((max - 1) as f64 / exact as f64) as f32);
+        distance.signum() * ((share * (exact - 1) as f32).ceil() as isize + exact as isize)
+    }
+
+    /// What is wrong with a term that was read from a file.
+    fn fault(&self) -> Option<String> {
+        let Disentangled { span, max_distance, .. } = *self;
+        if !(1..=MAX_SPAN).contains(&span) {
+            return Some(format!("vectors of {span} distances; expected 1 to {MAX_SPAN}"));
+        }
+        let max = max_distance.filter(|max| span < 2 || max.saturating_sub(1) <= span / 2)?;
+        Some(format!("vectors of {span} distances up to {max}"))
+    }
+}
+
+/// More distances have no vectors in any model; a file that claims so is damaged.
+const MAX_SPAN: usize = 1 << 24;
+
+/// A term of position for one head and one text.
+#[derive(Debug, Clone)]
+pub enum PositionTerm {
+    /// What is added for each distance, [in order](Position::by_distance).
+    ByDistance(Vec<f32>),
+    /// What queries and keys meet.
+    Disentangled {
+        /// The place of each distance among the vectors, [in order](Disentangled::places).
+        places: Vec<usize>,
+        /// What queries meet, `[2 · span, d_head]`.
+        pos_k: Option<Tensor>,
+        /// What keys meet, `[2 · span, d_head]`.
+        pos_q: Option<Tensor>,
+    },
 }
 
 impl Position {
-    /// What a head adds for each distance `key − query`, from `1 − queries` up to `keys − 1`.
+    /// What a head adds for each distance `key − query`, from `1 − queries` up to `keys − 1`; none where
+    /// that is not all that counts.
     ///
     /// # Panics
     /// If there is no such head.
-    pub fn by_distance(&self, head: usize, queries: usize, keys: usize) -> Vec<f32> {
+    pub fn by_distance(&self, head: usize, queries: usize, keys: usize) -> Option<Vec<f32>> {
         let distances = (1 - queries as isize)..keys as isize;
         match self {
-            Position::Alibi { slopes } => distances.map(|distance| slopes[head] * distance as f32).collect(),
+            Position::Alibi { slopes } => {
+                Some(distances.map(|distance| slopes[head] * distance as f32).collect())
+            }
             Position::Buckets { table, max_distance, two_sided } => {
                 let buckets = Buckets { n: table.len(), max_distance: *max_distance, two_sided: *two_sided };
-                distances.map(|distance| table[buckets.of(distance)][head]).collect()
+                Some(distances.map(|distance| table[buckets.of(distance)][head]).collect())
             }
+            Position::Disentangled(_) => None,
         }
     }
 
@@ -47,6 +119,7 @@ impl Position {
                 Some(format!("{} slopes for {heads} heads", slopes.len()))
             }
             Position::Alibi { .. } => None,
+            Position::Disentangled(term) => term.fault(),
             Position::Buckets { table, max_distance, two_sided } => {
                 let least = if *two_sided { 4 } else { 2 };
                 let exact = table.len() / least;
@@ -130,10 +203,43 @@ mod tests {
     #[test]
     fn terms_are_told_by_distance() {
         let alibi = Position::Alibi { slopes: vec![0.5, 2.0] };
-        assert_eq!(alibi.by_distance(1, 3, 2), [-4.0, -2.0, 0.0, 2.0]);
+        assert_eq!(alibi.by_distance(1, 3, 2).unwrap(), [-4.0, -2.0, 0.0, 2.0]);
         let table = (0..4).map(|bucket| vec![bucket as f32, 10.0 * bucket as f32]).collect();
         let buckets = Position::Buckets { table, max_distance: 3, two_sided: true };
-        assert_eq!(buckets.by_distance(1, 2, 3), [10.0, 0.0, 30.0, 30.0]);
+        assert_eq!(buckets.by_distance(1, 2, 3).unwrap(), [10.0, 0.0, 30.0, 30.0]);
+    }
+
+    fn disentangled(span: usize, max_distance: Option<usize>) -> Disentangled {
+        Disentangled { span, max_distance, queries_meet: true, keys_meet: true }
+    }
+
+    #[test]
+    fn distances_have_places_among_vectors() {
+        assert_eq!(disentangled(3, None).places(5, 5), [5, 5, 5, 4, 3, 2, 1, 0, 0]);
+        // 256 buckets up to 512, as `make_log_bucket_position` of transformers has them.
+        let places = disentangled(256, Some(512)).places(601, 601);
+        let rows = [
+            (0, 256),
+            (1, 255),
+            (-1, 257),
+            (-127, 383),
+            (-128, 384),
+            (-129, 385),
+            (-130, 386),
+            (-131, 387),
+            (-200, 425),
+            (-511, 511),
+            (-600, 511),
+            (128, 128),
+            (129, 127),
+            (511, 1),
+            (513, 0),
+            (600, 0),
+        ];
+        for (distance, place) in rows {
+            assert_eq!(places[(600 + distance) as usize], place, "{distance}");
+        }
+        assert!(places.is_sorted_by(|a, b| a >= b));
     }
 
     #[test]
@@ -145,6 +251,10 @@ mod tests {
             (buckets(table(3, 2), 9), "3 buckets"),
             (buckets(table(8, 2), 2), "8 buckets up to a distance of 2"),
             (buckets(table(8, 3), 9), "a bucket of 3 numbers for 2 heads"),
+            (Position::Disentangled(disentangled(0, None)), "vectors of 0 distances"),
+            (Position::Disentangled(disentangled(usize::MAX, None)), "expected 1 to 16777216"),
+            (Position::Disentangled(disentangled(1, Some(9))), "vectors of 1 distances up to 9"),
+            (Position::Disentangled(disentangled(8, Some(5))), "vectors of 8 distances up to 5"),
         ];
         for (position, expected) in rows {
             assert!(position.fault(2).unwrap().contains(expected), "{position:?}");

@@ -30,6 +30,10 @@ pub enum AttnPoint {
     K,
     /// Values: `[key heads, tokens, d_head]`.
     V,
+    /// What the vectors of distances ask, in models that have them: `[heads, 2 · span, d_head]`.
+    PosQ,
+    /// What the vectors of distances are asked by, in models that have them: `[heads, 2 · span, d_head]`.
+    PosK,
     /// What softmax sees: scaled, capped and masked (−∞ where masked), `[heads, queries, keys]`.
     Scores,
     /// The attention weights, `[heads, queries, keys]`.
@@ -109,7 +113,7 @@ impl Site {
     /// with those of their attention to the encoder if they `cross`.
     pub fn all(stack: Stack, n_layers: usize, cross: bool) -> impl Iterator<Item = Site> {
         use AttnPoint::*;
-        let attn = [QPre, KPre, Q, K, V, Scores, Pattern, Lse, Z];
+        let attn = [QPre, KPre, Q, K, V, PosQ, PosK, Scores, Pattern, Lse, Z];
         let crossing = cross.then(|| attn.map(Point::CrossAttn).into_iter().chain([Point::CrossAttnOut]));
         let block = move |layer| {
             [Point::ResidPre]
@@ -178,12 +182,14 @@ impl Attn {
     }
 }
 
-const ATTN_POINTS: [(&str, AttnPoint); 9] = [
+const ATTN_POINTS: [(&str, AttnPoint); 11] = [
     ("q_pre", AttnPoint::QPre),
     ("k_pre", AttnPoint::KPre),
     ("q", AttnPoint::Q),
     ("k", AttnPoint::K),
     ("v", AttnPoint::V),
+    ("pos_q", AttnPoint::PosQ),
+    ("pos_k", AttnPoint::PosK),
     ("scores", AttnPoint::Scores),
     ("pattern", AttnPoint::Pattern),
     ("lse", AttnPoint::Lse),
@@ -295,6 +301,7 @@ mod tests {
             "embed",
             "blocks.3.attn.q",
             "blocks.3.attn.q_pre",
+            "blocks.3.attn.pos_k",
             "blocks.11.attn.pattern",
             "blocks.0.attn_out",
             "blocks.0.resid_pre",
@@ -338,9 +345,9 @@ mod tests {
     fn sites_sort_in_the_order_of_a_pass() {
         let sites: Vec<Site> = Site::all(Stack::Only, 12, false).collect();
         assert!(sites.is_sorted());
-        assert_eq!(sites.len(), 12 * 14 + 3);
+        assert_eq!(sites.len(), 12 * 16 + 3);
         let crossing: Vec<Site> = Site::all(Stack::Decoder, 12, true).collect();
         assert!(crossing.is_sorted());
-        assert_eq!(crossing.len(), 12 * 24 + 3);
+        assert_eq!(crossing.len(), 12 * 28 + 3);
     }
 }

@@ -10,8 +10,8 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AttentionRule, Attn, AttnPoint, Container, Encoding, Head, Position, Section, Site, Stack, Tensor,
-    TraceError, Values,
+    AttentionRule, Attn, AttnPoint, Container, Encoding, Head, Position, PositionTerm, Prediction, Section,
+    Site, Stack, Tensor, TraceError, Values,
 };
 use crate::{write_atomically, write_safetensors};
 
@@ -69,6 +69,10 @@ pub struct Trace {
     pub encoding: Encoding,
     /// What the decoder of two stacks read.
     pub target: Option<Encoding>,
+    /// How many tokens were given, where the model wrote the rest.
+    pub prompt: Option<usize>,
+    /// What the model expected where, if that was asked.
+    pub predictions: Vec<Prediction>,
     rules: Vec<(Attn, AttentionRule)>,
     values: BTreeMap<Site, Tensor>,
 }
@@ -76,7 +80,15 @@ pub struct Trace {
 impl Trace {
     /// A trace with no values yet.
     pub fn new(card: Card, encoding: Encoding, rules: Vec<(Attn, AttentionRule)>) -> Trace {
-        Trace { card, encoding, target: None, rules, values: BTreeMap::new() }
+        Trace {
+            card,
+            encoding,
+            target: None,
+            prompt: None,
+            predictions: Vec::new(),
+            rules,
+            values: BTreeMap::new(),
+        }
     }
 
     /// Records the value at a site.
@@ -158,9 +170,12 @@ impl Trace {
     ) -> Option<Head<'a>> {
         let q = self.get(attn.site(AttnPoint::Q))?.index(head);
         let k = self.get(attn.site(AttnPoint::K))?.index(rule.key_head(head));
-        let by_distance = |position: &Position| position.by_distance(head, q.shape()[0], k.shape()[0]);
+        let position = match &rule.position {
+            None => None,
+            Some(position) => Some(self.position_term(attn, head, position, [q.shape()[0], k.shape()[0]])?),
+        };
         Some(Head {
-            position: rule.position.as_ref().map(by_distance),
+            position,
             q,
             k,
             lse: self.get(attn.site(AttnPoint::Lse)).map(|lse| lse.index(head)),
@@ -168,6 +183,31 @@ impl Trace {
             rule,
             padding,
         })
+    }
+
+    /// A head's term of position for so many queries and keys; none if what it needs was not recorded.
+    fn position_term(
+        &self,
+        attn: Attn,
+        head: usize,
+        position: &Position,
+        [queries, keys]: [usize; 2],
+    ) -> Option<PositionTerm> {
+        let Position::Disentangled(term) = position else {
+            return position.by_distance(head, queries, keys).map(PositionTerm::ByDistance);
+        };
+        let vectors = |point| Some(self.get(attn.site(point))?.index(head));
+        Some(PositionTerm::Disentangled {
+            places: term.places(queries, keys),
+            pos_k: if term.queries_meet { Some(vectors(AttnPoint::PosK)?) } else { None },
+            pos_q: if term.keys_meet { Some(vectors(AttnPoint::PosQ)?) } else { None },
+        })
+    }
+
+    /// Whether a block's patterns were recorded, or all that they are computed from.
+    pub fn tells_patterns(&self, attn: Attn) -> bool {
+        let recorded = self.get(attn.site(AttnPoint::Pattern)).is_some();
+        recorded || self.rule(attn).is_some_and(|rule| self.head(attn, 0, rule, None).is_some())
     }
 
     /// The largest |row sum − 1| over the recorded patterns whose rows should sum to 1: those of
@@ -192,13 +232,16 @@ impl Trace {
             .map(|(attn, rule)| RuleEntry { site: attn.to_string().into(), rule: Cow::Borrowed(rule) });
         let json = |value: serde_json::Result<String>| value.expect("plain structs serialize");
         let target = self.target.as_ref().map(|target| ("target", json(serde_json::to_string(target))));
+        let prompt = self.prompt.map(|prompt| ("prompt", prompt.to_string()));
+        let predictions = (!self.predictions.is_empty())
+            .then(|| ("predictions", json(serde_json::to_string(&self.predictions))));
         let always = [
             ("format", FORMAT.to_owned()),
             ("card", json(serde_json::to_string(&self.card))),
             ("encoding", json(serde_json::to_string(&self.encoding))),
             ("rules", json(serde_json::to_string(&rules.collect::<Vec<_>>()))),
         ];
-        always.into_iter().chain(target).collect()
+        always.into_iter().chain(target).chain(prompt).chain(predictions).collect()
     }
 
     /// The values as every file of this trace carries them, named after their sites.
@@ -266,6 +309,10 @@ impl Trace {
         };
         let encoding = read("encoding", entry("encoding")?)?;
         let target = metadata.get("target").map(|text| read("target", text)).transpose()?;
+        let prompt = metadata.get("prompt").map(|text| serde_json::from_str(text)).transpose();
+        let prompt = prompt.map_err(json_fault("prompt"))?;
+        let predictions = metadata.get("predictions").map(|text| serde_json::from_str(text)).transpose();
+        let predictions = predictions.map_err(json_fault("predictions"))?.unwrap_or_default();
         let entries: Vec<RuleEntry<'_>> =
             serde_json::from_str(entry("rules")?).map_err(json_fault("rules"))?;
 
@@ -281,7 +328,10 @@ impl Trace {
             rules.push((attn, rule.into_owned()));
         }
 
-        let mut trace = Trace { target, ..Trace::new(card, encoding, rules) };
+        let mut trace = Trace { target, prompt, predictions, ..Trace::new(card, encoding, rules) };
+        if let Some(fault) = trace.fault() {
+            return Err(not_a_trace(fault));
+        }
         for (name, value) in tensors {
             let fault = |detail| TraceError::Tensor { file: file.into(), name: name.clone(), detail };
             let site: Site = name.parse().map_err(|_| fault("is no site of a model".into()))?;
@@ -289,6 +339,15 @@ impl Trace {
             trace.insert(site, value);
         }
         Ok(trace)
+    }
+
+    /// What is wrong with places outside of the text.
+    fn fault(&self) -> Option<String> {
+        let tokens = self.target.as_ref().unwrap_or(&self.encoding).len();
+        let outside = |what: &str, at: usize| format!("{what} {at} lies outside of the {tokens} tokens");
+        let prompt = self.prompt.filter(|prompt| *prompt > tokens).map(|at| outside("a prompt of", at));
+        let predicted = self.predictions.iter().find(|prediction| prediction.position >= tokens);
+        prompt.or(predicted.map(|prediction| outside("the prediction at", prediction.position)))
     }
 
     /// Whether a value read from a file has the shape that the encoding and the rules ask for.
@@ -305,7 +364,12 @@ impl Trace {
             (Some((point, Some(rule))), _) => {
                 let keys = site.attn().map_or(tokens, |(attn, _)| self.encoding_of(attn.key_stack()).len());
                 let AttentionRule { query_heads, key_heads, .. } = *rule;
+                let span = match &rule.position {
+                    Some(Position::Disentangled(term)) => term.span,
+                    _ => 0, // no vectors of distances belong here
+                };
                 match point {
+                    AttnPoint::PosQ | AttnPoint::PosK => vec![Some(query_heads), Some(2 * span), None],
                     AttnPoint::QPre | AttnPoint::Q | AttnPoint::Z => {
                         vec![Some(query_heads), Some(tokens), None]
                     }
@@ -331,25 +395,21 @@ impl Trace {
                 expected.iter().map(|axis| axis.map_or("any".into(), |n| n.to_string())).collect();
             return Err(format!("has shape {:?}; expected [{}]", value.shape(), axes.join(", ")));
         }
-        if let Some((_, AttnPoint::Q | AttnPoint::K)) = site.attn() {
-            return self.check_widths(site, value);
-        }
-        Ok(())
+        self.check_widths(site, value)
     }
 
-    /// Whether queries and keys of a block have one width, so that their product exists.
+    /// Whether all that is multiplied in a block has one width.
     fn check_widths(&self, site: Site, value: &Tensor) -> Result<(), String> {
-        let Some((attn, point)) = site.attn() else {
+        const MULTIPLIED: [AttnPoint; 4] = [AttnPoint::Q, AttnPoint::K, AttnPoint::PosQ, AttnPoint::PosK];
+        let Some((attn, _)) = site.attn().filter(|(_, point)| MULTIPLIED.contains(point)) else {
             return Ok(());
         };
-        let other = attn.site(if point == AttnPoint::Q { AttnPoint::K } else { AttnPoint::Q });
-        match self.get(other) {
-            Some(found) if found.shape()[2] != value.shape()[2] => Err(format!(
-                "has heads of {} dimensions, but {other} of {}",
-                value.shape()[2],
-                found.shape()[2]
-            )),
-            _ => Ok(()),
+        let others = MULTIPLIED.map(|point| attn.site(point)).into_iter();
+        let others = others.filter_map(|other| Some((other, self.get(other)?.shape()[2])));
+        let width = value.shape()[2];
+        match others.into_iter().find(|(_, other)| *other != width) {
+            Some((other, found)) => Err(format!("has heads of {width} dimensions, but {other} of {found}")),
+            None => Ok(()),
         }
     }
 }
@@ -370,8 +430,9 @@ fn row_sum(row: &[f32]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Disentangled, Guess, Stack};
 
-    const ATTN: Attn = Attn { stack: crate::Stack::Only, layer: 0, cross: false };
+    const ATTN: Attn = Attn { stack: Stack::Only, layer: 0, cross: false };
 
     /// Two heads over one key head, three tokens, causal, with the first two values recorded.
     fn sample() -> Trace {
@@ -394,7 +455,10 @@ mod tests {
     fn a_saved_trace_reads_back_whole() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("t.safetensors");
-        let trace = sample();
+        let mut trace = sample();
+        trace.prompt = Some(2);
+        let guess = Guess { id: 4, piece: "four".into(), probability: 0.25 };
+        trace.predictions = vec![Prediction { position: 2, probability: Some(0.5), top: vec![guess] }];
         trace.save(&path).unwrap();
         assert_eq!(Trace::open(&path).unwrap(), trace);
     }
@@ -431,6 +495,11 @@ mod tests {
         check(&|t| t.rules[0].1.key_heads = 0, "2 query heads over 0 key heads");
         check(&|t| t.rules[0].1.sink = Some(vec![1.0]), "1 sinks for 2 heads");
         check(&|t| t.rules.push(t.rules[0].clone()), "two rules of blocks.0.attn; expected one");
+        check(&|t| t.prompt = Some(4), "a prompt of 4 lies outside of the 3 tokens");
+        check(
+            &|t| t.predictions = vec![Prediction { position: 3, probability: None, top: Vec::new() }],
+            "the prediction at 3",
+        );
         check(&|t| t.encoding.tokens[1].span = Some(4..9), "token 1 spans 4..9");
     }
 
@@ -450,6 +519,39 @@ mod tests {
         trace.insert(attn.site(AttnPoint::Pattern), Tensor::zeros([1, 3, 2]));
         let error = Trace::read(&bytes(&trace), "t").unwrap_err().to_string();
         assert!(error.contains("expected [1, 2, 3]"), "{error}");
+    }
+
+    #[test]
+    fn a_pattern_without_its_term_of_position_is_none() {
+        let term = Disentangled { span: 2, max_distance: None, queries_meet: true, keys_meet: true };
+        let rule =
+            AttentionRule { position: Some(Position::Disentangled(term)), ..AttentionRule::full(1.0, 1) };
+        let mut trace = Trace::new(
+            Card::new("tiny", "deberta-v2"),
+            Encoding::from_ids(&[3, 1], |id| id.to_string()),
+            vec![(ATTN, rule)],
+        );
+        trace.insert(ATTN.site(AttnPoint::Q), Tensor::new([1, 2, 1], vec![1.0, 2.0]));
+        trace.insert(ATTN.site(AttnPoint::K), Tensor::new([1, 2, 1], vec![1.0, 0.0]));
+        assert!(trace.pattern(ATTN, 0).is_none() && !trace.tells_patterns(ATTN));
+        trace.insert(ATTN.site(AttnPoint::PosK), Tensor::new([1, 4, 1], vec![0.0, 0.0, 1.0, 2.0]));
+        assert!(trace.pattern(ATTN, 0).is_none());
+        trace.insert(ATTN.site(AttnPoint::PosQ), Tensor::new([1, 4, 1], vec![0.0, 0.0, 1.0, -4.0]));
+
+        // Place 2 is a distance of 0, place 1 that of the key after, place 3 that of the key before.
+        let scores = [[1.0 + 1.0 + 1.0, 0.0], [2.0 + 4.0 - 4.0, 2.0]];
+        let pattern = trace.pattern(ATTN, 0).unwrap();
+        for (row, [a, b]) in scores.into_iter().enumerate() {
+            let expected: f64 = 1.0 / (1.0 + f64::exp(b - a));
+            assert!((f64::from(pattern.row(row)[0]) - expected).abs() < 1e-7, "{row}");
+        }
+        assert_eq!(Trace::read(&bytes(&trace), "t").unwrap(), trace);
+
+        trace.insert(ATTN.site(AttnPoint::PosQ), Tensor::zeros([1, 3, 1]));
+        let error = Trace::read(&bytes(&trace), "t").unwrap_err().to_string();
+        assert!(error.contains("expected [1, 4, any]"), "{error}");
+        trace.insert(ATTN.site(AttnPoint::PosQ), Tensor::zeros([1, 4, 2]));
+        assert!(Trace::read(&bytes(&trace), "t").unwrap_err().to_string().contains("of 2 dimensions, but"));
     }
 
     #[test]

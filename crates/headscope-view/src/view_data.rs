@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use headscope_trace::{
-    Attn, AttnPoint, Encoding, Section, Site, Stack, Tensor, Trace, Values, write_safetensors,
+    AttentionRule, Attn, AttnPoint, Encoding, Position, Section, Site, Stack, Tensor, Trace, Values,
+    write_safetensors,
 };
 use rayon::prelude::*;
 use serde::Serialize;
@@ -100,7 +101,7 @@ impl ViewData {
         }
         let longest = texts.map(Encoding::len).max().unwrap_or(0);
         let blocks: Vec<Attn> =
-            trace.rules().iter().map(|(attn, _)| *attn).filter(|attn| can_show(&trace, *attn)).collect();
+            trace.rules().iter().map(|(attn, _)| *attn).filter(|attn| trace.tells_patterns(*attn)).collect();
         let heads_of = |attn: &Attn| trace.rule(*attn).map_or(0, |rule| rule.query_heads);
         let n_heads = blocks.iter().map(heads_of).max().ok_or(ViewError::NoAttention)?;
 
@@ -130,6 +131,7 @@ impl ViewData {
             .flat_map(|metric| measured.iter().map(move |(_, values)| values[metric]))
             .collect();
         let atlas = measured.iter().flat_map(|(picture, _)| picture).copied().collect();
+        spell_out(&mut trace, &blocks);
         slim(&mut trace, &blocks);
         Ok(ViewData { trace, blocks, n_heads, side, atlas, metrics, traced_ms: None })
     }
@@ -226,10 +228,25 @@ fn meter_of(trace: &Trace, attn: Attn) -> Meter {
     if attn.cross { Meter::across(queries, keys) } else { Meter::new(keys) }
 }
 
-/// Whether the trace has what a block's patterns need.
-fn can_show(trace: &Trace, attn: Attn) -> bool {
-    let has = |point| trace.get(attn.site(point)).is_some();
-    has(AttnPoint::Pattern) || (has(AttnPoint::Q) && has(AttnPoint::K))
+/// Whether patterns take more than queries, keys and what their distance adds, which is all that a page
+/// computes them from.
+fn is_beyond_a_page(rule: &AttentionRule) -> bool {
+    matches!(rule.position, Some(Position::Disentangled(_)))
+}
+
+/// Records the patterns of blocks that a page would draw without their term of position.
+fn spell_out(trace: &mut Trace, blocks: &[Attn]) {
+    for &attn in
+        blocks.iter().filter(|attn| trace.get(attn.site(AttnPoint::Pattern)).is_none()).collect::<Vec<_>>()
+    {
+        let Some(rule) = trace.rule(attn).filter(|rule| is_beyond_a_page(rule)) else { continue };
+        let heads: Vec<Tensor> =
+            (0..rule.query_heads).into_par_iter().filter_map(|head| trace.pattern(attn, head)).collect();
+        let Some(first) = heads.first() else { continue };
+        let shape = [&[heads.len()], first.shape()].concat();
+        let pattern = Tensor::new(shape, heads.iter().flat_map(|head| head.iter().copied()).collect());
+        trace.insert(attn.site(AttnPoint::Pattern), pattern);
+    }
 }
 
 /// Forgets, per block, the larger of the two ways to tell its patterns, where both were recorded; and
@@ -247,6 +264,9 @@ fn slim(trace: &mut Trace, blocks: &[Attn]) {
 fn told_by(trace: &Trace, attn: Attn) -> Vec<Site> {
     let [q, k, pattern] = [AttnPoint::Q, AttnPoint::K, AttnPoint::Pattern].map(|point| attn.site(point));
     let len = |site| trace.get(site).map(|value| value.len());
+    if trace.rule(attn).is_some_and(is_beyond_a_page) {
+        return vec![pattern];
+    }
     match (len(pattern), len(q), len(k)) {
         (None, ..) => vec![q, k],
         (Some(pattern_len), Some(q_len), Some(k_len)) if q_len + k_len < pattern_len => vec![q, k],
@@ -257,7 +277,7 @@ fn told_by(trace: &Trace, attn: Attn) -> Vec<Site> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use headscope_trace::{AttentionRule, Card, Container};
+    use headscope_trace::{Card, Container, Disentangled};
 
     fn trace(tokens: usize, sites: &[AttnPoint]) -> Trace {
         let encoding = Encoding::from_ids(&(0..tokens as u32).collect::<Vec<_>>(), |id| format!("t{id}"));
@@ -268,6 +288,7 @@ mod tests {
             let shape = match point {
                 AttnPoint::Pattern => vec![3, tokens, tokens],
                 AttnPoint::Lse => vec![3, tokens],
+                AttnPoint::PosK => vec![3, 4, 4],
                 _ => vec![3, tokens, 4],
             };
             let n: usize = shape.iter().product();
@@ -298,6 +319,29 @@ mod tests {
             assert_eq!(names(&data.whole()), expected);
             assert_eq!(names(&data.overview()), ["atlas", "metrics"]);
         }
+    }
+
+    #[test]
+    fn terms_of_position_are_never_left_out() {
+        use AttnPoint::{K, Pattern, PosK, Q};
+        let disentangled = |sites: &[AttnPoint]| {
+            let term = Disentangled { span: 2, max_distance: None, queries_meet: true, keys_meet: false };
+            let plain = trace(40, sites);
+            let rules = plain.rules().iter().map(|(attn, rule)| {
+                (
+                    *attn,
+                    AttentionRule { position: Some(Position::Disentangled(term.clone())), ..rule.clone() },
+                )
+            });
+            let mut trace = Trace::new(plain.card.clone(), plain.encoding.clone(), rules.collect());
+            plain.values().for_each(|(site, value)| trace.insert(site, value.clone()));
+            trace
+        };
+        for sites in [&[Pattern, Q, K][..], &[Q, K, PosK]] {
+            let data = ViewData::new(disentangled(sites)).unwrap();
+            assert_eq!(names(&data.whole()), ["atlas", "blocks.1.attn.pattern", "metrics"]);
+        }
+        assert!(matches!(ViewData::new(disentangled(&[Q, K])), Err(ViewError::NoAttention)));
     }
 
     #[test]

@@ -23,13 +23,18 @@
 //! ```
 
 mod error;
+mod generate;
+mod gguf;
 mod model;
 
 pub use error::Error;
+pub use generate::Generation;
 pub use model::{Model, ModelFiles};
 
-pub use headscope_engine::{Cache, Compute, Edit, Input, Isa, Probe, Recorder, Sites};
-pub use headscope_trace::{Attn, AttnPoint, Encoding, Point, Site, Stack, Tensor, Token, Trace};
+pub use headscope_engine::{Cache, Choice, Compute, Edit, Input, Isa, Probe, Recorder, Sites};
+pub use headscope_trace::{
+    Attn, AttnPoint, Encoding, Guess, Point, Prediction, Site, Stack, Tensor, Token, Trace,
+};
 
 /// Running models: [`headscope_engine`].
 pub use headscope_engine as engine;

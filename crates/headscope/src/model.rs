@@ -5,14 +5,16 @@ use std::thread;
 
 use headscope_engine::{Cache, Checkpoint, Compute, Input, Sites};
 use headscope_text::Tokenizer;
-use headscope_trace::{Encoding, Token, Trace};
+use headscope_trace::{Encoding, Trace};
 
-use crate::Error;
+use crate::{Error, gguf};
 
 /// Where a tokenizer comes from.
 enum TokenizerFile {
     Folder(PathBuf),
     Json(&'static [u8]),
+    /// Inside the file of weights.
+    Gguf,
 }
 
 /// A model's files: found, not yet read.
@@ -23,25 +25,26 @@ pub struct ModelFiles {
 }
 
 impl ModelFiles {
-    /// The files of a folder.
+    /// The files of a folder, or a GGUF file, which holds everything.
     ///
     /// # Errors
     /// If configuration or weights are missing.
-    pub fn open(folder: impl AsRef<Path>) -> Result<ModelFiles, Error> {
-        let folder = folder.as_ref();
-        Ok(ModelFiles {
-            checkpoint: Checkpoint::open(folder)?,
-            tokenizer: TokenizerFile::Folder(folder.to_owned()),
-        })
+    pub fn open(path: impl AsRef<Path>) -> Result<ModelFiles, Error> {
+        let path = path.as_ref();
+        let tokenizer = match Checkpoint::is_gguf(path) {
+            true => TokenizerFile::Gguf,
+            false => TokenizerFile::Folder(path.to_owned()),
+        };
+        Ok(ModelFiles { checkpoint: Checkpoint::open(path)?, tokenizer })
     }
 
-    /// The files of a model by name: a folder, or else a Hub id in the cache at `revision` (`main` when
+    /// The files of a model by name: a folder or GGUF file, or else a Hub id in the cache at `revision` (`main` when
     /// absent).
     ///
     /// # Errors
     /// If it is neither, or lacks configuration or weights.
     pub fn find(name: &str, revision: Option<&str>, cache: &Cache) -> Result<ModelFiles, Error> {
-        if Path::new(name).is_dir() {
+        if Path::new(name).is_dir() || (Path::new(name).is_file() && Checkpoint::is_gguf(Path::new(name))) {
             return ModelFiles::open(name);
         }
         let mut files = ModelFiles::open(cache.find(name, revision)?)?;
@@ -71,6 +74,7 @@ impl ModelFiles {
         Ok(match &self.tokenizer {
             TokenizerFile::Folder(folder) => Tokenizer::from_dir(folder)?,
             TokenizerFile::Json(bytes) => Tokenizer::from_json(bytes)?,
+            TokenizerFile::Gguf => gguf::tokenizer(&self.checkpoint)?,
         })
     }
 }
@@ -82,7 +86,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads the model in a folder that holds `config.json`, safetensors and a tokenizer.
+    /// Loads a GGUF file, or the model in a folder that holds `config.json`, weights and a tokenizer.
     ///
     /// # Errors
     /// If a file is missing or cannot be used; the error names it.
@@ -90,7 +94,7 @@ impl Model {
         Model::load(&ModelFiles::open(folder)?, compute)
     }
 
-    /// Loads a model by name, as transformers does: a folder, or else a Hub id in the cache.
+    /// Loads a model by name, as transformers does: a folder or GGUF file, or else a Hub id in the cache.
     ///
     /// # Errors
     /// If it is neither, or a file is missing or cannot be used.
@@ -138,16 +142,26 @@ impl Model {
         self.engine.target_limits().is_some()
     }
 
+    /// What the decoder of two stacks reads before anything is written: the token that is first in all
+    /// targets, if there is one.
+    ///
+    /// # Errors
+    /// None that is known; the tokenizer may refuse the token.
+    pub fn target_start(&self) -> Result<Option<Encoding>, Error> {
+        let Some(id) = self.engine.decoder_start() else { return Ok(None) };
+        let mut start = self.tokenizer.ids(&[id])?;
+        start.tokens.iter_mut().for_each(|token| token.special = true);
+        Ok(Some(start))
+    }
+
     /// Tokenizes a target as the decoder of two stacks reads it: one to the right, behind the token that
     /// is first in all of them. Cut to its positions if `truncate`.
     ///
     /// # Errors
     /// If the text is empty.
     pub fn encode_target(&self, text: &str, truncate: bool) -> Result<Encoding, Error> {
-        let start = self.engine.decoder_start().map(|id| self.tokenizer.ids(&[id])).transpose()?;
-        let start = start.and_then(|mut encoding| encoding.tokens.pop());
-        let start = start.map(|token| Token { special: true, ..token });
-        let mut target = self.tokenizer.encode(text, None)?.shifted_right(start);
+        let start = self.target_start()?.and_then(|mut start| start.tokens.pop());
+        let mut target = self.tokenizer.encode_target(text)?.shifted_right(start);
         if let Some(limits) = self.engine.target_limits().filter(|_| truncate) {
             target.tokens.truncate(limits.tokens);
         }

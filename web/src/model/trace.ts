@@ -73,6 +73,15 @@ export interface Metric {
   unit: string;
 }
 
+/** What the model expected in the place of a token. */
+export interface Prediction {
+  position: number;
+  /** Of the token that stands there; null where that is a mask. */
+  probability: number | null;
+  /** The likeliest tokens, in order. */
+  top: { id: number; piece: string; probability: number }[];
+}
+
 export interface HeadId {
   layer: number;
   head: number;
@@ -103,6 +112,10 @@ export interface Trace {
    */
   atlas: Uint8Array;
   side: number;
+  /** By the place of a token; empty where nobody asked. */
+  predictions: Map<number, Prediction>;
+  /** How many tokens were given, where the model wrote the rest. */
+  prompt: number | null;
   tracedMs: number | null;
 }
 
@@ -128,6 +141,8 @@ export function readTrace(file: Safetensors): Trace {
     metricValues: file.f32("metrics"),
     atlas: file.u8("atlas"),
     side,
+    predictions: readPredictions(metadata.predictions ?? "[]"),
+    prompt: metadata.prompt ? Number(metadata.prompt) : null,
     tracedMs: metadata.traced_ms ? Number(metadata.traced_ms) : null,
   };
 }
@@ -168,9 +183,19 @@ export function partAt({ parts }: Trace, layer: number): Part {
   return parts.find(({ layers }) => layers.includes(layer)) ?? parts[0];
 }
 
+/** The tokens that a model continues when it writes: what the decoder reads, or the text. */
+export function writtenTokens({ source, target }: Trace): Token[] {
+  return (target ?? source).tokens;
+}
+
 /** Whether what attends is what is attended to. */
 export function isSelf({ queries, keys }: Sides): boolean {
   return queries === keys;
+}
+
+function readPredictions(text: string): Map<number, Prediction> {
+  const predictions: Prediction[] = JSON.parse(text);
+  return new Map(predictions.map((one) => [one.position, { ...one, probability: one.probability ?? null }]));
 }
 
 /** The value of one metric for one head. */

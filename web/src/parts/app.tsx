@@ -4,12 +4,14 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/ho
 import { useCell } from "../cell";
 import { readPalette } from "../colours";
 import { FLOWS, isPair } from "../model/measure";
-import { partAt } from "../model/trace";
+import { partAt, writtenTokens } from "../model/trace";
 import { type Picture, pictureOf } from "../picture";
 import type { Session } from "../session";
 import {
   after,
   enterPart,
+  lastShown,
+  showUpTo,
   SPECIALS,
   type State,
   step,
@@ -102,12 +104,12 @@ function usePicture(session: Session): Picture | null {
   const arrivals = useCell(session.arrivals);
   const state = useCell(session.state);
   const last = useRef<Picture | null>(null);
-  const { heads, focus, flow, special, scale, top } = state;
+  const { heads, focus, flow, special, scale, top, upTo } = state;
   return useMemo(() => {
     if (!shown) return null;
     last.current = pictureOf(shown, state) ?? last.current;
     return last.current;
-  }, [shown, arrivals, heads, focus.layer, focus.head, flow, special, scale, top]);
+  }, [shown, arrivals, heads, focus.layer, focus.head, flow, special, scale, top, upTo]);
 }
 
 /** Puts the theme on the host element and reads the colours that it gives. */
@@ -177,6 +179,10 @@ function changeOf(key: string, shift: boolean, session: Session): ((state: State
   }
   if (key === "e") return (state) => enterPart(state, after(trace.parts, part), trace);
   if (key === "s") return (state) => ({ ...state, special: after(SPECIALS, state.special) });
+  if (key === "," || key === ".") {
+    const by = key === "," ? -1 : 1;
+    return (state) => showUpTo(state, lastShown(state, writtenTokens(trace)) + 1 + by, trace);
+  }
   if (key === "Escape") return unpin;
   return null;
 }

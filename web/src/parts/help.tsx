@@ -12,6 +12,7 @@ const KEYS: [string, string][] = [
   ["e", "encoder, decoder, cross"],
   ["f", "next edge filter"],
   ["s", "special tokens on, off"],
+  [", .", "one written token less, more"],
   ["?", "this page"],
 ];
 

@@ -1,6 +1,5 @@
 /** The numbers behind the picture: for one head and one token, or for the whole head. */
 
-import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
 import { useCell } from "../cell";
 import { headInk, type Palette } from "../colours";
@@ -9,6 +8,8 @@ import { type HeadId, headName, headTitle, isSelf, type Part, partAt, type Token
 import { activeSlice, type Picture } from "../picture";
 import type { Session } from "../session";
 import { ordinal, type Standing, standings } from "./rank";
+import { Expected } from "./expected";
+import { Group } from "./group";
 import { Piece } from "./piece";
 
 interface Props {
@@ -36,6 +37,7 @@ export function Inspector({ session, picture, palette }: Props) {
       </p>
       <Strongest slice={slice ?? WHOLE} picture={picture} palette={palette} />
       <Mass slice={slice ?? WHOLE} picture={picture} />
+      {slice?.query != null && <Expected trace={picture.trace} part={picture.part} index={slice.query} />}
       <Metrics trace={picture.trace} id={id} />
     </section>
   );
@@ -229,25 +231,5 @@ function Strip({ standing: { value, values } }: { standing: Standing }) {
       <path class="ticks" d={path} />
       <path class="tick" d={`M${at} 0V12`} />
     </svg>
-  );
-}
-
-function Group({
-  title,
-  value,
-  children,
-}: {
-  title: ComponentChildren;
-  value?: string;
-  children: ComponentChildren;
-}) {
-  return (
-    <div class="group">
-      <div class="heading">
-        <h3>{title}</h3>
-        {value && <span class="figure">{value}</span>}
-      </div>
-      {children}
-    </div>
   );
 }

@@ -20,6 +20,7 @@ import {
 } from "../state";
 import { HeadView } from "../views/head";
 import { TokensView } from "../views/tokens";
+import { Steps } from "./steps";
 
 interface Props {
   session: Session;
@@ -49,6 +50,7 @@ export function Stage(props: Props) {
         <>
           <Switches {...props} state={state} />
           {props.picture.heads.length > 1 && <Legend {...props} />}
+          <Steps session={session} trace={props.picture.trace} />
           <HeadView {...props} />
         </>
       ) : (

@@ -7,8 +7,12 @@ import {
   fromHash,
   INITIAL,
   isolate,
+  lastShown,
   MOST_HEADS,
   pin,
+  rowsOf,
+  showUpTo,
+  shownTokens,
   type State,
   step,
   stepToken,
@@ -22,6 +26,31 @@ import { itself, pair, trace, traceOfTwo, words } from "./tensors";
 const tokens = pair("the cat sat", "a dog");
 const tiny = trace(tokens);
 const at = (layer: number, head: number) => isolate(INITIAL, { layer, head });
+
+describe("a text that the model continued", () => {
+  const continued = { ...tiny, prompt: 3 };
+  const shown = (state: State) => shownTokens(state, tokens).length;
+
+  test("is shown up to a token, the prompt at least", () => {
+    expect(shown(INITIAL)).toBe(tokens.length);
+    expect(shown(showUpTo(INITIAL, 5, continued))).toBe(5);
+    expect(shown(showUpTo(INITIAL, 0, continued))).toBe(3);
+    expect(showUpTo(INITIAL, 99, continued).upTo).toBeNull();
+    expect(lastShown(showUpTo(INITIAL, 5, continued), tokens)).toBe(4);
+  });
+
+  test("frees what is pinned behind it", () => {
+    const pinned = pin(INITIAL, "query", 6);
+    expect(showUpTo(pinned, 7, continued).focus.query).toBe(6);
+    expect(showUpTo(pinned, 6, continued).focus.query).toBeNull();
+  });
+
+  test("no other text is cut", () => {
+    expect(fit({ ...INITIAL, upTo: 2 }, tiny).upTo).toBeNull();
+    expect(showUpTo(INITIAL, 2, tiny).upTo).toBeNull();
+    expect(fit({ ...INITIAL, upTo: 99 }, continued).upTo).toBeNull();
+  });
+});
 
 describe("the link", () => {
   const states: [string, State][] = [
@@ -40,6 +69,7 @@ describe("the link", () => {
         scale: "linear",
         top: "fit",
         order: "same_word",
+        upTo: 5,
         theme: "dark",
       },
     ],
@@ -189,6 +219,14 @@ describe("two stacks", () => {
       focus: { query: null, key: 4 },
     });
     expect(fit({ ...pin(at(3, 0), "query", 4) }, two).focus.query).toBeNull();
+  });
+
+  test("what the decoder wrote is shown up to a token, and the source whole", () => {
+    const written = { ...two, prompt: 1 };
+    const state = showUpTo(at(3, 0), 2, written);
+    expect([rowsOf(state, cross, "query"), rowsOf(state, cross, "key").length]).toEqual([[0, 1], 5]);
+    expect(rowsOf(state, decoder, "key")).toEqual([0, 1]);
+    expect(rowsOf(state, encoder, "query")).toHaveLength(5);
   });
 
   test("tokens are stepped through on the side that is pinned", () => {

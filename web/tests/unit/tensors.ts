@@ -1,6 +1,6 @@
 /** Tiny synthetic data for the unit tests. */
 
-import { partsOf, type Rule, type Sides, type Token, type Trace } from "../../src/model/trace";
+import { type Part, partsOf, type Rule, type Token, type Trace } from "../../src/model/trace";
 
 interface Tensor {
   dtype: "F32" | "U8";
@@ -51,8 +51,8 @@ export function pair(a: string, b: string): Token[] {
 }
 
 /** A text that attends to itself. */
-export function itself(tokens: Token[]): Sides {
-  return { queries: tokens, keys: tokens };
+export function itself(tokens: Token[]): Part {
+  return { key: "only", label: "", layers: [0], heads: 1, queries: tokens, keys: tokens };
 }
 
 /** Words as tokens, those in brackets special. */
@@ -103,6 +103,8 @@ function traceOf(rules: Rule[], source: Token[], target: Token[] | null, heads: 
     metricValues: Float32Array.from({ length: layers * heads }, (_, i) => i / 10),
     atlas: new Uint8Array(layers * heads),
     side: 1,
+    predictions: new Map(),
+    prompt: null,
     tracedMs: null,
   };
 }

@@ -2,6 +2,7 @@
 
 pub mod models;
 pub mod open;
+pub mod pull;
 pub mod tokens;
 pub mod trace;
 pub mod view;
@@ -9,16 +10,16 @@ pub mod view;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::Instant;
 
 use anyhow::Result;
 use clap::ValueEnum;
 use headscope::view::render::html;
 use headscope::view::{Focus, Part, ViewData};
-use headscope::{Compute, Error, Input, Model, Sites};
+use headscope::{Compute, Error};
 
-use crate::args::{self, PageArgs, TargetArgs};
-use crate::server::{self, Runner, Server};
+use crate::args::{self, PageArgs};
+use crate::runner::Runner;
+use crate::server::{self, Server};
 
 /// An error of the shell's own, with a way out.
 #[derive(Debug)]
@@ -58,33 +59,6 @@ pub fn note(line: &str) {
     let _ = writeln!(io::stderr().lock(), "{line}");
 }
 
-/// What a model with its tokenizer reads: the texts given, and a target that is given beside them.
-pub fn input(
-    model: &Model,
-    texts: [Option<&str>; 2],
-    target: &TargetArgs,
-    truncate: bool,
-) -> Result<Input, Error> {
-    let [text, second] = texts;
-    let input = model.input(text.unwrap_or_default(), second, truncate)?;
-    let target = match (&target.target, &target.decoder_ids) {
-        (Some(text), _) => Some(model.encode_target(text, truncate)?),
-        (None, Some(ids)) => Some(model.tokenizer().ids(ids)?),
-        (None, None) => input.target,
-    };
-    Ok(Input { target, ..input })
-}
-
-/// Runs what the model reads and makes it ready to be shown.
-pub fn view_data(model: &Model, input: Input) -> Result<ViewData, Error> {
-    let start = Instant::now();
-    let trace = model.trace_encoding(input, &Sites::of_attention(model.engine(), &ViewData::POINTS))?;
-    let elapsed = start.elapsed();
-    let mut data = ViewData::new(trace)?;
-    data.traced_ms = Some(elapsed.as_secs_f64() * 1e3);
-    Ok(data)
-}
-
 /// Writes the page, or serves it until Ctrl-C. With a model the texts can be edited.
 pub fn show(data: ViewData, runner: Option<Runner>, compute: Compute, page: &PageArgs) -> Result<()> {
     let view = page.view.and_then(|view| Some(view.to_possible_value()?.get_name().to_owned()));
@@ -114,8 +88,15 @@ pub fn size(bytes: usize) -> String {
     match bytes {
         0..1_000 => format!("{bytes} B"),
         1_000..1_000_000 => format!("{:.0} KB", bytes as f64 / 1e3),
-        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.2} GB", bytes as f64 / 1e9),
     }
+}
+
+/// Writes to stderr what is to be read while it grows.
+pub fn note_part(text: &str) {
+    let mut err = io::stderr().lock();
+    let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
 }
 
 /// Text that a terminal shows rather than obeys: control characters, those that turn the direction
@@ -153,6 +134,7 @@ mod tests {
 
     #[test]
     fn sizes_read_well() {
-        assert_eq!([999, 1_000, 300_400, 66_446_128].map(size), ["999 B", "1 KB", "300 KB", "66.4 MB"]);
+        let sizes = [999, 1_000, 300_400, 66_446_128, 13_476_850_000].map(size);
+        assert_eq!(sizes, ["999 B", "1 KB", "300 KB", "66.4 MB", "13.48 GB"]);
     }
 }

@@ -6,8 +6,9 @@ use anyhow::Result;
 use headscope::text::Tokenizer;
 use headscope::{Encoding, Error, Input, Model, Trace};
 
-use super::{input, note, printable, size};
+use super::{note, printable, size};
 use crate::args::{TargetArgs, TraceArgs};
+use crate::runner::{Runner, Texts};
 use crate::source;
 
 pub fn run(args: &TraceArgs) -> Result<()> {
@@ -47,18 +48,14 @@ fn trace(args: &TraceArgs) -> Result<Trace, anyhow::Error> {
     }
     let model = Model::load(&files, &compute)?;
     let sites = model.engine().sites(&args.sites).map_err(Error::from)?;
-    let input = match &args.ids {
-        // What the text's ids came from is nobody's concern; the target is a text.
-        Some(ids) => Input {
-            text: encode_ids(Some(model.tokenizer()), ids)?,
-            target: target.as_deref().map(|text| model.encode_target(text, false)).transpose()?,
-        },
-        None => {
-            let texts = [args.text.as_deref(), args.pair.as_deref()];
-            input(&model, texts, &args.target, args.length.truncate)?
-        }
-    };
-    Ok(model.trace_encoding(input, &sites)?)
+    if let Some(ids) = &args.ids {
+        let text = encode_ids(Some(model.tokenizer()), ids)?;
+        let target = target.as_deref().map(|text| model.encode_target(text, false)).transpose()?;
+        return Ok(model.trace_encoding(Input { text, target }, &sites)?);
+    }
+    let texts = Texts::of(args.text.as_deref(), args.pair.as_deref(), &args.target);
+    let runner = Runner { model, truncate: args.length.truncate, generation: args.generation.read() };
+    Ok(runner.trace(texts, &sites)?)
 }
 
 /// Raw ids. Pieces are a courtesy here: ids are run without a tokenizer, too.

@@ -18,8 +18,8 @@ use headscope::{Error, engine};
 use serde::{Deserialize, Serialize};
 
 use super::guard::{self, Guard};
-use super::{Run, Runner, Server, lock};
-use crate::commands::view_data;
+use super::{Run, Server, lock};
+use crate::runner::Texts;
 
 /// The longest text that is run, in bytes: several times what any model here can read.
 const MAX_TEXT: usize = 1 << 20;
@@ -148,10 +148,13 @@ fn too_large() -> Problem {
 }
 
 fn pass(server: &Server, texts: &[String]) -> Result<Arc<Run>, Error> {
-    let Runner { model, truncate } = server.runner.as_ref().expect("checked by the caller");
+    let runner = server.runner.as_ref().expect("checked by the caller");
     let _one_at_a_time = lock(&server.passes);
-    let input = model.input(&texts[0], texts.get(1).map(String::as_str), *truncate)?;
-    Ok(server.keep(view_data(model, input)?))
+    Ok(server.keep(runner.view(Texts {
+        text: &texts[0],
+        second: texts.get(1).map(String::as_str),
+        ..Texts::default()
+    })?))
 }
 
 /// Runs what computes for a while where it does not hold up other requests.

@@ -14,11 +14,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use axum::body::Bytes;
+use headscope::Compute;
 use headscope::view::{Focus, ViewData};
-use headscope::{Compute, Model};
 use tokio::net::TcpListener;
 
 use crate::commands::{self, Hinted};
+use crate::runner::Runner;
 use guard::Guard;
 
 /// How many traces are kept for pages that still show an older one.
@@ -29,14 +30,6 @@ struct Run {
     id: u64,
     data: ViewData,
     overview: Bytes,
-}
-
-/// What runs the texts that a reader types.
-pub struct Runner {
-    /// The model.
-    pub model: Model,
-    /// Whether a text that is too long is cut rather than refused.
-    pub truncate: bool,
 }
 
 /// What the app serves.

@@ -65,7 +65,7 @@ impl<'a, T> Shared<'a, T> {
 ///
 /// Chunk `i` of [`Compute::for_each_chunk`] gets elements `i * size` up to
 /// `(i + 1) * size` of `data`, the last chunk what is left.
-pub(super) fn for_each_part<T: Send>(
+pub(crate) fn for_each_part<T: Send>(
     compute: &Compute,
     data: &mut [T],
     size: usize,

@@ -206,7 +206,7 @@ impl Bart {
         pass.enter_stack(Stack::Decoder);
         let x = self.decoder.forward(target, Some(encoded), pass);
         if let Some(lm_head) = self.lm_head.as_ref().filter(|_| pass.wants(Point::Logits)) {
-            pass.tap(Point::Logits, lm_head.forward(&x, pass));
+            pass.tap(Point::Logits, lm_head.forward(&pass.scored(&x), pass));
         }
     }
 }
@@ -397,7 +397,7 @@ impl Network for Bart {
     }
 
     fn forward(&self, input: &Input, pass: &mut Pass<'_>) {
-        let encoded = self.encode(&input.text, pass);
+        let encoded = pass.encoded(|pass| self.encode(&input.text, pass));
         if let Some(target) = &input.target {
             self.decode(target, &encoded, pass);
         }

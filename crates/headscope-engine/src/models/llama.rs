@@ -214,6 +214,10 @@ impl Network for Llama {
         true
     }
 
+    fn can_continue(&self, tokens: usize) -> bool {
+        self.rotary.is_steady(tokens)
+    }
+
     fn forward(&self, input: &Input, pass: &mut Pass<'_>) {
         let text = &input.text;
         let mut x = Tensor::zeros([text.len(), self.words.width]);
@@ -228,7 +232,7 @@ impl Network for Llama {
 
         let x = pass.tap(Point::LastHidden, self.norm.forward(&x, pass));
         if let Some(lm_head) = self.lm_head.as_ref().filter(|_| pass.wants(Point::Logits)) {
-            pass.tap(Point::Logits, lm_head.forward(&x, pass));
+            pass.tap(Point::Logits, lm_head.forward(&pass.scored(&x), pass));
         }
     }
 }

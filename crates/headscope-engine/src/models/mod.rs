@@ -3,18 +3,27 @@
 //! A family is its configuration, its weight names and its forward pass in the vocabulary of
 //! [`nn`](crate::nn). Everything that can fail, fails in `load`.
 
+mod albert;
 mod bart;
 mod bert;
+mod camembert;
+mod deberta_v2;
+mod distilbert;
+mod electra;
 mod llama;
 mod marian;
 mod mbart;
 mod mistral;
+mod modernbert;
+mod mpnet;
 mod mt5;
 mod pegasus;
 mod qwen2;
 mod qwen3;
+mod roberta;
 mod t5;
 mod two_stacks;
+mod xlm_roberta;
 
 use headscope_trace::{AttentionRule, Attn};
 
@@ -40,6 +49,15 @@ pub type Load = fn(&Config, &Weights) -> Result<Box<dyn Network>, EngineError>;
 /// Every family, in the order of lists.
 pub const FAMILIES: &[Family] = &[
     bert::FAMILY,
+    roberta::FAMILY,
+    xlm_roberta::FAMILY,
+    camembert::FAMILY,
+    distilbert::FAMILY,
+    electra::FAMILY,
+    albert::FAMILY,
+    mpnet::FAMILY,
+    deberta_v2::FAMILY,
+    modernbert::FAMILY,
     llama::FAMILY,
     mistral::FAMILY,
     qwen2::FAMILY,
@@ -87,6 +105,13 @@ pub trait Network: Send + Sync {
     /// Whether it turns queries and keys by their position, so that there is a before.
     fn has_rotary(&self) -> bool {
         false
+    }
+
+    /// Whether what was computed of a text's beginning holds for all texts of so many tokens that begin
+    /// with it, so that it can be remembered.
+    fn can_continue(&self, tokens: usize) -> bool {
+        let _ = tokens;
+        true
     }
 
     /// Runs one input that respects the limits, and cannot fail.

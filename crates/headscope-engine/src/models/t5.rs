@@ -193,8 +193,9 @@ impl T5 {
     /// The target, after which each of its tokens scores the next.
     fn decode(&self, target: &Encoding, encoded: &Tensor, pass: &mut Pass<'_>) {
         pass.enter_stack(Stack::Decoder);
-        let mut x = self.decoder.forward(target, Some(encoded), pass);
+        let x = self.decoder.forward(target, Some(encoded), pass);
         if let Some(lm_head) = self.lm_head.as_ref().filter(|_| pass.wants(Point::Logits)) {
+            let mut x = pass.scored(&x);
             x.values_mut().iter_mut().for_each(|value| *value *= self.logits_scale);
             pass.tap(Point::Logits, lm_head.forward(&x, pass));
         }
@@ -210,9 +211,7 @@ impl Layers {
         w: &At<'_>,
     ) -> Result<Layers, EngineError> {
         let first = w.at("block.0.layer.0.SelfAttention.relative_attention_bias");
-        let n_heads = shape.heads.n_heads;
-        let table = first.values("weight", &[shape.n_buckets, n_heads])?;
-        let rule = shape.rule(stack, table.chunks_exact(n_heads).map(<[f32]>::to_vec).collect());
+        let rule = shape.rule(stack, first.table(shape.n_buckets, shape.heads.n_heads)?);
         Ok(Layers {
             words: words.embedding(shape.vocabulary, shape.width)?,
             blocks: (0..n_layers)
@@ -340,7 +339,7 @@ impl Network for T5 {
     }
 
     fn forward(&self, input: &Input, pass: &mut Pass<'_>) {
-        let encoded = self.encode(&input.text, pass);
+        let encoded = pass.encoded(|pass| self.encode(&input.text, pass));
         if let Some(target) = &input.target {
             self.decode(target, &encoded, pass);
         }

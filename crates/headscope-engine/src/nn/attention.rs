@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
-use headscope_trace::{AttentionRule, AttnPoint, Mask, Tensor};
+use headscope_trace::{AttentionRule, AttnPoint, Mask, Position, Tensor};
 
 use crate::kernels::{self, AttendRule, Attended, Heads};
+use crate::memory::KeysValues;
 use crate::probe::Pass;
 
-use super::PositionTerm;
+use super::position::{Meeting, PositionTerm};
 
 /// The heads of a stacked projection, `[tokens, (n_heads + 2 n_key_heads) · d_head]`: queries, then keys,
 /// then values.
@@ -96,9 +97,28 @@ pub fn attend(
     v: Projection<'_>,
     pass: &mut Pass<'_>,
 ) -> Tensor {
+    attend_with(rule, q, k, v, [None, None], pass)
+}
+
+/// The same where keys meet the first of two tables of distances' vectors, and queries the second:
+/// `pos_q` and `pos_k`, which are tapped too.
+pub fn attend_with(
+    rule: &AttentionRule,
+    q: Projection<'_>,
+    k: Projection<'_>,
+    v: Projection<'_>,
+    [pos_q, pos_k]: [Option<Projection<'_>>; 2],
+    pass: &mut Pass<'_>,
+) -> Tensor {
     let tapped = [q.tap(AttnPoint::Q, pass), k.tap(AttnPoint::K, pass), v.tap(AttnPoint::V, pass)];
     let (q, k, v) = (seen(tapped[0].as_ref(), q), seen(tapped[1].as_ref(), k), seen(tapped[2].as_ref(), v));
+    let remembered = pass.remembered(k, v);
+    let [k, v] = remembered.as_ref().map_or([k, v], KeysValues::heads);
     let (heads, queries, keys) = (q.n_heads, q.tokens, k.tokens);
+    let tapped = [(AttnPoint::PosQ, pos_q), (AttnPoint::PosK, pos_k)]
+        .map(|(point, vectors)| vectors.and_then(|vectors| vectors.tap(point, pass)));
+    let pos_q = pos_q.map(|vectors| seen(tapped[0].as_ref(), vectors));
+    let pos_k = pos_k.map(|vectors| seen(tapped[1].as_ref(), vectors));
 
     let mut z = pass.blank(&[queries, heads * v.d_head]);
     let build = |point, shape: &[usize]| pass.wants_attn(point).then(|| pass.blank(shape));
@@ -113,8 +133,13 @@ pub fn attend(
     };
     let first = pass.first_query(queries, keys);
     let may_see = |query| rule.mask.keys(first + query, keys);
-    let position = rule.position.as_ref();
-    let position = position.map(|term| PositionTerm::new(term, 0..heads, first..first + queries, keys));
+    let position = rule.position.as_ref().and_then(|position| match position {
+        Position::Disentangled(term) => {
+            let meeting = Meeting { q, k, pos_q, pos_k };
+            Some(PositionTerm::disentangled(pass.compute, term, rule.scale as f32, meeting))
+        }
+        by_distance => PositionTerm::new(by_distance, 0..heads, first..first + queries, keys),
+    });
     let add_position = position.as_ref().map(|term| {
         move |head: usize, query: usize, keys: Range<usize>, scores: &mut [f32]| {
             term.add(head, query, keys, scores)
@@ -158,6 +183,9 @@ pub fn attend(
     }
     if let Some(pattern) = rewritten {
         kernels::mix(pass.compute, &pattern, heads, v, z.values_mut());
+    }
+    if let Some(block) = remembered {
+        pass.remember(block);
     }
     tap_z(z, heads, pass)
 }

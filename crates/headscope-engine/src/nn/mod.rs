@@ -5,15 +5,23 @@
 //! is an argument.
 
 mod attention;
+mod conv;
+mod distances;
+mod masked_lm;
 mod mlp;
 mod position;
+mod post_norm;
 mod projected;
 mod rotary;
 
 pub(crate) use attention::is_causal;
-pub use attention::{HeadLayout, Projection, attend};
+pub use attention::{HeadLayout, Projection, attend, attend_with};
+pub use conv::Conv;
+pub use distances::Distances;
+pub use masked_lm::{MaskedLm, MaskedLmNames, MaskedLmShape};
 pub use mlp::GatedMlp;
-pub(crate) use position::PositionTerm;
+pub(crate) use position::{Meeting, PositionTerm};
+pub use post_norm::{PostNorm, PostNormNames, PostNormShape};
 pub use projected::{CrossAttention, SelfAttention};
 pub use rotary::{Rotary, rotate};
 
@@ -91,8 +99,8 @@ impl Embedding {
 pub struct Norm {
     /// The factor of each dimension.
     pub weight: Vec<f32>,
-    /// The offset of each dimension.
-    pub bias: Vec<f32>,
+    /// The offset of each dimension, in models that have it.
+    pub bias: Option<Vec<f32>>,
     /// What is added to the variance.
     pub eps: f32,
 }
@@ -100,7 +108,7 @@ pub struct Norm {
 impl Norm {
     /// Normalises each row of `[tokens, width]`.
     pub fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Tensor {
-        let (width, bias) = (self.weight.len(), Some(&self.bias[..]));
+        let (width, bias) = (self.weight.len(), self.bias.as_deref());
         let mut out = pass.blank(x.shape());
         kernels::layer_norm(pass.compute, x, width, &self.weight, bias, self.eps, out.values_mut());
         out

@@ -47,7 +47,10 @@ impl CrossAttention {
         pass.cross();
         let (n_heads, d_head) = (self.rule.query_heads, self.d_head);
         let q = self.q.forward(x, pass); // [target, heads · d_head]
-        let kv = self.kv.forward(encoded, pass); // [source, 2 · heads · d_head]
+        let kv = match pass.remembers_block() {
+            true => pass.blank(&[0, 2 * n_heads * d_head]),
+            false => self.kv.forward(encoded, pass), // [source, 2 · heads · d_head]
+        };
         let part = |from, i| Projection { from, start: i * n_heads * d_head, n_heads, d_head };
         let z = attend(&self.rule, part(&q, 0), part(&kv, 0), part(&kv, 1), pass); // [target, heads · d_head]
         self.out.add_to(residual, &z, Point::CrossAttnOut, pass)

@@ -47,14 +47,29 @@ impl Rotary {
         let given = config.size("max_position_embeddings", default_positions)?;
         let rope = config.section("rope_scaling")?;
         let rope = if rope.is_empty() { config.section("rope_parameters")? } else { rope };
-        let kind = rope.get("rope_type", rope.get("type", "default".to_owned())?)?;
         let theta = config.get("rope_theta", Positive(10_000.0))?.0;
+        Rotary::read_section(config, &rope, theta, d_head, given)
+    }
+
+    /// What one section of a configuration says, for models that turn differently in some layers; `theta` is
+    /// meant if it does not say, and `given` are the configuration's positions.
+    ///
+    /// # Errors
+    /// As [`read`](Rotary::read).
+    pub fn read_section(
+        config: &Config,
+        rope: &Config,
+        theta: f64,
+        d_head: usize,
+        given: usize,
+    ) -> Result<Rotary, EngineError> {
+        let kind = rope.get("rope_type", rope.get("type", "default".to_owned())?)?;
         let theta = rope.get("rope_theta", Positive(theta))?.0;
         if !d_head.is_multiple_of(2) || d_head > WIDEST_HEAD {
             let detail = format!("is {d_head}; rotary positions need an even number up to {WIDEST_HEAD}");
             return Err(config.fault("head_dim", detail));
         }
-        for part in [config, &rope] {
+        for part in [config, rope] {
             let share = part.get("partial_rotary_factor", 1.0)?;
             if share != 1.0f64 {
                 return Err(part.fault("partial_rotary_factor", format!("is {share}; supported is 1")));
@@ -89,7 +104,7 @@ impl Rotary {
             }
             "yarn" => {
                 let trained = trained()?;
-                let yarn = Yarn::read(&rope, trained, given)?;
+                let yarn = Yarn::read(rope, trained, given)?;
                 rotary.frequencies = yarn.frequencies(theta, d_head);
                 rotary.magnitude = yarn.magnitude as f32;
                 rotary.positions = stretched(trained, yarn.factor);
@@ -104,6 +119,16 @@ impl Rotary {
                 rotary.frequencies.iter_mut().for_each(|frequency| *frequency = llama3.slowed(*frequency));
                 rotary.positions = stretched(trained()?, f64::from(llama3.factor));
             }
+            // What a GGUF file says of llama3: by how much each pair is slowed.
+            "divided" => {
+                let divisors = rope.needed::<Vec<f64>>("divisors")?;
+                if divisors.len() != rotary.frequencies.len() || !divisors.iter().all(|by| *by > 0.0) {
+                    let detail = format!("are {} numbers; expected {} above 0", divisors.len(), d_head / 2);
+                    return Err(rope.fault("divisors", detail));
+                }
+                let slow = |(frequency, by): (&mut f32, f64)| *frequency /= by as f32;
+                rotary.frequencies.iter_mut().zip(divisors).for_each(slow);
+            }
             other => {
                 let supported = "default, linear, dynamic, yarn, llama3";
                 return Err(rope.fault("rope_type", format!("is {other:?}; supported are {supported}")));
@@ -113,6 +138,11 @@ impl Rotary {
             return Err(rope.fault("rope_theta", format!("is {theta}; its {kind} angles are not finite")));
         }
         Ok(rotary)
+    }
+
+    /// Whether a position turns alike in all texts of up to so many tokens.
+    pub fn is_steady(&self, tokens: usize) -> bool {
+        self.dynamic.as_ref().is_none_or(|dynamic| tokens <= dynamic.trained)
     }
 
     /// The turns of some positions of a text that ends with them, for all layers.

@@ -1,0 +1,653 @@
+//! The tokenizer classes of transformers, as version 5 builds them from files other than a
+//! `tokenizer.json`: one entry in [`CLASSES`] each.
+
+use tokenizers::models::unigram::Unigram;
+use tokenizers::normalizers::{Lowercase, NFC, NFKD, Strip, StripAccents};
+use tokenizers::pre_tokenizers::metaspace::PrependScheme;
+use tokenizers::pre_tokenizers::punctuation::Punctuation;
+use tokenizers::pre_tokenizers::sequence::Sequence;
+use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
+use tokenizers::{Model as _, ModelWrapper, SplitDelimiterBehavior};
+
+use crate::assembly::{Addition, Frame, Parts, Roles};
+use crate::bpe::{self, Ids, Merge, Unknown};
+use crate::charsmap::Charsmap;
+use crate::decode::Decoder;
+use crate::model::Model;
+use crate::normalizer::{self, Normalizer};
+use crate::sentencepiece::{SentencePiece, UNIGRAM};
+use crate::settings::Settings;
+use crate::splitter::{self, Splitter};
+use crate::{parts, wordpiece};
+
+/// How one class, or several of the same ways, reads its vocabulary.
+pub(crate) struct Class {
+    /// As `tokenizer_class` names them.
+    pub(crate) names: &'static [&'static str],
+    /// The special tokens that it has where the files name no others.
+    pub(crate) roles: &'static [(&'static str, &'static str)],
+    pub(crate) build: Build,
+}
+
+/// What a class is built from.
+pub(crate) enum Build {
+    /// A `vocab.txt`, one WordPiece a line.
+    Words(fn(&[u8], &Settings, &Roles) -> Result<Built, String>),
+    /// A `vocab.json` and a `merges.txt`.
+    Merges(fn(Ids, Vec<Merge>, &Settings, &Roles) -> Result<Built, String>),
+    /// A SentencePiece model in the file of this name.
+    Pieces(&'static str, fn(&SentencePiece, &Settings, &Roles) -> Result<Built, String>),
+    /// `source.spm`, `target.spm` and a `vocab.json` of both.
+    Marian,
+}
+
+/// The parts of a tokenizer, and what is added to them.
+pub(crate) struct Built {
+    pub(crate) parts: Parts,
+    /// Special tokens without a role, where the class adds any; the files' own come first.
+    pub(crate) others: Vec<Addition>,
+    /// Special tokens whose flags the class sets itself.
+    pub(crate) roles: Roles,
+    /// Whether all special tokens are added once more, without flags.
+    pub(crate) again: bool,
+    pub(crate) frame: Frame,
+    /// What stands around a text for the decoder, where that differs.
+    pub(crate) target: Option<Frame>,
+}
+
+const GPT2: [(&str, &str); 3] =
+    [("unk_token", "<|endoftext|>"), ("bos_token", "<|endoftext|>"), ("eos_token", "<|endoftext|>")];
+
+/// Those of `RobertaTokenizer`, which many others took over.
+const ROBERTA: [(&str, &str); 7] = [
+    ("bos_token", "<s>"),
+    ("eos_token", "</s>"),
+    ("sep_token", "</s>"),
+    ("cls_token", "<s>"),
+    ("unk_token", "<unk>"),
+    ("pad_token", "<pad>"),
+    ("mask_token", "<mask>"),
+];
+
+/// All classes that are supported.
+pub(crate) const CLASSES: [Class; 17] = [
+    Class {
+        names: &[
+            "BertTokenizer",
+            "ConvBertTokenizer",
+            "DistilBertTokenizer",
+            "ElectraTokenizer",
+            "LayoutLMTokenizer",
+            "MobileBertTokenizer",
+            "SqueezeBertTokenizer",
+        ],
+        roles: &[
+            ("unk_token", "[UNK]"),
+            ("sep_token", "[SEP]"),
+            ("pad_token", "[PAD]"),
+            ("cls_token", "[CLS]"),
+            ("mask_token", "[MASK]"),
+        ],
+        build: Build::Words(bert),
+    },
+    Class {
+        names: &["MPNetTokenizer"],
+        roles: &[
+            ("bos_token", "<s>"),
+            ("eos_token", "</s>"),
+            ("sep_token", "</s>"),
+            ("cls_token", "<s>"),
+            ("unk_token", "[UNK]"),
+            ("pad_token", "<pad>"),
+            ("mask_token", "<mask>"),
+        ],
+        build: Build::Words(mpnet),
+    },
+    Class { names: &["GPT2Tokenizer", "CodeGenTokenizer"], roles: &GPT2, build: Build::Merges(gpt2) },
+    Class {
+        names: &["RobertaTokenizer", "BartTokenizer", "LEDTokenizer", "LongformerTokenizer", "MvpTokenizer"],
+        roles: &ROBERTA,
+        build: Build::Merges(roberta),
+    },
+    Class {
+        names: &["GPTNeoXTokenizer"],
+        roles: &[
+            ("unk_token", "<|endoftext|>"),
+            ("bos_token", "<|endoftext|>"),
+            ("eos_token", "<|endoftext|>"),
+            ("pad_token", "<|padding|>"),
+        ],
+        build: Build::Merges(gpt_neox),
+    },
+    Class {
+        names: &["Qwen2Tokenizer"],
+        roles: &[
+            ("unk_token", "<|endoftext|>"),
+            ("eos_token", "<|endoftext|>"),
+            ("pad_token", "<|endoftext|>"),
+        ],
+        build: Build::Merges(qwen2),
+    },
+    Class {
+        names: &["T5Tokenizer", "MT5Tokenizer"],
+        roles: &[("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")],
+        build: Build::Pieces("spiece.model", t5),
+    },
+    Class {
+        names: &["XLMRobertaTokenizer"],
+        roles: &ROBERTA,
+        build: Build::Pieces("sentencepiece.bpe.model", xlm_roberta),
+    },
+    Class {
+        names: &["CamembertTokenizer"],
+        roles: &ROBERTA,
+        build: Build::Pieces("sentencepiece.bpe.model", camembert),
+    },
+    Class {
+        names: &["AlbertTokenizer"],
+        roles: &[
+            ("bos_token", "[CLS]"),
+            ("eos_token", "[SEP]"),
+            ("unk_token", "<unk>"),
+            ("sep_token", "[SEP]"),
+            ("pad_token", "<pad>"),
+            ("cls_token", "[CLS]"),
+            ("mask_token", "[MASK]"),
+        ],
+        build: Build::Pieces("spiece.model", albert),
+    },
+    Class {
+        names: &["DebertaV2Tokenizer"],
+        roles: &[
+            ("bos_token", "[CLS]"),
+            ("eos_token", "[SEP]"),
+            ("unk_token", "[UNK]"),
+            ("sep_token", "[SEP]"),
+            ("pad_token", "[PAD]"),
+            ("cls_token", "[CLS]"),
+            ("mask_token", "[MASK]"),
+        ],
+        build: Build::Pieces("spm.model", deberta_v2),
+    },
+    Class {
+        names: &["BigBirdTokenizer"],
+        roles: &[
+            ("bos_token", "<s>"),
+            ("eos_token", "</s>"),
+            ("unk_token", "<unk>"),
+            ("sep_token", "[SEP]"),
+            ("pad_token", "<pad>"),
+            ("cls_token", "[CLS]"),
+            ("mask_token", "[MASK]"),
+        ],
+        build: Build::Pieces("spiece.model", big_bird),
+    },
+    Class {
+        names: &["MBartTokenizer"],
+        roles: &ROBERTA,
+        build: Build::Pieces("sentencepiece.bpe.model", mbart),
+    },
+    Class {
+        names: &["MBart50Tokenizer"],
+        roles: &[
+            ("eos_token", "</s>"),
+            ("sep_token", "</s>"),
+            ("cls_token", "<s>"),
+            ("unk_token", "<unk>"),
+            ("pad_token", "<pad>"),
+            ("mask_token", "<mask>"),
+        ],
+        build: Build::Pieces("sentencepiece.bpe.model", mbart50),
+    },
+    Class {
+        names: &["PegasusTokenizer"],
+        roles: &[
+            ("pad_token", "<pad>"),
+            ("eos_token", "</s>"),
+            ("unk_token", "<unk>"),
+            ("mask_token", "<mask_2>"),
+        ],
+        build: Build::Pieces("spiece.model", pegasus),
+    },
+    Class {
+        names: &["LlamaTokenizer"],
+        roles: &[("unk_token", "<unk>"), ("bos_token", "<s>"), ("eos_token", "</s>")],
+        build: Build::Pieces("tokenizer.model", llama),
+    },
+    Class {
+        names: &["GemmaTokenizer"],
+        roles: &[
+            ("unk_token", "<unk>"),
+            ("bos_token", "<bos>"),
+            ("eos_token", "<eos>"),
+            ("pad_token", "<pad>"),
+            ("mask_token", "<mask>"),
+        ],
+        build: Build::Pieces("tokenizer.model", gemma),
+    },
+];
+
+/// Marian's, whose two vocabularies are read apart.
+pub(crate) const MARIAN: Class = Class {
+    names: &["MarianTokenizer"],
+    roles: &[("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")],
+    build: Build::Marian,
+};
+
+/// The class of models that have none of their own: what the SentencePiece model says, and no more.
+pub(crate) const BACKEND: Class = Class {
+    names: &["TokenizersBackend", "PreTrainedTokenizerFast", "PreTrainedTokenizer"],
+    roles: &[],
+    build: Build::Pieces("tokenizer.model", backend),
+};
+
+/// All of them.
+pub(crate) fn all() -> impl Iterator<Item = &'static Class> {
+    const REST: [&Class; 2] = [&MARIAN, &BACKEND];
+    CLASSES.iter().chain(REST)
+}
+
+impl Class {
+    /// Finds a class by its name, with or without the `Fast` that older files have behind it.
+    pub(crate) fn named(name: &str) -> Option<&'static Class> {
+        let short = name.strip_suffix("Fast").unwrap_or(name);
+        all().find(|class| class.names.iter().any(|own| *own == short || *own == name))
+    }
+}
+
+/// The class of a `model_type`, for folders that name none, and where transformers overrules them.
+pub(crate) fn of_family(model_type: &str) -> Option<&'static str> {
+    Some(match model_type {
+        "bert" | "distilbert" | "electra" => "BertTokenizer",
+        "mpnet" => "MPNetTokenizer",
+        "roberta" | "bart" => "RobertaTokenizer",
+        "xlm-roberta" => "XLMRobertaTokenizer",
+        "camembert" => "CamembertTokenizer",
+        "albert" => "AlbertTokenizer",
+        "deberta-v2" => "DebertaV2Tokenizer",
+        "big_bird" => "BigBirdTokenizer",
+        "gpt2" | "gpt_neo" | "gptj" | "opt" | "phi" => "GPT2Tokenizer",
+        "gpt_neox" => "GPTNeoXTokenizer",
+        "qwen2" | "qwen3" => "Qwen2Tokenizer",
+        "gemma" | "gemma2" | "gemma3" | "gemma3_text" => "GemmaTokenizer",
+        "t5" | "mt5" => "T5Tokenizer",
+        "mbart" => "MBartTokenizer",
+        "marian" => "MarianTokenizer",
+        "pegasus" => "PegasusTokenizer",
+        "modernbert" | "mistral" | "phi3" | "olmo2" => "TokenizersBackend",
+        _ => return None,
+    })
+}
+
+// ------------------------------------------------------------------- vocab.txt
+
+/// BERT's words; a vocabulary that lacks what every text needs is not one.
+fn bert_words(bytes: &[u8], settings: &Settings, roles: &Roles) -> Result<Parts, String> {
+    let lower = settings.flag("do_lower_case")?.unwrap_or(true);
+    let chinese = settings.flag("tokenize_chinese_chars")?.unwrap_or(true);
+    let strip_accents = settings.flag("strip_accents")?;
+    let unk_token = roles.text("unk_token").unwrap_or("[UNK]");
+    let parts = wordpiece::parts(bytes, unk_token, lower, chinese, strip_accents)?;
+    for piece in ["sep_token", "cls_token", "unk_token"].into_iter().filter_map(|role| roles.text(role)) {
+        parts
+            .model
+            .token_to_id(piece)
+            .ok_or_else(|| wordpiece::lacks(parts.model.get_vocab_size(), piece))?;
+    }
+    Ok(parts)
+}
+
+fn bert(bytes: &[u8], settings: &Settings, roles: &Roles) -> Result<Built, String> {
+    Ok(built(bert_words(bytes, settings, roles)?, Vec::new(), roles.clone(), CLS_SEP))
+}
+
+/// BERT's words between the special tokens of `RobertaTokenizer`.
+fn mpnet(bytes: &[u8], settings: &Settings, roles: &Roles) -> Result<Built, String> {
+    let frame = Frame::Roberta { trim_offsets: true, add_prefix_space: false };
+    Ok(built(bert_words(bytes, settings, roles)?, Vec::new(), roles.with_lstrip_mask(), frame))
+}
+
+// ------------------------------------------------- vocab.json and merges.txt
+
+/// A byte-level vocabulary, with the ends of texts that the settings ask for.
+fn byte_level(parts: Parts, settings: &Settings, roles: &Roles) -> Result<Built, String> {
+    Ok(built(parts, Vec::new(), roles.clone(), ends(settings, roles)?))
+}
+
+fn gpt2(ids: Ids, merges: Vec<Merge>, settings: &Settings, roles: &Roles) -> Result<Built, String> {
+    let splitter = splitter::byte_level(prefix_space(settings, false)?);
+    byte_level(parts::byte_level(ids, merges, splitter)?, settings, roles)
+}
+
+fn gpt_neox(ids: Ids, merges: Vec<Merge>, settings: &Settings, roles: &Roles) -> Result<Built, String> {
+    let splitter = splitter::byte_level(prefix_space(settings, false)?);
+    let normalizer = Some(Normalizer::of(NFC));
+    byte_level(Parts { normalizer, ..parts::byte_level(ids, merges, splitter)? }, settings, roles)
+}
+
+fn qwen2(ids: Ids, merges: Vec<Merge>, settings: &Settings, roles: &Roles) -> Result<Built, String> {
+    let splitter = splitter::byte_level_by(parts::QWEN2_WORDS, prefix_space(settings, false)?)?;
+    let normalizer = Some(Normalizer::of(NFC));
+    let parts = Parts { normalizer, ..parts::byte_level(ids, merges, splitter)? };
+    Ok(Built { again: true, ..byte_level(parts, settings, roles)? })
+}
+
+fn roberta(ids: Ids, merges: Vec<Merge>, settings: &Settings, roles: &Roles) -> Result<Built, String> {
+    let add_prefix_space = prefix_space(settings, false)?;
+    let trim_offsets = settings.flag("trim_offsets")?.unwrap_or(true);
+    let parts = parts::byte_level(ids, merges, splitter::byte_level(add_prefix_space))?;
+    Ok(built(parts, Vec::new(), roles.clone(), Frame::Roberta { trim_offsets, add_prefix_space }))
+}
+
+fn prefix_space(settings: &Settings, usual: bool) -> Result<bool, String> {
+    Ok(settings.flag("add_prefix_space")?.unwrap_or(usual))
+}
+
+/// The ends of texts where the settings ask for them and there are tokens for them.
+fn ends(settings: &Settings, roles: &Roles) -> Result<Frame, String> {
+    let asked = |key: &str, role: &str| -> Result<bool, String> {
+        Ok(settings.flag(key)?.unwrap_or(false) && roles.text(role).is_some())
+    };
+    Ok(Frame::ends(asked("add_bos_token", "bos_token")?, asked("add_eos_token", "eos_token")?))
+}
+
+// ------------------------------------------------------- SentencePiece models
+
+const CLS_SEP: Frame = Frame::Roles { single: "cls A sep", pair: "cls A sep B:1 sep:1" };
+
+/// As `RobertaTokenizer`, with the names that fairseq has for the ends of a text.
+const BOS_EOS: Frame = Frame::Roles { single: "bos A eos", pair: "bos A eos eos B eos" };
+
+/// Pieces by their probability.
+fn unigram(pieces: Vec<(String, f64)>, unk_id: usize, as_bytes: bool) -> Result<Model, String> {
+    let count = pieces.len();
+    if unk_id >= count {
+        return Err(format!("its unknown piece is {unk_id}; it has {count} pieces"));
+    }
+    let model = Unigram::from(pieces, Some(unk_id), as_bytes).map_err(|e| e.to_string())?;
+    Ok(Model::Other { model: ModelWrapper::Unigram(model), unknown: Some(unk_id as u32) })
+}
+
+/// A unigram model whose words are split at spaces, each with a `▁` before it.
+fn words(model: Model, normalizer: Option<Normalizer>, split_first: bool, scheme: PrependScheme) -> Parts {
+    let spaces = splitter::spaces(scheme);
+    let decoder = Decoder::Crate(spaces.clone().into());
+    let splitter = if split_first {
+        Splitter::of(Sequence::new(vec![WhitespaceSplit.into(), spaces.into()]))
+    } else {
+        Splitter::of(spaces)
+    };
+    Parts { model, normalizer, splitter: Some(splitter), decoder: Some(decoder) }
+}
+
+fn scheme(add_prefix_space: bool) -> PrependScheme {
+    if add_prefix_space { PrependScheme::Always } else { PrependScheme::Never }
+}
+
+/// The rewritings that come with the pieces, if any do.
+fn charsmap(model: &SentencePiece) -> Result<Option<Normalizer>, String> {
+    if model.charsmap.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Normalizer::Charsmap(Charsmap::parse(&model.charsmap)?)))
+}
+
+/// The pieces that are never split.
+fn whole(model: &SentencePiece) -> Vec<Addition> {
+    model.whole().map(|(text, special)| Addition::verbatim(text, special)).collect()
+}
+
+fn built(parts: Parts, others: Vec<Addition>, roles: Roles, frame: Frame) -> Built {
+    Built { parts, others, roles, again: false, frame, target: None }
+}
+
+/// Pieces, and behind them a hundred that stand for what was left out of a text.
+fn t5(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built, String> {
+    let count = settings.count("extra_ids", 10_000)?.unwrap_or(100);
+    let mut pieces = model.scored();
+    pieces.extend((0..count).rev().map(|i| (format!("<extra_id_{i}>"), 0.0)));
+    let mut others = whole(model);
+    if !others.iter().any(|token| token.text.contains("<extra_id_")) {
+        others.extend((0..count).map(|i| Addition::plain(format!("<extra_id_{i}>"))));
+    }
+    let parts = words(unigram(pieces, 2, false)?, charsmap(model)?, true, PrependScheme::Always);
+    let frame = Frame::Roles { single: "A eos", pair: "A eos B eos" };
+    Ok(built(parts, others, roles.clone(), frame))
+}
+
+/// fairseq's first four pieces in place of SentencePiece's first three: all ids are one higher.
+fn fairseq(model: &SentencePiece, roles: &Roles, first: &str) -> Vec<(String, f64)> {
+    let named = [(first, "<s>"), ("pad_token", "<pad>"), ("eos_token", "</s>"), ("unk_token", "<unk>")];
+    let first = named.map(|(role, usual)| (roles.text(role).unwrap_or(usual).to_owned(), 0.0));
+    first.into_iter().chain(model.scored().into_iter().skip(3)).collect()
+}
+
+fn mask(roles: &Roles) -> (String, f64) {
+    (roles.text("mask_token").unwrap_or("<mask>").to_owned(), 0.0)
+}
+
+fn xlm_roberta(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built, String> {
+    let mut pieces = fairseq(model, roles, "bos_token");
+    pieces.push(mask(roles));
+    let scheme = scheme(prefix_space(settings, true)?);
+    let parts = words(unigram(pieces, 3, false)?, charsmap(model)?, true, scheme);
+    Ok(built(parts, whole(model), roles.clone(), BOS_EOS))
+}
+
+/// fairseq's pieces before all of SentencePiece's but the first, so that some stand there twice.
+fn camembert(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built, String> {
+    if model.kind != UNIGRAM {
+        return Err(format!(
+            "its model_type is {}; supported with CamembertTokenizer is {UNIGRAM}",
+            model.kind
+        ));
+    }
+    let text = |role: &str, usual: &str| roles.text(role).unwrap_or(usual).to_owned();
+    let unk_token = text("unk_token", "<unk>");
+    let mut pieces = vec![
+        ("<s>NOTUSED".to_owned(), 0.0),
+        (text("pad_token", "<pad>"), 0.0),
+        ("</s>NOTUSED".to_owned(), 0.0),
+        (unk_token.clone(), 0.0),
+        ("<unk>NOTUSED".to_owned(), -100.0),
+    ];
+    pieces.extend(model.scored().into_iter().skip(1));
+    pieces.push(mask(roles));
+    let unk_id = pieces.iter().position(|(piece, _)| *piece == unk_token).unwrap_or(0);
+    let scheme = scheme(prefix_space(settings, true)?);
+    let parts = words(unigram(pieces, unk_id, false)?, charsmap(model)?, true, scheme);
+    Ok(built(parts, whole(model), roles.with_lstrip_mask(), BOS_EOS))
+}
+
+fn albert(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built, String> {
+    let mut steps = vec![normalizer::respell("``", "\"")?, normalizer::respell("''", "\"")?];
+    if !settings.flag("keep_accents")?.unwrap_or(false) {
+        steps.extend([Normalizer::of(NFKD), Normalizer::of(StripAccents)]);
+    }
+    if settings.flag("do_lower_case")?.unwrap_or(true) {
+        steps.push(Normalizer::of(Lowercase));
+    }
+    steps.extend(charsmap(model)?);
+    let scheme = scheme(prefix_space(settings, true)?);
+    let parts = words(unigram(model.scored(), 1, false)?, Some(Normalizer::Sequence(steps)), true, scheme);
+    Ok(built(parts, whole(model), roles.clone(), CLS_SEP))
+}
+
+fn deberta_v2(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built, String> {
+    let unk_token = roles.text("unk_token").unwrap_or("[UNK]");
+    let listed = model.pieces.iter().position(|piece| piece.text == unk_token && piece.score == 0.0);
+    let unk_id = listed.unwrap_or(usize::try_from(model.unk_id).unwrap_or(usize::MAX));
+    let mut steps = Vec::new();
+    if settings.flag("do_lower_case")?.unwrap_or(false) {
+        steps.push(Normalizer::of(Lowercase));
+    }
+    steps.push(normalizer::rewrite(r"\s{2,}|[\n\r\t]", " ")?);
+    steps.extend([Normalizer::of(NFC), Normalizer::of(Strip::new(false, true))]);
+    let scheme = if prefix_space(settings, true)? { PrependScheme::Always } else { PrependScheme::First };
+    let mut parts =
+        words(unigram(model.scored(), unk_id, false)?, Some(Normalizer::Sequence(steps)), false, scheme);
+    if settings.flag("split_by_punct")?.unwrap_or(false) {
+        let punctuation = Punctuation::new(SplitDelimiterBehavior::Isolated);
+        let spaces = splitter::spaces(scheme);
+        parts.splitter = Some(Splitter::of(Sequence::new(vec![punctuation.into(), spaces.into()])));
+    }
+    Ok(built(parts, whole(model), roles.clone(), CLS_SEP))
+}
+
+fn big_bird(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built, String> {
+    let unk_token = roles.text("unk_token").unwrap_or("<unk>");
+    let listed = model.pieces.iter().position(|piece| piece.text == unk_token && piece.score == 0.0);
+    let normalizer = normalizer::rewrite(" {2,}", "\u{2581}")?;
+    let scheme = scheme(prefix_space(settings, true)?);
+    let parts =
+        words(unigram(model.scored(), listed.unwrap_or(100), false)?, Some(normalizer), false, scheme);
+    Ok(built(parts, whole(model), roles.with_lstrip_mask(), CLS_SEP))
+}
+
+/// The languages of mBART, whose codes are pieces behind all others.
+const MBART_LANGUAGES: [&str; 25] = [
+    "ar_AR", "cs_CZ", "de_DE", "en_XX", "es_XX", "et_EE", "fi_FI", "fr_XX", "gu_IN", "hi_IN", "it_IT",
+    "ja_XX", "kk_KZ", "ko_KR", "lt_LT", "lv_LV", "my_MM", "ne_NP", "nl_XX", "ro_RO", "ru_RU", "si_LK",
+    "tr_TR", "vi_VN", "zh_CN",
+];
+
+/// Those that mBART-50 has besides.
+const MBART50_LANGUAGES: [&str; 27] = [
+    "af_ZA", "az_AZ", "bn_IN", "fa_IR", "he_IL", "hr_HR", "id_ID", "ka_GE", "km_KH", "mk_MK", "ml_IN",
+    "mn_MN", "mr_IN", "pl_PL", "ps_AF", "pt_XX", "sv_SE", "sw_KE", "ta_IN", "te_IN", "th_TH", "tl_XX",
+    "uk_UA", "ur_PK", "xh_ZA", "gl_ES", "sl_SI",
+];
+
+/// The roles, and the languages of the source and the target as two more, so that frames can name
+/// them.
+fn with_languages(roles: &Roles, settings: &Settings, pieces: &[(String, f64)]) -> Result<Roles, String> {
+    let mut roles = roles.with_lstrip_mask();
+    let source = settings.text("src_lang")?.unwrap_or("en_XX");
+    let target = settings.text("tgt_lang")?.unwrap_or(source);
+    for (role, key, code) in [("source_token", "src_lang", source), ("target_token", "tgt_lang", target)] {
+        if !pieces.iter().any(|(piece, _)| piece == code) {
+            return Err(format!("its {key} is {code:?}, which is none of its pieces"));
+        }
+        roles.push(role, Addition::verbatim(code, true));
+    }
+    Ok(roles)
+}
+
+/// The source's language behind a text, the target's behind one for the decoder.
+fn mbart(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built, String> {
+    let mut pieces = fairseq(model, roles, "bos_token");
+    pieces.extend(MBART_LANGUAGES.map(|code| (code.to_owned(), 0.0)));
+    pieces.push(mask(roles));
+    let mut others: Vec<Addition> = MBART_LANGUAGES.map(Addition::plain).into();
+    others.extend(whole(model));
+    let roles = with_languages(roles, settings, &pieces)?;
+    let parts = words(unigram(pieces, 3, false)?, None, true, PrependScheme::Always);
+    let frame = Frame::Roles { single: "A eos source", pair: "A B eos source" };
+    let target = Some(Frame::Roles { single: "A eos target", pair: "A B eos target" });
+    Ok(Built { target, ..built(parts, others, roles, frame) })
+}
+
+/// As mBART, with the language before the text.
+fn mbart50(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built, String> {
+    let codes = || MBART_LANGUAGES.into_iter().chain(MBART50_LANGUAGES);
+    let mut pieces = fairseq(model, roles, "cls_token");
+    pieces.extend(codes().map(|code| (code.to_owned(), 0.0)));
+    pieces.push(mask(roles));
+    let mut others = whole(model);
+    others.extend(codes().map(Addition::plain));
+    let mut steps: Vec<Normalizer> = charsmap(model)?.into_iter().collect();
+    steps.push(normalizer::rewrite(" {2,}", " ")?);
+    let normalizer = Some(Normalizer::Sequence(steps));
+    let roles = with_languages(roles, settings, &pieces)?;
+    let parts = words(unigram(pieces, 3, false)?, normalizer, false, PrependScheme::Always);
+    let frame = Frame::Roles { single: "source A eos", pair: "source A B eos" };
+    let target = Some(Frame::Roles { single: "target A eos", pair: "target A B eos" });
+    Ok(Built { target, ..built(parts, others, roles, frame) })
+}
+
+/// A hundred pieces that were never trained stand before SentencePiece's.
+fn pegasus(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built, String> {
+    let offset = settings.count("offset", 10_000)?.unwrap_or(103);
+    let text = |role: &str, usual: &str| roles.text(role).unwrap_or(usual).to_owned();
+    // What the class fills in for tokens that the files do not name differs between here and there.
+    let word = settings.text("mask_token")?.unwrap_or("<mask_1>").to_owned();
+    let sentence = settings.text("mask_token_sent")?;
+    let mut pieces = vec![text("pad_token", "<pad>"), text("eos_token", "</s>"), word.clone()];
+    pieces.extend(Some(sentence.unwrap_or("<mask_2>").to_owned()).filter(|sentence| *sentence != word));
+    let mut pieces: Vec<_> = pieces.into_iter().map(|piece| (piece, 0.0)).collect();
+    pieces.extend((2..offset).map(|i| (format!("<unk_{i}>"), -100.0)));
+    pieces.extend(model.scored().into_iter().skip(2));
+    let unk_token = text("unk_token", "<unk>");
+    let unk_id = pieces.iter().skip(1).position(|(piece, score)| *piece == unk_token && *score == 0.0);
+    let unk_id = unk_id.ok_or_else(|| format!("none of its pieces is {unk_token:?}"))? + 1;
+
+    let mut others = vec![Addition::plain(sentence.unwrap_or("<mask_1>"))];
+    others.extend((2..offset).map(|i| Addition::plain(format!("<unk_{i}>"))));
+    let spaces = normalizer::rewrite(" {2,}", " ")?;
+    let first = match charsmap(model)? {
+        Some(charsmap) => charsmap,
+        None => normalizer::rewrite(r"\n", " ")?,
+    };
+    let normalizer = Some(Normalizer::Sequence(vec![first, spaces]));
+    let parts = words(unigram(pieces, unk_id, false)?, normalizer, false, PrependScheme::Always);
+    Ok(built(parts, others, roles.clone(), Frame::Roles { single: "A eos", pair: "A B eos" }))
+}
+
+/// Pieces by id, and the merges that they imply.
+fn merged(model: &SentencePiece) -> Result<(Ids, Vec<Merge>), String> {
+    let pieces: Vec<String> = model.pieces.iter().map(|piece| piece.text.clone()).collect();
+    let merges = bpe::merges_of(&pieces, None)?;
+    Ok((pieces.into_iter().zip(0..).collect(), merges))
+}
+
+fn llama(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built, String> {
+    let (ids, merges) = merged(model)?;
+    let legacy = settings.flag("legacy")?.unwrap_or(false);
+    let scheme = match prefix_space(settings, true)? {
+        true if legacy => PrependScheme::Always,
+        true => PrependScheme::First,
+        false => PrependScheme::Never,
+    };
+    let parts = parts::llama(ids, merges, scheme)?;
+    Ok(built(parts, whole(model), roles.clone(), ends(settings, roles)?))
+}
+
+fn gemma(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built, String> {
+    let (ids, merges) = merged(model)?;
+    let parts = parts::gemma(ids, merges, roles.text("unk_token").unwrap_or("<unk>"))?;
+    Ok(built(parts, whole(model), roles.clone(), ends(settings, roles)?))
+}
+
+/// What the model itself says: no space is put before a text.
+fn backend(model: &SentencePiece, settings: &Settings, _: &Roles) -> Result<Built, String> {
+    let named = [
+        ("bos_token", model.bos_id, &model.bos_piece),
+        ("eos_token", model.eos_id, &model.eos_piece),
+        ("unk_token", model.unk_id, &model.unk_piece),
+    ];
+    let mut defaults: Vec<(&str, &str)> = Vec::new();
+    for (role, id, piece) in named {
+        if id >= 0 {
+            defaults.push((role, piece));
+        }
+    }
+    let roles = settings.roles(&defaults)?;
+    let as_bytes = model.byte_fallback;
+    let model_of_words = if model.kind == UNIGRAM {
+        unigram(model.scored(), usize::try_from(model.unk_id).unwrap_or(usize::MAX), as_bytes)?
+    } else {
+        let (mut ids, merges) = merged(model)?;
+        settings.rename(&mut ids);
+        bpe::model(ids, merges, Unknown { token: Some(model.unk_piece.clone()), fused: true, as_bytes })?
+    };
+    let mut steps: Vec<Normalizer> = charsmap(model)?.into_iter().collect();
+    steps.push(normalizer::respell(" ", "\u{2581}")?);
+    let parts = Parts {
+        model: model_of_words,
+        normalizer: Some(Normalizer::Sequence(steps)),
+        splitter: None,
+        decoder: Some(parts::spaces_and(as_bytes, false)?),
+    };
+    let frame = ends(settings, &roles)?;
+    Ok(built(parts, whole(model), roles, frame))
+}
