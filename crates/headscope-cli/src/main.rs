@@ -4,7 +4,6 @@
 
 mod args;
 mod commands;
-
 mod hub;
 mod runner;
 mod server;

@@ -12,7 +12,7 @@ use crate::commands::{note_part, printable};
 
 /// What is given to a model.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Texts<'a> {
+pub struct Given<'a> {
     /// A text, or the first of a pair.
     pub text: &'a str,
     /// The second of a pair or, where there is a decoder, what that reads.
@@ -23,10 +23,10 @@ pub struct Texts<'a> {
     pub decoder_ids: Option<&'a [u32]>,
 }
 
-impl<'a> Texts<'a> {
+impl<'a> Given<'a> {
     /// Those of a command line.
-    pub fn of(text: Option<&'a str>, second: Option<&'a str>, target: &'a TargetArgs) -> Texts<'a> {
-        Texts {
+    pub fn of(text: Option<&'a str>, second: Option<&'a str>, target: &'a TargetArgs) -> Given<'a> {
+        Given {
             text: text.unwrap_or_default(),
             second,
             target: target.target.as_deref(),
@@ -51,7 +51,7 @@ impl Runner {
     ///
     /// # Errors
     /// If a text is empty or too long, or is to be continued by a model that cannot write.
-    pub fn trace(&self, texts: Texts<'_>, sites: &Sites) -> Result<Trace, Error> {
+    pub fn trace(&self, texts: Given<'_>, sites: &Sites) -> Result<Trace, Error> {
         let (input, prompt) = self.read(texts)?;
         let mut trace = self.model.trace_encoding(input, sites)?;
         if prompt.is_some() {
@@ -65,7 +65,7 @@ impl Runner {
     ///
     /// # Errors
     /// As [`trace`](Runner::trace).
-    pub fn view(&self, texts: Texts<'_>) -> Result<ViewData, Error> {
+    pub fn view(&self, texts: Given<'_>) -> Result<ViewData, Error> {
         let start = Instant::now();
         let (input, prompt) = self.read(texts)?;
         let sites = Sites::of_attention(self.model.engine(), &ViewData::POINTS);
@@ -79,8 +79,8 @@ impl Runner {
     }
 
     /// What the model reads. A decoder that is to write begins with its start token.
-    fn input(&self, texts: Texts<'_>) -> Result<Input, Error> {
-        let Texts { text, second, target, decoder_ids } = texts;
+    fn input(&self, texts: Given<'_>) -> Result<Input, Error> {
+        let Given { text, second, target, decoder_ids } = texts;
         let input = self.model.input(text, second, self.truncate)?;
         let target = match (target, decoder_ids) {
             (Some(text), _) => Some(self.model.encode_target(text, self.truncate)?),
@@ -94,7 +94,7 @@ impl Runner {
     }
 
     /// The tokens of texts; and if they were continued, how many were given of what was.
-    fn read(&self, texts: Texts<'_>) -> Result<(Input, Option<usize>), Error> {
+    fn read(&self, texts: Given<'_>) -> Result<(Input, Option<usize>), Error> {
         let input = self.input(texts)?;
         let Some(generation) = &self.generation else { return Ok((input, None)) };
         let prompt = input.target.as_ref().unwrap_or(&input.text);

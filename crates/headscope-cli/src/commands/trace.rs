@@ -8,7 +8,7 @@ use headscope::{Encoding, Error, Input, Model, Trace};
 
 use super::{note, printable, size};
 use crate::args::{TargetArgs, TraceArgs};
-use crate::runner::{Runner, Texts};
+use crate::runner::{Given, Runner};
 use crate::source;
 
 pub fn run(args: &TraceArgs) -> Result<()> {
@@ -53,7 +53,7 @@ fn trace(args: &TraceArgs) -> Result<Trace, anyhow::Error> {
         let target = target.as_deref().map(|text| model.encode_target(text, false)).transpose()?;
         return Ok(model.trace_encoding(Input { text, target }, &sites)?);
     }
-    let texts = Texts::of(args.text.as_deref(), args.pair.as_deref(), &args.target);
+    let texts = Given::of(args.text.as_deref(), args.pair.as_deref(), &args.target);
     let runner = Runner { model, truncate: args.length.truncate, generation: args.generation.read() };
     Ok(runner.trace(texts, &sites)?)
 }

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::guard::{self, Guard};
 use super::{Run, Server, lock};
-use crate::runner::Texts;
+use crate::runner::Given;
 
 /// The longest text that is run, in bytes: several times what any model here can read.
 const MAX_TEXT: usize = 1 << 20;
@@ -150,11 +150,8 @@ fn too_large() -> Problem {
 fn pass(server: &Server, texts: &[String]) -> Result<Arc<Run>, Error> {
     let runner = server.runner.as_ref().expect("checked by the caller");
     let _one_at_a_time = lock(&server.passes);
-    Ok(server.keep(runner.view(Texts {
-        text: &texts[0],
-        second: texts.get(1).map(String::as_str),
-        ..Texts::default()
-    })?))
+    let second = texts.get(1).map(String::as_str);
+    Ok(server.keep(runner.view(Given { text: &texts[0], second, ..Given::default() })?))
 }
 
 /// Runs what computes for a while where it does not hold up other requests.

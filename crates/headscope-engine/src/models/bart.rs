@@ -11,7 +11,7 @@ use crate::EngineError;
 use crate::config::Config;
 use crate::input::Input;
 use crate::kernels::Activation;
-use crate::nn::{CrossAttention, Embedding, HeadLayout, Linear, Norm, SelfAttention};
+use crate::nn::{CrossAttention, Embedding, HeadLayout, Linear, Mlp, Norm, Rotation, SelfAttention};
 use crate::probe::Pass;
 use crate::weights::{At, Weights};
 
@@ -89,9 +89,7 @@ struct Block {
     attn: SelfAttention,
     attn_norm: Norm,
     cross: Option<(CrossAttention, Norm)>,
-    mlp_in: Linear,
-    activation: Activation,
-    mlp_out: Linear,
+    mlp: Mlp,
     mlp_norm: Norm,
 }
 
@@ -172,7 +170,7 @@ impl Bart {
         };
         let [n_source, n_target, n_scored] = shape.vocabulary;
         let bias = || match weights.at("").has("final_logits_bias") {
-            true => weights.at("").values("final_logits_bias", &[1, n_scored]).map(Some),
+            true => weights.at("").finite("final_logits_bias", &[1, n_scored]).map(Some),
             false => Ok(None),
         };
         Ok(Bart {
@@ -326,14 +324,18 @@ impl Block {
                     ..rule.clone()
                 },
                 heads,
+                qk_norm: None,
+                rotary: Rotation::Absent,
                 qkv: attn.stacked(&[q, k, v], width, true)?,
                 out: attn.stacked(&[("out_proj", width)], width, true)?,
             },
             attn_norm: norm("self_attn_layer_norm")?,
             cross: is_decoder.then(cross).transpose()?,
-            mlp_in: w.stacked(&[("fc1", d_mlp)], width, true)?,
-            activation,
-            mlp_out: w.stacked(&[("fc2", width)], d_mlp, true)?,
+            mlp: Mlp {
+                up: w.stacked(&[("fc1", d_mlp)], width, true)?,
+                activation,
+                down: w.stacked(&[("fc2", width)], d_mlp, true)?,
+            },
             mlp_norm: norm("final_layer_norm")?,
         })
     }
@@ -341,7 +343,7 @@ impl Block {
     /// `[tokens, width]` → `[tokens, width]`
     fn forward(&self, x: Tensor, encoded: Option<&Tensor>, pass: &mut Pass<'_>) -> Tensor {
         let x = pass.tap(Point::ResidPre, x);
-        let mut x = self.attn.add_to(&x, &self.before(&self.attn_norm, &x, pass), pass);
+        let mut x = self.attn.add_to(&x, &self.before(&self.attn_norm, &x, pass), &[], pass);
         let mut norm = &self.attn_norm;
         if let Some(((cross, cross_norm), encoded)) = self.cross.as_ref().zip(encoded) {
             x = self.after(norm, x, pass);
@@ -350,8 +352,7 @@ impl Block {
         }
         let x = pass.tap(Point::ResidMid, x);
         let x = self.after(norm, x, pass);
-        let hidden = self.mlp_in.activate(&self.before(&self.mlp_norm, &x, pass), self.activation, pass); // [tokens, d_mlp]
-        let x = self.mlp_out.add_to(&x, &hidden, Point::MlpOut, pass);
+        let x = self.mlp.add_to(&x, &self.before(&self.mlp_norm, &x, pass), Point::MlpOut, pass);
         let x = pass.tap(Point::ResidPost, x);
         self.after(&self.mlp_norm, x, pass)
     }

@@ -6,10 +6,21 @@
 mod albert;
 mod bart;
 mod bert;
+mod bloom;
 mod camembert;
 mod deberta_v2;
+mod decoder;
 mod distilbert;
 mod electra;
+mod gemma;
+mod gemma2;
+mod gemma3;
+mod gemma3_text;
+mod gpt2;
+mod gpt_neo;
+mod gpt_neox;
+mod gpt_oss;
+mod gptj;
 mod llama;
 mod marian;
 mod mbart;
@@ -17,10 +28,15 @@ mod mistral;
 mod modernbert;
 mod mpnet;
 mod mt5;
+mod olmo2;
+mod opt;
 mod pegasus;
+mod phi;
+mod phi3;
 mod qwen2;
 mod qwen3;
 mod roberta;
+mod smollm3;
 mod t5;
 mod two_stacks;
 mod xlm_roberta;
@@ -58,10 +74,25 @@ pub const FAMILIES: &[Family] = &[
     mpnet::FAMILY,
     deberta_v2::FAMILY,
     modernbert::FAMILY,
+    gpt2::FAMILY,
+    gpt_neo::FAMILY,
+    gpt_neox::FAMILY,
+    gptj::FAMILY,
+    gpt_oss::FAMILY,
+    opt::FAMILY,
+    bloom::FAMILY,
     llama::FAMILY,
     mistral::FAMILY,
     qwen2::FAMILY,
     qwen3::FAMILY,
+    gemma::FAMILY,
+    gemma2::FAMILY,
+    gemma3::FAMILY,
+    gemma3_text::FAMILY,
+    phi::FAMILY,
+    phi3::FAMILY,
+    olmo2::FAMILY,
+    smollm3::FAMILY,
     t5::FAMILY,
     mt5::FAMILY,
     bart::FAMILY,
@@ -114,6 +145,11 @@ pub trait Network: Send + Sync {
         true
     }
 
+    /// Whether attention and MLP of a block read the same, so that there is nothing between them.
+    fn is_parallel(&self) -> bool {
+        false
+    }
+
     /// Runs one input that respects the limits, and cannot fail.
     fn forward(&self, input: &Input, pass: &mut Pass<'_>);
 }
@@ -128,4 +164,19 @@ pub fn family_of(config: &Config) -> Result<&'static Family, EngineError> {
         let supported: Vec<&str> = FAMILIES.iter().map(|family| family.model_type).collect();
         config.fault("model_type", format!("is {name:?}; supported are {}", supported.join(", ")))
     })
+}
+
+/// Refuses what no family understands.
+///
+/// # Errors
+/// Names the key and its value.
+pub(crate) fn check(config: &Config) -> Result<(), EngineError> {
+    config.only("is_causal", true)?;
+    let quantization = config.section("quantization_config")?;
+    if quantization.is_empty() {
+        return Ok(());
+    }
+    let method = quantization.get("quant_method", "unknown".to_owned())?;
+    Err(quantization
+        .fault("quant_method", format!("is {method:?}; supported are weights in F32, F16 and BF16")))
 }

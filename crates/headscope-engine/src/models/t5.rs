@@ -9,7 +9,8 @@ use crate::EngineError;
 use crate::config::Config;
 use crate::input::Input;
 use crate::kernels::Activation;
-use crate::nn::{CrossAttention, Embedding, GatedMlp, HeadLayout, Linear, RmsNorm, SelfAttention};
+use crate::nn;
+use crate::nn::{CrossAttention, Embedding, GatedMlp, HeadLayout, Linear, RmsNorm, Rotation, SelfAttention};
 use crate::probe::Pass;
 use crate::weights::{At, Weights};
 
@@ -81,7 +82,7 @@ struct Block {
 }
 
 enum Mlp {
-    Plain { up: Linear, activation: Activation, down: Linear },
+    Plain(nn::Mlp),
     Gated(GatedMlp),
 }
 
@@ -260,6 +261,8 @@ impl Block {
             attn: SelfAttention {
                 rule: rule.clone(),
                 heads: shape.heads,
+                qk_norm: None,
+                rotary: Rotation::Absent,
                 qkv: attn.stacked(&[q, k, v], width, false)?,
                 out: attn.stacked(&out, inner, false)?,
             },
@@ -272,7 +275,7 @@ impl Block {
     /// `[tokens, width]` → `[tokens, width]`
     fn forward(&self, x: Tensor, encoded: Option<&Tensor>, pass: &mut Pass<'_>) -> Tensor {
         let x = pass.tap(Point::ResidPre, x);
-        let mut x = self.attn.add_to(&x, &self.attn_norm.forward(&x, pass), pass);
+        let mut x = self.attn.add_to(&x, &self.attn_norm.forward(&x, pass), &[], pass);
         if let Some(((norm, cross), encoded)) = self.cross.as_ref().zip(encoded) {
             x = cross.add_to(&x, &norm.forward(&x, pass), encoded, pass);
         }
@@ -294,7 +297,7 @@ impl Mlp {
         let &Shape { width, d_mlp, activation, .. } = shape;
         let down = w.stacked(&[("wo", width)], d_mlp, false)?;
         Ok(match shape.is_gated {
-            false => Mlp::Plain { up: w.stacked(&[("wi", d_mlp)], width, false)?, activation, down },
+            false => Mlp::Plain(nn::Mlp { up: w.stacked(&[("wi", d_mlp)], width, false)?, activation, down }),
             true => Mlp::Gated(GatedMlp {
                 gate_up: w.stacked(&[("wi_0", d_mlp), ("wi_1", d_mlp)], width, false)?,
                 activation,
@@ -305,11 +308,8 @@ impl Mlp {
 
     fn add_to(&self, residual: &Tensor, x: &Tensor, pass: &mut Pass<'_>) -> Tensor {
         match self {
+            Mlp::Plain(mlp) => mlp.add_to(residual, x, Point::MlpOut, pass),
             Mlp::Gated(mlp) => mlp.add_to(residual, x, Point::MlpOut, pass),
-            Mlp::Plain { up, activation, down } => {
-                let hidden = up.activate(x, *activation, pass); // [tokens, d_mlp]
-                down.add_to(residual, &hidden, Point::MlpOut, pass)
-            }
         }
     }
 }

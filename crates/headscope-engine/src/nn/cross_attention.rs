@@ -1,31 +1,9 @@
-//! Attention between its projections, where queries and keys are what these give.
+//! Attention of a decoder to its encoder, from the residual stream and back.
 
 use headscope_trace::{AttentionRule, Point, Tensor};
 
-use super::{HeadLayout, Linear, Projection, attend};
+use super::{Linear, Projection, attend};
 use crate::probe::Pass;
-
-/// Attention of the tokens of a stack to each other.
-pub struct SelfAttention {
-    /// How they attend.
-    pub rule: AttentionRule,
-    /// The heads of the projection.
-    pub heads: HeadLayout,
-    /// Queries, keys and values, stacked.
-    pub qkv: Linear,
-    /// Back to the width of the model.
-    pub out: Linear,
-}
-
-impl SelfAttention {
-    /// `residual + attention(x)`, where the second term is `attn_out`.
-    pub fn add_to(&self, residual: &Tensor, x: &Tensor, pass: &mut Pass<'_>) -> Tensor {
-        let qkv = self.qkv.forward(x, pass); // [tokens, (heads + 2 key heads) · d_head]
-        let [q, k, v] = self.heads.split(&qkv);
-        let z = attend(&self.rule, q, k, v, pass); // [tokens, heads · d_head]
-        self.out.add_to(residual, &z, Point::AttnOut, pass)
-    }
-}
 
 /// Attention of a decoder to what an encoder made of the text.
 pub struct CrossAttention {
