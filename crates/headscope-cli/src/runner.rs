@@ -96,7 +96,11 @@ impl Runner {
     /// The tokens of texts; and if they were continued, how many were given of what was.
     fn read(&self, texts: Given<'_>) -> Result<(Input, Option<usize>), Error> {
         let input = self.input(texts)?;
-        let Some(generation) = &self.generation else { return Ok((input, None)) };
+        // A decoder that has nothing to begin with is refused by the pass.
+        let can_begin = input.target.is_some() || !self.model.has_decoder();
+        let Some(generation) = self.generation.as_ref().filter(|_| can_begin) else {
+            return Ok((input, None));
+        };
         let prompt = input.target.as_ref().unwrap_or(&input.text);
         let (given, text) = (prompt.len(), prompt.text.clone());
         let start = Instant::now();

@@ -178,6 +178,23 @@ fn saved_traces_open_and_pages_are_written() {
 }
 
 #[test]
+fn a_target_is_written_from_its_start_or_continued() {
+    let room = Room::with("t5");
+    let written = trace(&room, &["the cat sat", "--generate", "5"]);
+    let target = written.target.as_ref().unwrap();
+    assert_eq!((target.tokens[0].id, written.prompt), (0, Some(1)));
+    assert!((2..=6).contains(&target.len()));
+    assert_eq!(written.predictions.len(), target.len() - 1);
+    let continued = trace(&room, &["the cat sat", "the dog", "--generate", "3"]);
+    assert_eq!(continued.prompt, Some(4));
+    assert!(read_by_decoder(&continued).starts_with("[PAD] [CLS] the dog "));
+    let (model, file) = (room.at("model"), room.at("out/t.safetensors"));
+    room.model("model", "mbart");
+    let args = ["trace", "the cat", "--generate", "3", "-m", &model, "-o", &file];
+    headscope(&args).failed(&["nothing was given that the decoder reads"], Some("--target"));
+}
+
+#[test]
 fn the_app_runs_a_source_and_its_target() {
     let room = Room::with("t5");
     let app = App::start(&["the cat sat", "the dog", "-m", &room.at("model")]);

@@ -208,7 +208,9 @@ impl EngineError {
                 Some("shorten the text, cut it with --truncate, or choose a model with more positions".into())
             }
             EngineError::NoTarget { .. } => Some(
-                "give what the decoder reads: a second text, --target \"TEXT\", or its ids by --decoder-ids".into(),
+                "give what the decoder reads: a second text, --target \"TEXT\", or its ids by --decoder-ids; \
+                 or let the model write it with --generate 40"
+                    .into(),
             ),
             EngineError::NoSuchSite { .. } => Some(
                 "sites are called like embed, blocks.3.attn.q, blocks.3.attn.pattern, blocks.3.resid_pre, last_hidden; \
