@@ -26,7 +26,8 @@ const PRINTED = 3;
 const LEAST_PRINTED = 0.01;
 
 export function ImagePanel({ session, picture, palette }: Props) {
-  const { image, tokens } = picture.trace;
+  const { image, source } = picture.trace;
+  const { tokens } = source;
   const hover = useCell(session.hover);
   const { focus } = useCell(session.state);
   const slice = activeSlice(hover, focus);

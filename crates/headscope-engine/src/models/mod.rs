@@ -4,6 +4,7 @@
 //! [`nn`](crate::nn). Everything that can fail, fails in `load`.
 
 mod albert;
+mod bart;
 mod bert;
 mod bloom;
 mod camembert;
@@ -23,17 +24,23 @@ mod gpt_neox;
 mod gpt_oss;
 mod gptj;
 mod llama;
+mod marian;
+mod mbart;
 mod mistral;
 mod modernbert;
 mod mpnet;
+mod mt5;
 mod olmo2;
 mod opt;
+mod pegasus;
 mod phi;
 mod phi3;
 mod qwen2;
 mod qwen3;
 mod roberta;
 mod smollm3;
+mod t5;
+mod two_stacks;
 mod vit;
 mod xlm_roberta;
 
@@ -89,6 +96,12 @@ pub const FAMILIES: &[Family] = &[
     phi3::FAMILY,
     olmo2::FAMILY,
     smollm3::FAMILY,
+    t5::FAMILY,
+    mt5::FAMILY,
+    bart::FAMILY,
+    mbart::FAMILY,
+    marian::FAMILY,
+    pegasus::FAMILY,
     vit::FAMILY,
     deit::FAMILY,
     dinov2::FAMILY,
@@ -175,6 +188,11 @@ pub trait Network: Send + Sync {
 
     /// What image it takes, in models that see.
     fn image(&self) -> Option<ImageLimits> {
+        None
+    }
+
+    /// The token that its decoder reads first, if there is one for all texts.
+    fn decoder_start(&self) -> Option<u32> {
         None
     }
 
