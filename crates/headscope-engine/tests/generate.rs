@@ -35,7 +35,29 @@ fn likeliest(scores: &[f32]) -> u32 {
 }
 
 /// Causal models of every kind: full and windowed masks, shared heads, rope that stretches with the text.
-const MODELS: &[&str] = &["llama", "llama-dynamic", "llama-yarn", "mistral", "qwen2", "qwen3"];
+const MODELS: &[&str] = &[
+    "llama",
+    "llama-dynamic",
+    "llama-yarn",
+    "mistral",
+    "qwen2",
+    "qwen3",
+    "gpt2",
+    "gpt_neo",
+    "gpt_neox",
+    "gptj",
+    "opt",
+    "bloom",
+    "gemma",
+    "gemma2",
+    "gemma3_text",
+    "phi",
+    "phi3",
+    "phi3-longrope",
+    "olmo2",
+    "smollm3",
+    "gpt_oss",
+];
 
 #[test]
 fn each_token_is_the_likeliest_of_a_whole_pass() {
