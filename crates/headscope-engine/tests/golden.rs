@@ -8,12 +8,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use headscope_engine::models::FAMILIES;
-use headscope_engine::{Checkpoint, Compute, Isa, Model, Sites};
+use headscope_engine::{Checkpoint, Compute, Input, Isa, Model, Sites};
 use headscope_trace::{Container, Encoding, Point, Site, Stack, Tensor, Token, Trace};
 use serde::Deserialize;
 
 /// How far a value may be from float64, as a share of its site's largest magnitude (at least 1).
 const TOLERANCE: f32 = 1e-5;
+
+/// What a reference calls an image that was run.
+const PIXELS: &str = "pixels";
 
 #[derive(Deserialize)]
 struct Case {
@@ -81,19 +84,31 @@ impl Case {
 }
 
 impl Reference {
+    /// What a case gives a model: its ids, or an image.
+    fn input(&self, case: &Case, model: &Model) -> Input {
+        let pixels = self.tensors.get(&format!("{}/{PIXELS}", case.name));
+        let (Some(pixels), Some(limits)) = (pixels, model.image_limits()) else {
+            return case.encoding().into();
+        };
+        let encoding = limits.encoding(&case.name, pixels.shape()[1], pixels.shape()[2]);
+        assert_eq!(encoding.len(), case.ids.len());
+        Input { pixels: Some(pixels.clone()), ..encoding.into() }
+    }
+
     /// The sites of a case with their values, in the order of a pass.
     fn sites(&self, case: &str) -> BTreeMap<Site, &Tensor> {
         let prefix = format!("{case}/");
         let of_case =
             self.tensors.iter().filter_map(|(name, value)| Some((name.strip_prefix(&prefix)?, value)));
-        of_case.map(|(name, value)| (name.parse().unwrap(), value)).collect()
+        let sites = of_case.filter(|(name, _)| *name != PIXELS);
+        sites.map(|(name, value)| (name.parse().unwrap(), value)).collect()
     }
 
     /// Compares every site of every case: the first, if any, that diverges.
     fn divergence(&self, model: &Model) -> Option<String> {
         let sites = model.sites("*").unwrap();
         self.cases.iter().find_map(|case| {
-            let trace = model.trace(case.encoding(), &sites).unwrap();
+            let trace = model.trace(self.input(case, model), &sites).unwrap();
             let expected = self.sites(&case.name);
             assert!(!expected.is_empty(), "no value of case {}", case.name);
             let mut expected = expected.into_iter();
@@ -243,13 +258,17 @@ fn smollm2_from_gguf_is_no_further_from_float64_than_pytorch() {
 
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
-    for name in ["bert", "llama", "gguf-qwen3"] {
+    for name in ["bert", "llama", "gguf-qwen3", "dinov2"] {
         let reference = reference(name);
         let folder = root().join("fixtures").join(name);
         let run = |threads| -> Vec<Trace> {
             let model = load(&folder, &Compute::new(threads, Isa::detect()));
             let sites = model.sites("*").unwrap();
-            reference.cases.iter().map(|case| model.trace(case.encoding(), &sites).unwrap()).collect()
+            reference
+                .cases
+                .iter()
+                .map(|case| model.trace(reference.input(case, &model), &sites).unwrap())
+                .collect()
         };
         let alone = run(1);
         for threads in [2, 3, 7] {

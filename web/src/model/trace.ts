@@ -1,5 +1,6 @@
 /** What the page knows about a run: the model, the tokens, and an overview of every head. */
 
+import { type PatchImage, readImage } from "./image";
 import { Safetensors } from "./safetensors";
 
 export interface Card {
@@ -60,6 +61,8 @@ export interface Trace {
   /** The texts as they were given: one, or two. */
   texts: string[];
   tokens: Token[];
+  /** What a model that sees was given; its patches are tokens. */
+  image: PatchImage | null;
   /** The bytes of the whole text, which spans count. */
   bytes: Uint8Array;
   /** The rule of each layer shown. */
@@ -92,6 +95,7 @@ export function readTrace(file: Safetensors): Trace {
     card: json(metadata, "card"),
     texts: encoding.parts.map(([start, end]: [number, number]) => decode(bytes, start, end)),
     tokens: encoding.tokens,
+    image: readImage(file),
     bytes,
     rules: blocks.map((site) => rules.find((rule) => rule.site === site)!),
     blocks,

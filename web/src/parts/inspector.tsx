@@ -18,6 +18,9 @@ interface Props {
   palette: Palette;
 }
 
+/** What the kinds are called among the patches of an image. */
+const OF_PATCHES: Record<string, string> = { separators: "special tokens", same: "other patches" };
+
 const EDGES = 6;
 const WHOLE: Slice = { query: null, key: null };
 
@@ -46,7 +49,7 @@ export function Inspector({ session, picture, palette }: Props) {
 /** What the numbers are about, in words. */
 function Subject({ slice, trace }: { slice: Slice | null; trace: Trace }) {
   const token = (index: number) => <Quoted trace={trace} index={index} />;
-  if (!slice) return <>strongest weights of the whole text</>;
+  if (!slice) return <>strongest weights of the whole {trace.image ? "image" : "text"}</>;
   const { query, key } = slice;
   if (query !== null && key !== null)
     return (
@@ -143,7 +146,7 @@ function Mass({ slice, picture }: { slice: Slice; picture: Picture }) {
         {kinds.map(({ key, label, share }) => (
           <div key={key} data-kind={key}>
             <dt>
-              <i class={`kind ${key}`} /> {label}
+              <i class={`kind ${key}`} /> {(trace.image && OF_PATCHES[key]) || label}
             </dt>
             <dd class="figure">{share.toFixed(1)} %</dd>
           </div>

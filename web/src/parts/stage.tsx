@@ -7,6 +7,7 @@ import { headName, headTitle } from "../model/trace";
 import type { Picture } from "../picture";
 import type { Session } from "../session";
 import { after, bringForward, isolate, SCALES, SPECIALS, type State, toggle, TOPS, VIEWS } from "../state";
+import { ImagePanel } from "./image";
 import { HeadView } from "../views/head";
 import { TokensView } from "../views/tokens";
 import { Steps } from "./steps";
@@ -39,6 +40,7 @@ export function Stage(props: Props) {
           <Switches {...props} state={state} />
           {props.picture.heads.length > 1 && <Legend {...props} />}
           <Steps session={session} trace={props.picture.trace} />
+          {props.picture.trace.image && <ImagePanel {...props} />}
           <HeadView {...props} />
         </>
       ) : (

@@ -56,6 +56,7 @@ export function trace(tokens: Token[], layers = 2, heads = 3): Trace {
     card: { id: "tiny", family: "bert", dtype: "f32", revision: null, kernel: "portable", row_sum_error: 0 },
     texts: ["a", "b"],
     tokens,
+    image: null,
     bytes: new Uint8Array(),
     rules: [],
     blocks: Array.from({ length: layers }, (_, layer) => `blocks.${layer}.attn`),

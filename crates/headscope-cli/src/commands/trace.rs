@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use headscope::{Encoding, Error, Model, Trace};
+use headscope::{AnyModel, Encoding, Error, Trace};
 
-use super::{note, printable, size};
+use super::{look, note, printable, size};
 use crate::args::TraceArgs;
 use crate::runner::Runner;
 use crate::source;
@@ -38,9 +38,16 @@ fn trace(args: &TraceArgs) -> Result<Trace, anyhow::Error> {
         let sites = model.sites(&args.sites).map_err(Error::from)?;
         return Ok(model.trace(encoding, &sites).map_err(Error::from)?);
     }
-    let model = Model::load(&files, &compute)?;
+    let (text, pair) = (args.text.as_deref().unwrap_or_default(), args.pair.as_deref());
+    let model = match AnyModel::load(&files, &compute)? {
+        AnyModel::Text(model) => model,
+        AnyModel::Image(model) => {
+            look::only(&model, args.generation.read().is_some())?;
+            return look::trace(&model, text, pair, &args.sites);
+        }
+    };
+    source::no_image(&model.engine().card().id, &[Some(text), pair])?;
     let sites = model.engine().sites(&args.sites).map_err(Error::from)?;
-    let text = args.text.as_deref().unwrap_or_default();
     let runner = Runner { model, truncate: args.length.truncate, generation: args.generation.read() };
-    Ok(runner.trace(text, args.pair.as_deref(), &sites)?)
+    Ok(runner.trace(text, pair, &sites)?)
 }

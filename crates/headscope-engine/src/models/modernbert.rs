@@ -85,8 +85,8 @@ impl ModernBert {
             words: words.embedding(vocabulary, width)?,
             norm: norm(&w.at("embeddings.norm"))?,
             rotary: [
-                rotary(config, "full_attention", "global_rope_theta", 160_000.0, shape.heads.d_head)?,
-                rotary(config, "sliding_attention", "local_rope_theta", 10_000.0, shape.heads.d_head)?,
+                rotary(config, "full_attention", ("global_rope_theta", 160_000.0), shape.heads.d_head)?,
+                rotary(config, "sliding_attention", ("local_rope_theta", 10_000.0), shape.heads.d_head)?,
             ],
             blocks: local.into_iter().enumerate().map(block).collect::<Result<_, _>>()?,
             final_norm: norm(&w.at("final_norm"))?,
@@ -117,13 +117,12 @@ fn local_layers(config: &Config, n_layers: usize) -> Result<Vec<bool>, EngineErr
 fn rotary(
     config: &Config,
     kind: &str,
-    key: &'static str,
-    theta: f64,
+    theta: (&'static str, f64),
     d_head: usize,
 ) -> Result<Rotary, EngineError> {
     let scaling = config.section("rope_scaling")?;
     let rope = if scaling.is_empty() { config.section("rope_parameters")?.section(kind)? } else { scaling };
-    Rotary::of_section(config, &rope, d_head, &RotaryUsual { theta: (key, theta), ..RotaryUsual::new(8192) })
+    Rotary::of_section(config, &rope, d_head, &RotaryUsual { theta, ..RotaryUsual::new(8192) })
 }
 
 /// The head that guesses masked words; one that sorts texts has the same layers before its classifier.

@@ -1,5 +1,5 @@
 //! What transformers are made of, on [`Tensor`]s: linear maps, tables, norms, rotary positions, attention,
-//! MLPs.
+//! MLPs, patches.
 //!
 //! A model file composes these. None of them knows a model family; what differs between families
 //! is an argument.
@@ -14,6 +14,7 @@ mod position;
 mod post_norm;
 mod rotary;
 mod self_attention;
+mod vision;
 
 pub(crate) use attention::is_causal;
 pub use attention::{HeadLayout, Projection, attend, attend_with};
@@ -21,11 +22,12 @@ pub use conv::Conv;
 pub use distances::Distances;
 pub use experts::Experts;
 pub use masked_lm::{MaskedLm, MaskedLmNames, MaskedLmShape};
-pub use mlp::{GatedMlp, Mlp};
+pub use mlp::{GatedMlp, Mlp, gated};
 pub(crate) use position::{Meeting, PositionTerm};
 pub use post_norm::{PostNorm, PostNormNames, PostNormShape};
 pub use rotary::{Rotary, RotaryUsual, rotate};
 pub use self_attention::{Rotation, SelfAttention};
+pub use vision::{LayerScale, Patches, PlaceTable};
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -131,7 +133,7 @@ pub struct Norm {
 }
 
 impl Norm {
-    /// A norm without weights: its factors are 1.
+    /// A norm without weights: its factors are 1, and it has no offsets.
     pub fn plain(width: usize, eps: f32) -> Norm {
         Norm { weight: vec![1.0; width], bias: None, eps }
     }

@@ -176,15 +176,15 @@ impl Rotary {
         Ok(rotary)
     }
 
+    /// Whether a position turns alike in all texts of up to so many tokens.
+    pub fn is_steady(&self, tokens: usize) -> bool {
+        self.beyond.as_ref().is_none_or(|(trained, _)| tokens <= *trained)
+    }
+
     /// The plain rotation of the first `d` dimensions, a number that is even, with texts up to `positions`.
     pub fn plain(theta: f64, d: usize, pairing: Pairing, positions: usize) -> Rotary {
         let frequencies = frequencies(theta as f32, d);
         Rotary { frequencies, magnitude: 1.0, beyond: None, pairing, positions }
-    }
-
-    /// Whether a position turns alike in all texts of up to so many tokens.
-    pub fn is_steady(&self, tokens: usize) -> bool {
-        self.beyond.as_ref().is_none_or(|(trained, _)| tokens <= *trained)
     }
 
     /// The turns of some positions of a text that ends with them, for all layers.

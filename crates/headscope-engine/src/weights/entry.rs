@@ -49,10 +49,11 @@ pub struct Weight {
 }
 
 impl Weight {
-    /// Some of its numbers, whole rows of whole heads.
+    /// Some of its numbers, of whole blocks.
     pub(super) fn slice(&self, numbers: Range<usize>) -> Weight {
-        let place = |number| self.range.start + self.dtype.bytes(number);
-        Weight { range: place(numbers.start)..place(numbers.end), ..self.clone() }
+        let start = self.range.start;
+        let [from, to] = [numbers.start, numbers.end].map(|n| start + self.dtype.bytes(n));
+        Weight { range: from..to, ..self.clone() }
     }
 }
 

@@ -165,6 +165,11 @@ impl At<'_> {
         self.weights.entries.contains_key(&self.name(name))
     }
 
+    /// The size of the first axis of the tensor called `name`, if there is one.
+    pub fn rows(&self, name: &str) -> Option<usize> {
+        self.weights.entries.get(&self.name(name))?.shape.first().copied()
+    }
+
     /// Whether there is any tensor below here.
     pub fn exists(&self) -> bool {
         let below = format!("{}.", self.path);
@@ -193,6 +198,15 @@ impl At<'_> {
         Ok(self.weights.layer(vec![(weight, n_out)], n_in, bias))
     }
 
+    /// A linear map from the tensor `weight`, `[n_out, …]`, whose other axes are read as one, and its bias.
+    ///
+    /// # Errors
+    /// As [`linear`](At::linear).
+    pub fn linear_over(&self, n_out: usize, axes: &[usize]) -> Result<Linear, EngineError> {
+        let weight = self.tensor("weight", &[&[n_out], axes].concat())?;
+        Ok(self.weights.layer(vec![(weight, n_out)], axes.iter().product(), self.bias(n_out)?))
+    }
+
     /// The linear maps of these names below this place, each with its `n_out`, stacked so that they run
     /// as one. They have biases or not, as the configuration says.
     ///
@@ -206,6 +220,17 @@ impl At<'_> {
             biases.extend(part.bias_if(bias, n_out)?.unwrap_or_default());
         }
         Ok(self.weights.layer(weights, n_in, bias.then_some(biases)))
+    }
+
+    /// A convolution along the text, as a linear map of all columns of `kernel` neighbours, from the tensors
+    /// `weight`, `[n_out, n_in, kernel]`, and `bias`.
+    ///
+    /// # Errors
+    /// As [`linear`](At::linear), and if there is no bias.
+    pub fn conv(&self, n_out: usize, n_in: usize, kernel: usize) -> Result<Linear, EngineError> {
+        let weight = self.tensor("weight", &[n_out, n_in, kernel])?;
+        let bias = Some(self.vector("bias", n_out)?);
+        Ok(self.weights.layer(vec![(weight, n_out)], n_in * kernel, bias))
     }
 
     /// The linear map of this place, with a bias or not, as the configuration says, whose outputs are stored
@@ -235,9 +260,22 @@ impl At<'_> {
     /// # Errors
     /// As [`linear`](At::linear), and if there is no bias.
     pub fn linear_by_input(&self, n_out: usize, n_in: usize) -> Result<Linear, EngineError> {
-        let weight = self.tensor("weight", &[n_in, n_out])?;
+        let weight = self.by_input("weight", &[n_in, n_out])?;
         let bias = self.vector("bias", n_out)?;
         Ok(self.weights.keep(kernels::Linear::by_input(weight, n_out, n_in, Some(bias))))
+    }
+
+    /// A tensor whose last axis are outputs: of those, no block can be made.
+    fn by_input(&self, name: &str, shape: &[usize]) -> Result<Weight, EngineError> {
+        let weight = self.tensor(name, shape)?;
+        if weight.dtype.is_quantised() {
+            let detail = format!(
+                "is {:?}; expected F32, F16 or BF16 of a matrix that is stored by input",
+                weight.dtype
+            );
+            return Err(EngineError::Tensor { file: self.weights.files(), name: self.name(name), detail });
+        }
+        Ok(weight)
     }
 
     /// `n` linear maps from the tensors called `name`, `[n, n_in, n_out]`, and `name_bias`, `[n, n_out]`.
@@ -251,25 +289,14 @@ impl At<'_> {
         n_out: usize,
         n_in: usize,
     ) -> Result<Vec<Linear>, EngineError> {
-        let weight = self.tensor(name, &[n, n_in, n_out])?;
-        let bias = self.finite(&format!("{name}_bias"), &[n, n_out])?;
+        let weight = self.by_input(name, &[n, n_in, n_out])?;
+        let bias = self.values(&format!("{name}_bias"), &[n, n_out])?;
         let expert = |i: usize| {
             let weight = weight.slice(i * n_in * n_out..(i + 1) * n_in * n_out);
             let bias = bias[i * n_out..][..n_out].to_vec();
             self.weights.keep(kernels::Linear::by_input(weight, n_out, n_in, Some(bias)))
         };
         Ok((0..n).map(expert).collect())
-    }
-
-    /// A convolution along the text, as a linear map of all columns of `kernel` neighbours, from the tensors
-    /// `weight`, `[n_out, n_in, kernel]`, and `bias`.
-    ///
-    /// # Errors
-    /// As [`linear`](At::linear), and if there is no bias.
-    pub fn conv(&self, n_out: usize, n_in: usize, kernel: usize) -> Result<Linear, EngineError> {
-        let weight = self.tensor("weight", &[n_out, n_in, kernel])?;
-        let bias = Some(self.vector("bias", n_out)?);
-        Ok(self.weights.layer(vec![(weight, n_out)], n_in * kernel, bias))
     }
 
     /// A normalisation from `weight` and `bias`, or `gamma` and `beta` as older checkpoints call
@@ -316,7 +343,7 @@ impl At<'_> {
     /// # Errors
     /// As [`vector`](At::vector).
     pub fn table(&self, rows: usize, width: usize) -> Result<Vec<Vec<f32>>, EngineError> {
-        let values = self.finite("weight", &[rows, width])?;
+        let values = self.values("weight", &[rows, width])?;
         Ok(values.chunks_exact(width).map(<[f32]>::to_vec).collect())
     }
 
@@ -325,11 +352,14 @@ impl At<'_> {
     /// # Errors
     /// If it is missing, of another shape or dtype, or not finite.
     pub fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, EngineError> {
-        self.finite(name, &[len])
+        self.values(name, &[len])
     }
 
     /// All values of a tensor, widened to f32 and looked at.
-    fn finite(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, EngineError> {
+    ///
+    /// # Errors
+    /// As [`vector`](At::vector).
+    pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, EngineError> {
         let weight = self.tensor(name, shape)?;
         let stored = weight.stored().to_f32();
         let values = match (weight.order, shape) {
