@@ -137,7 +137,7 @@ fn models_that_cannot_write_say_so() {
     let model = load(fixture("llama"));
     let written = |input| model.generate(input, 3, Choice::Greedy, |_| ControlFlow::Continue(()));
     assert!(matches!(written(text(&[]).into()), Err(EngineError::Empty)));
-    let two = Input { text: text(&[5]), target: Some(text(&[6])) };
+    let two = Input { target: Some(text(&[6])), ..Input::from(text(&[5])) };
     assert!(matches!(written(two), Err(EngineError::OneStack { .. })));
 }
 

@@ -167,7 +167,7 @@ impl At<'_> {
 
     /// The size of the first axis of the tensor called `name`, if there is one.
     pub fn rows(&self, name: &str) -> Option<usize> {
-        self.weights.entries.get(&self.name(name))?.shape.first().copied()
+        self.weights.entries.get(&self.name(name))?.1.shape.first().copied()
     }
 
     /// Whether there is any tensor below here.
