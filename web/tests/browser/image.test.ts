@@ -42,7 +42,10 @@ test("a patch shows where it looks, on the image and beside the tokens", async (
     .evaluateAll((all) => all.map((each) => [(each as HTMLElement).dataset.index!, each.textContent]));
   expect(printed.length).toBeGreaterThan(0);
   for (const [index, weight] of printed) expect(beside[index]).toBe(weight);
-  expect(await page.getByTestId("image-special").locator(".figure").innerText()).toBe(beside[0]);
+  expect(await page.getByTestId("image-special").locator(".figure").innerText()).toBe(beside[0] ?? "0.000");
+  const onPatches = Object.entries(beside).filter(([index]) => index !== "0");
+  const largest = Math.max(...onPatches.map(([, weight]) => Number(weight)));
+  expect(await page.getByTestId("image-words").innerText()).toContain(`brightest patch has ${largest.toFixed(3)}`);
 
   await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
   await page.mouse.move(box.x + box.width / 2, box.y - 80);
