@@ -1,10 +1,11 @@
 """A peer that runs as long as the benchmark: `python benches/serve.py PEER FOLDER THREADS`.
 
-PEER is pytorch, pytorch-bf16 or onnxruntime (which reads FOLDER/onnx/model.onnx, see graphs.py).
+PEER is pytorch, pytorch-bf16, pytorch-lm or onnxruntime (which reads FOLDER/onnx/model.onnx, see graphs.py).
 After a line `ready SETTINGS` each line on stdin is answered by one on stdout:
 
     tokens N    takes the N ids that every peer takes      ok
     run         one pass, every pattern kept               its seconds
+    write N     N further tokens, greedily (pytorch-lm)    its seconds and their ids
     dump PATH   about 64 rows of each pattern, then        ok
                 of the last hidden state, as raw f32
 """
@@ -45,6 +46,24 @@ def pytorch(folder, threads, dtype):
     return f"{dtype}".removeprefix("torch.") + ", eager", run, numbers
 
 
+def writer(folder, threads):
+    import torch
+    import transformers
+
+    torch.set_num_threads(threads)
+    transformers.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+
+    def write(ids, n):
+        ids = torch.from_numpy(ids)[None]
+        settings = dict(max_new_tokens=n, min_new_tokens=n, do_sample=False, eos_token_id=None, pad_token_id=0)
+        written = model.generate(ids, attention_mask=torch.ones_like(ids), **settings)
+        return written[0, ids.shape[1] :].tolist()
+
+    return "float32, sdpa, key/value cache", write
+
+
 def onnxruntime(folder, threads):
     import onnxruntime as ort
 
@@ -71,7 +90,9 @@ def dump(values, path):
 def main():
     peer, folder, threads = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     vocabulary = json.loads((folder / "config.json").read_text())["vocab_size"]
-    if peer == "onnxruntime":
+    if peer == "pytorch-lm":
+        settings, write = writer(folder, threads)
+    elif peer == "onnxruntime":
         settings, run, numbers = onnxruntime(folder, threads)
     else:
         settings, run, numbers = pytorch(folder, threads, "bfloat16" if peer == "pytorch-bf16" else "float32")
@@ -87,6 +108,10 @@ def main():
             kept = run(ids)
             print(time.perf_counter() - start, file=answers)
             del kept
+        elif command == "write":
+            start = time.perf_counter()
+            written = write(ids, int(argument))
+            print(time.perf_counter() - start, *written, file=answers)
         elif command == "dump":
             dump(map(numbers, run(ids)), argument)
             print("ok", file=answers)

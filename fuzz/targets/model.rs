@@ -3,8 +3,8 @@
 
 use std::sync::{Arc, LazyLock};
 
-use headscope::engine::{Bytes, Checkpoint, Model};
-use headscope::{Compute, Encoding, Isa, Sites};
+use headscope_engine::{Bytes, Checkpoint, Compute, Isa, Model, Sites};
+use headscope_trace::Encoding;
 use memmap2::MmapMut;
 
 pub const CONFIG: &[u8] = include_bytes!("../../fixtures/bert-one-head/config.json");
@@ -13,7 +13,7 @@ pub const WEIGHTS: &[u8] = include_bytes!("../../fixtures/bert-one-head/model.sa
 static COMPUTE: LazyLock<Compute> = LazyLock::new(|| Compute::new(1, Isa::PORTABLE));
 
 /// Bytes that are given back when the model is dropped, as those of a file are.
-fn mapped(bytes: &[u8]) -> Bytes {
+pub fn mapped(bytes: &[u8]) -> Bytes {
     let mut map = MmapMut::map_anon(bytes.len().max(1)).unwrap();
     map[..bytes.len()].copy_from_slice(bytes);
     Bytes::Mapped(Arc::new(map.make_read_only().unwrap()))
@@ -27,7 +27,12 @@ pub fn run(config: &[u8], weights: &[u8]) {
         generation: None,
         weights: vec![("model.safetensors".into(), mapped(weights))],
     };
-    let Ok(model) = Model::load(&checkpoint, &COMPUTE) else { return };
+    run_checkpoint(&checkpoint);
+}
+
+/// Loads a model and, if that works, runs it on three tokens.
+pub fn run_checkpoint(checkpoint: &Checkpoint) {
+    let Ok(model) = Model::load(checkpoint, &COMPUTE) else { return };
     let encoding = Encoding::from_ids(&[0, 5, 1], |id| id.to_string());
     let _ = model.trace(encoding, &Sites::patterns(&model));
 }

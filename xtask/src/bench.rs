@@ -4,6 +4,7 @@
 //! alike; ratios are within one run. Without arguments it writes `BENCHMARKS.md`; with any it prints only.
 
 mod cold;
+mod decode;
 mod long;
 mod machine;
 mod models;
@@ -22,7 +23,7 @@ use peers::Peers;
 use report::{Report, kept_sections};
 
 const USAGE: &str = "\
-usage: cargo xtask bench [--quick] [--model NAME,…] [--tokens N,…] [--threads N,…] [warm] [cold] [long]
+usage: cargo xtask bench [--quick] [--model NAME,…] [--tokens N,…] [--threads N,…] [warm] [decode] [cold] [long]
 
 Without arguments everything is measured and BENCHMARKS.md written; with any, what was asked for is printed.";
 
@@ -44,6 +45,7 @@ struct Part {
 
 const PARTS: &[Part] = &[
     Part { name: "warm", measure: warm::measure },
+    Part { name: "decode", measure: decode::measure },
     Part { name: "cold", measure: cold::measure },
     Part { name: "long", measure: long::measure },
 ];

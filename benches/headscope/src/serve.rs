@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write, stdin};
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use headscope::engine::{Checkpoint, Model};
-use headscope::{AttnPoint, Compute, Encoding, Input, Point, Recorder, Site, Tensor};
+use headscope::{AttnPoint, Choice, Compute, Encoding, Input, Point, Recorder, Site, Tensor};
 
 use crate::limits;
 
@@ -32,6 +33,14 @@ pub fn serve(folder: &str, compute: &Compute) -> Result<()> {
             ("dump", path) => {
                 dump(&run(&model, &text)?, path).with_context(|| format!("writing {path}"))?;
                 println!("ok");
+            }
+            ("write", n) => {
+                let start = Instant::now();
+                let each = |_| ControlFlow::Continue(());
+                let written = model.generate(text.clone(), n.parse()?, Choice::Greedy, each)?;
+                let secs = start.elapsed().as_secs_f64();
+                let ids: Vec<String> = written.iter().map(u32::to_string).collect();
+                println!("{secs} {}", ids.join(" "));
             }
             ("peak", _) => println!("{}", limits::peak(compute)),
             ("read", bytes) => println!("{}", limits::read(compute, bytes.parse()?)),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use headscope::{Choice, Generation};
 
 /// What a newcomer may try first.
@@ -11,6 +12,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   headscope \"The cat sat on the mat\" \"The dog played in the park\"
   headscope \"The cat sat on the mat\" -o view.html
+  headscope \"The cat sat on the mat\" -m google-bert/bert-base-uncased
   headscope trace \"The cat sat on the mat\" -o cat.safetensors
   headscope open cat.safetensors";
 
@@ -45,7 +47,9 @@ impl Cli {
             None => &self.view.surplus,
             Some(Command::Trace(args)) => &args.surplus,
             Some(Command::Tokens(args)) => &args.surplus,
-            Some(Command::Open(_) | Command::Models(_)) => return Ok(self),
+            Some(Command::Open(_) | Command::Models(_) | Command::Pull(_) | Command::Completions { .. }) => {
+                return Ok(self);
+            }
         };
         if surplus.more.is_empty() {
             return Ok(self);
@@ -59,6 +63,13 @@ impl Cli {
     }
 }
 
+/// What makes a shell complete the command line.
+pub fn completions(shell: Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "headscope", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
 /// What there is besides running and showing.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -70,6 +81,14 @@ pub enum Command {
     Tokens(TokensArgs),
     /// List the families supported and the models at hand
     Models(ModelsArgs),
+    /// Download a model from the Hugging Face Hub into its cache
+    Pull(PullArgs),
+    /// Print what makes a shell complete these commands
+    #[command(hide = true)]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
 }
 
 /// Run and show.
@@ -109,8 +128,9 @@ pub struct Surplus {
 /// Which model runs, and how.
 #[derive(Debug, Args)]
 pub struct ModelArgs {
-    /// The model: gte-small (embedded), a folder, or a Hub id in the Hugging Face cache
-    #[arg(short, long, value_name = "ID|DIR", default_value = headscope_gte_small::ID)]
+    /// The model: gte-small (embedded), a folder, a .gguf file, or a Hub id, which is downloaded if it is not in
+    /// the cache
+    #[arg(short, long, value_name = "ID|DIR|FILE.gguf", default_value = headscope_gte_small::ID)]
     pub model: String,
     /// The branch, tag or commit of a Hub id [default: main]
     #[arg(long, value_name = "R")]
@@ -278,6 +298,28 @@ pub struct ModelsArgs {
     #[arg(long)]
     pub json: bool,
 }
+
+/// Download.
+#[derive(Debug, Args)]
+#[command(after_help = PULL_HELP)]
+pub struct PullArgs {
+    /// The Hub id, ORG/NAME; of a repository of GGUF files, one of them
+    #[arg(value_name = "ID[:FILE.gguf]")]
+    pub id: String,
+    /// The branch, tag or commit [default: main]
+    #[arg(long, value_name = "R")]
+    pub revision: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+const PULL_HELP: &str = "\
+Only what a model needs is downloaded: configuration, tokenizer, and weights in one form (safetensors, else a \
+PyTorch checkpoint). An interrupted download goes on where it was. The folder is printed when all is there.
+
+Environment: HF_HOME, HF_HUB_CACHE (where the cache is), HF_TOKEN, HF_TOKEN_PATH (private and gated models), \
+HF_ENDPOINT (another Hub), HF_HUB_OFFLINE, HF_HUB_DOWNLOAD_TIMEOUT (seconds), HTTPS_PROXY, NO_PROXY, SSL_CERT_FILE.";
 
 #[cfg(test)]
 mod tests {

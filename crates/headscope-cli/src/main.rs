@@ -4,6 +4,7 @@
 
 mod args;
 mod commands;
+mod hub;
 mod runner;
 mod server;
 mod source;
@@ -30,6 +31,8 @@ fn main() -> ExitCode {
         Some(Command::Open(args)) => commands::open::run(&args),
         Some(Command::Tokens(args)) => commands::tokens::run(&args),
         Some(Command::Models(args)) => commands::models::run(&args),
+        Some(Command::Pull(args)) => commands::pull::run(&args),
+        Some(Command::Completions { shell }) => commands::print(&args::completions(shell)),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

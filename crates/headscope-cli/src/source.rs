@@ -2,39 +2,87 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use headscope::{Cache, Compute, Isa, ModelFiles};
+use headscope::engine::hub::{FileName, Snapshot};
+use headscope::{Cache, Compute, Error, Isa, ModelFiles};
 
 use crate::args::ModelArgs;
 use crate::commands::Hinted;
+use crate::hub::{self, Wanted};
 
 /// The cache that Python's libraries use.
 pub fn cache() -> Cache {
     Cache::from_env(|name| std::env::var_os(name))
 }
 
-/// Finds a model: a folder by that name, else the embedded one, else the cache.
+/// Finds a model: a folder or GGUF file by that name, else the embedded one, else the cache, else the Hub.
 pub fn find(args: &ModelArgs) -> Result<ModelFiles> {
     let (name, path) = (args.model.as_str(), Path::new(&args.model));
     let embedded = name == headscope_gte_small::ID && args.revision.is_none();
     if path.join("config.json").exists() || (path.is_dir() && !embedded) {
-        return open_folder(name, args);
+        return open_path("folder", name, args);
     }
     if embedded {
         use headscope_gte_small::{CONFIG, ID, TOKENIZER, WEIGHTS};
         return Ok(ModelFiles::embedded(ID, CONFIG, WEIGHTS, TOKENIZER));
     }
+    if path.is_file() && path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf")) {
+        return open_path("file", name, args);
+    }
     if path.is_file() {
         return Err(refuse_file(path).into());
     }
-    Ok(ModelFiles::find(name, args.revision.as_deref(), &cache())?)
+    if let Some((id, file)) = hub::split_gguf(name) {
+        let mut files = ModelFiles::open(gguf(id, file, args)?)?;
+        files.checkpoint.id = name.to_owned();
+        files.checkpoint.revision = args.revision.clone();
+        return Ok(files);
+    }
+    let (cache, revision) = (cache(), args.revision.as_deref());
+    let found = cache.find(name, revision).map_err(Error::from);
+    if !found.as_ref().is_ok_and(|folder| Snapshot::is_whole(folder)) {
+        let wanted = Wanted { id: name, revision, file: None };
+        complete(&wanted, found, args, &cache)?;
+    }
+    Ok(ModelFiles::find(name, revision, &cache)?)
 }
 
-fn open_folder(name: &str, args: &ModelArgs) -> Result<ModelFiles> {
+/// A GGUF file of a repository.
+fn gguf(id: &str, file: &str, args: &ModelArgs) -> Result<PathBuf> {
+    let (cache, revision) = (cache(), args.revision.as_deref());
+    let file = FileName::parse(file).map_err(Error::from)?;
+    let found = || cache.find_file(id, revision, &file).map_err(Error::from);
+    if let Ok(path) = found() {
+        return Ok(path);
+    }
+    complete(&Wanted { id, revision, file: Some(&file) }, found(), args, &cache)?;
+    Ok(found()?)
+}
+
+/// Downloads what the cache lacks. Offline, what is `found` has to do.
+fn complete(
+    wanted: &Wanted<'_>,
+    found: Result<PathBuf, Error>,
+    args: &ModelArgs,
+    cache: &Cache,
+) -> Result<()> {
+    cache.repo(wanted.id).map_err(Error::from)?; // what is no id is not looked for on the Hub
+    match (hub::offline(args.offline), found) {
+        (None, _) => hub::pull(*wanted, cache)?.report(),
+        (Some(_), Ok(_)) => {}
+        (Some(why), Err(missing)) => {
+            let help = missing.help().unwrap_or_default();
+            return Err(Hinted { what: format!("{missing}, and {why} forbids the network"), help }.into());
+        }
+    }
+    Ok(())
+}
+
+fn open_path(kind: &str, name: &str, args: &ModelArgs) -> Result<ModelFiles> {
     if let Some(revision) = &args.revision {
-        let what = format!("{name} is a folder here, which has no revision {revision:?}");
+        let what = format!("{name} is a {kind} here, which has no revision {revision:?}");
         let help = "leave --revision out; it is for models in the Hugging Face cache".to_owned();
         return Err(Hinted { what, help }.into());
     }
@@ -44,14 +92,9 @@ fn open_folder(name: &str, args: &ModelArgs) -> Result<ModelFiles> {
 /// What to say of a file where a folder is expected.
 fn refuse_file(path: &Path) -> Hinted {
     let file = path.display();
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) {
-        let what = format!("{file} is a GGUF file, which headscope does not read yet");
-        let help = "give a folder that holds the same model as config.json and model.safetensors".to_owned();
-        return Hinted { what, help };
-    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Hinted {
-        what: format!("{file} is a file; expected a model's folder"),
+        what: format!("{file} is a file; expected a model's folder, or a .gguf file"),
         help: format!("give the folder, which holds config.json too: -m {}", folder.display()),
     }
 }

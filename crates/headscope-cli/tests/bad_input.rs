@@ -396,14 +396,17 @@ fn folders_that_are_no_model() {
         (
             |m| {
                 unlink(m, "model.safetensors");
-                write(m, "pytorch_model.bin", "\u{80}\u{2}.");
+                let bin = repository().join("fixtures/pickles/command-zip.bin");
+                fs::copy(bin, m.join("pytorch_model.bin")).unwrap();
             },
-            &["pytorch_model.bin is a pickle", "expected model.safetensors"],
+            &["pytorch_model.bin asks to run posix.system, which headscope never does"],
             Some("save_pretrained"),
         ),
         (
             |m| unlink(m, "vocab.txt"),
-            &["holds no tokenizer: expected tokenizer.json or vocab.txt"],
+            &[
+                "holds no tokenizer: expected tokenizer.json, vocab.txt, vocab.json with merges.txt, or a SentencePiece",
+            ],
             Some("--ids"),
         ),
         (
@@ -549,7 +552,16 @@ fn models_that_are_no_folder() {
     let (gguf, file, none) = (room.at("tiny.gguf"), room.at("model/model.safetensors"), room.at("none"));
     let model = room.at("model");
     let rows: &[(&[&str], &[&str], &str)] = &[
-        (&["-m", &gguf], &["tiny.gguf is a GGUF file, which headscope does not read yet"], "config.json"),
+        (
+            &["-m", &gguf],
+            &["tiny.gguf is not a whole GGUF file: its version takes 4 bytes at 4, but 0 follow"],
+            "copy it again",
+        ),
+        (
+            &["-m", &gguf, "--revision", "v1"],
+            &["tiny.gguf is a file here, which has no revision \"v1\""],
+            "leave --revision out",
+        ),
         (&["-m", &file], &["model.safetensors is a file; expected a model's folder"], &model),
         (&["-m", &none], &["there is no folder", &none], "config.json"),
         (&["-m", "./none"], &["there is no folder \"./none\""], "`headscope models` lists"),
@@ -557,7 +569,7 @@ fn models_that_are_no_folder() {
         (
             &["-m", "some/model"],
             &["no model \"some/model\"", "/nowhere/huggingface/hub"],
-            "hf download some/model",
+            "headscope pull some/model",
         ),
         (
             &["-m", &model, "--revision", "v1"],
@@ -567,7 +579,7 @@ fn models_that_are_no_folder() {
         (
             &["-m", "gte-small", "--revision", "v1"],
             &["\"gte-small\" at revision \"v1\""],
-            "hf download gte-small",
+            "headscope pull gte-small",
         ),
     ];
     let out = room.at("out/t.safetensors");

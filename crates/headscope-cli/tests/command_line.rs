@@ -49,6 +49,7 @@ fn usage_errors_exit_with_2_and_say_how_it_goes() {
         (&["the cat", "--view", "pie"], "possible values: head"),
         (&["open"], "<t.safetensors>"),
         (&["tokens"], "<TEXT A>"),
+        (&["pull"], "<ID[:FILE.gguf]>"),
     ];
     for (args, expected) in rows {
         let ran = headscope(args);
@@ -61,16 +62,26 @@ fn usage_errors_exit_with_2_and_say_how_it_goes() {
 fn help_goes_to_stdout_and_lists_what_works() {
     for args in [&["--help"][..], &["-h"], &["help"]] {
         let help = headscope(args).succeeded();
-        for command in ["trace", "open", "tokens", "models", "--view", "--truncate", "Examples:"] {
+        for command in ["trace", "open", "tokens", "models", "pull", "--view", "--truncate", "Examples:"] {
             assert!(help.text().contains(command), "{command}");
         }
-        for later in ["figure", "pull", "heads ", "Surplus", "[MORE]"] {
+        for later in ["figure", "heads ", "completions", "Surplus", "[MORE]"] {
             assert!(!help.text().contains(later), "{later}");
         }
         assert!(!help.text().contains('\u{1b}'), "no escape codes into a pipe");
     }
     assert!(headscope(&["trace", "--help"]).succeeded().text().contains("*.attn.pattern"));
     assert_eq!(headscope(&["--version"]).text(), concat!("headscope ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
+#[test]
+fn shells_complete_the_commands() {
+    for (shell, expected) in
+        [("bash", "complete -F"), ("zsh", "#compdef headscope"), ("fish", "complete -c headscope")]
+    {
+        let script = headscope(&["completions", shell]).succeeded();
+        assert!(script.text().contains(expected) && script.text().contains("revision"), "{shell}");
+    }
 }
 
 #[test]
@@ -308,7 +319,13 @@ fn the_shared_cache_is_used() {
     assert_eq!([row(0), row(1), row(2)], [("gte-small", true), ("org/other", false), ("org/tiny", true)]);
     assert_eq!(listing["families"][0]["family"], "bert");
     let table = run(&["models"]).succeeded();
-    for expected in ["gte-small", "embedded", "org/tiny", "in the cache, not supported", &room.at("hf/hub")] {
+    for expected in [
+        "gte-small",
+        "embedded",
+        "org/tiny",
+        "in the cache at main, not supported: config.json: model_type is \"gpt2\"",
+        &room.at("hf/hub"),
+    ] {
         assert!(table.text().contains(expected), "{}", table.text());
     }
 
@@ -322,11 +339,11 @@ fn the_shared_cache_is_used() {
     }
     fs::remove_file(&file).unwrap();
     let rows: &[(&[&str], &[&str], &str)] = &[
-        (&["-m", "org/none"], &["no model \"org/none\"", "hf/hub"], "hf download org/none"),
+        (&["-m", "org/none"], &["no model \"org/none\"", "hf/hub"], "headscope pull org/none"),
         (
             &["-m", "org/tiny", "--revision", "v9"],
             &["\"org/tiny\" at revision \"v9\""],
-            "hf download org/tiny --revision v9",
+            "headscope pull org/tiny --revision v9",
         ),
         (&["-m", "org/other"], &["model_type is \"gpt2\"", "supported are bert"], "headscope models"),
         (&["-m", "../tiny"], &["there is no folder \"../tiny\""], "config.json"),

@@ -71,7 +71,7 @@ mod linear {
         let compute = compute(isa);
         let (n_out, n_in) = SHAPE;
         // 0x3c3c is near 1 in f16 and 0.01 in bf16, and 0x3c3c3c3c is 0.01 in f32.
-        let bytes = vec![0x3c; n_out * n_in * dtype.size()];
+        let bytes = vec![0x3c; dtype.bytes(n_out * n_in)];
         let weight = Stored { dtype, bytes: &bytes };
         let layer = Linear::pack(&compute, weight, n_out, n_in, Some(vec![0.1; n_out]));
         let (x, mut out) = (numbers(rows * n_in), vec![0.0; rows * n_out]);

@@ -88,14 +88,14 @@ fn bandwidth(compute: &Compute) -> f64 {
 
 fn linear(compute: &Compute, shape: &Shape, peak: f64, bandwidth: f64) {
     let of_layer = |&(n_out, n_in): &(usize, usize)| {
-        let bytes: &'static [u8] = vec![0x3c; n_out * n_in * shape.dtype.size()].leak();
+        let bytes: &'static [u8] = vec![0x3c; shape.dtype.bytes(n_out * n_in)].leak();
         let weight = Stored { dtype: shape.dtype, bytes };
         Linear::pack(compute, weight, n_out, n_in, Some(vec![0.1; n_out]))
     };
     let layers: Vec<[Linear<Stored<'_>>; 4]> =
         (0..shape.layers).map(|_| shape.weights.each_ref().map(of_layer)).collect();
     let numbers: usize = shape.layers * shape.weights.iter().map(|(o, i)| o * i).sum::<usize>();
-    let bytes = numbers * shape.dtype.size();
+    let bytes = shape.dtype.bytes(numbers);
     println!("\n{}, {} MB of weights", shape.name, bytes / 1_000_000);
     for rows in [1, 4, 8, 16, 37, 128, 512] {
         let x = shape.weights.map(|(_, n_in)| vec![0.01; rows * n_in]);

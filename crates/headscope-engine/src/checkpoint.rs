@@ -1,12 +1,14 @@
 //! Where a model's files are.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use crate::EngineError;
 use crate::config::{Config, Ids};
-use crate::weights::{Bytes, Weights, find_safetensors};
+use crate::weights::gguf::{self, GgufMetadata};
+use crate::weights::{Bytes, Weights, find_weights};
 
 /// A model's configuration and weights, not yet loaded.
 pub struct Checkpoint {
@@ -14,7 +16,7 @@ pub struct Checkpoint {
     pub id: String,
     /// The revision asked for, if one was.
     pub revision: Option<String>,
-    /// `config.json`, with a name for errors.
+    /// `config.json`, or what a GGUF file says in its place, with a name for errors.
     pub config: (String, Bytes),
     /// `generation_config.json`, where there is one, with a name for errors.
     pub generation: Option<(String, Bytes)>,
@@ -23,12 +25,16 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// The files of a folder: `config.json` and safetensors, whole or in shards.
+    /// A GGUF file, or the files of a folder: `config.json` and safetensors or else `pytorch_model.bin`,
+    /// whole or in shards.
     ///
     /// # Errors
-    /// If one is missing or cannot be read.
-    pub fn open(folder: impl AsRef<Path>) -> Result<Checkpoint, EngineError> {
-        let folder = folder.as_ref();
+    /// If a file is missing or cannot be read, or what a GGUF file says of its model is not understood.
+    pub fn open(path: impl AsRef<Path>) -> Result<Checkpoint, EngineError> {
+        let folder = path.as_ref();
+        if Checkpoint::is_gguf(folder) {
+            return Checkpoint::from_gguf(folder.display().to_string(), Bytes::map(folder)?);
+        }
         let map = |path: PathBuf| Ok((path.display().to_string(), Bytes::map(&path)?));
         let config = folder.join("config.json");
         if !config.exists() {
@@ -42,8 +48,34 @@ impl Checkpoint {
                 .filter(|p| p.exists())
                 .map(map)
                 .transpose()?,
-            weights: find_safetensors(folder)?.into_iter().map(map).collect::<Result<_, _>>()?,
+            weights: find_weights(folder)?.into_iter().map(map).collect::<Result<_, _>>()?,
         })
+    }
+
+    /// Whether a path is that of a GGUF file: one whose name ends so, whatever is in it.
+    pub fn is_gguf(path: &Path) -> bool {
+        path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf")) && !path.is_dir()
+    }
+
+    /// A GGUF file by the bytes of it.
+    ///
+    /// # Errors
+    /// If it is cut short, or its architecture or metadata are not understood.
+    pub fn from_gguf(id: String, bytes: Bytes) -> Result<Checkpoint, EngineError> {
+        let config = Bytes::Owned(Arc::new(gguf::config(&id, &bytes)?));
+        let (config, weights) = ((id.clone(), config), vec![(id.clone(), bytes)]);
+        Ok(Checkpoint { id, revision: None, config, generation: None, weights })
+    }
+
+    /// What the checkpoint says beside its tensors, if it is a GGUF file: of its tokenizer, too.
+    ///
+    /// # Errors
+    /// If it is cut short.
+    pub fn gguf_metadata(&self) -> Result<Option<GgufMetadata<'_>>, EngineError> {
+        match &self.weights[..] {
+            [(name, bytes)] if bytes.starts_with(b"GGUF") => GgufMetadata::read(name, bytes).map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// A model that is part of the program.

@@ -104,6 +104,14 @@ impl Setting for Vec<String> {
     }
 }
 
+impl Setting for Vec<f64> {
+    const EXPECTED: &'static str = "a list of numbers";
+
+    fn read(value: &Value) -> Option<Vec<f64>> {
+        value.as_array()?.iter().map(f64::read).collect()
+    }
+}
+
 impl Setting for String {
     const EXPECTED: &'static str = "a name";
 

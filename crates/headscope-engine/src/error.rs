@@ -25,11 +25,13 @@ pub enum EngineError {
         /// What is missing.
         missing: &'static str,
     },
-    /// Weights in a form that is never read.
-    #[error("{} is a pickle, which can run any code when it is read; expected model.safetensors", path.display())]
+    /// A PyTorch checkpoint whose pickle asks for more than tensors.
+    #[error("{file} asks to run {asks}, which headscope never does; expected tensors alone")]
     Pickle {
         /// The file.
-        path: PathBuf,
+        file: String,
+        /// What it names: `os.system`.
+        asks: String,
     },
     /// What can be no Hub id, and is no folder either.
     #[error("there is no folder {name:?}")]
@@ -47,11 +49,21 @@ pub enum EngineError {
         /// Where was looked.
         cache: PathBuf,
     },
+    /// A name from a repository that is no plain name on disk.
+    #[error("the {what} {name:?} is refused: it could lead out of the cache")]
+    UnsafeName {
+        /// `file`, `ETag` or `commit`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
     /// A file of weights that is cut short or contradicts itself.
-    #[error("{file} is not a whole safetensors file: {detail}")]
+    #[error("{file} is not a whole {format} file: {detail}")]
     Container {
         /// The file.
         file: String,
+        /// What it should be: `safetensors`, `GGUF`, `PyTorch`.
+        format: &'static str,
         /// What was found.
         detail: String,
     },
@@ -192,8 +204,8 @@ impl EngineError {
                 Some("a model folder holds config.json, model.safetensors and tokenizer.json or vocab.txt".into())
             }
             EngineError::Pickle { .. } => Some(
-                "use a copy of the model that has safetensors, or make one in Python, where you trust the file: \
-                 AutoModel.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)"
+                "use a copy of the model that has safetensors; this file would run that in Python, so make one from \
+                 it only where you trust it: AutoModel.from_pretrained(FOLDER).save_pretrained(NEW_FOLDER)"
                     .into(),
             ),
             EngineError::NoFolder { .. } => Some(
@@ -204,8 +216,11 @@ impl EngineError {
             EngineError::NotFound { id, revision, .. } => {
                 let revision = revision.as_ref().map_or_else(String::new, |r| format!(" --revision {r}"));
                 Some(format!(
-                    "put it there with `hf download {id}{revision}`, or give the path of a folder that holds config.json"
+                    "download it with `headscope pull {id}{revision}`, or give the path of a folder that holds config.json"
                 ))
+            }
+            EngineError::UnsafeName { .. } => {
+                Some("no honest repository has such a name; look at where HF_ENDPOINT points".into())
             }
             EngineError::NotFinite { .. } => {
                 Some("its weights are too large to compute with: the checkpoint is damaged, or was never trained".into())

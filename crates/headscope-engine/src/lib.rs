@@ -8,6 +8,7 @@
 //! Everything that can fail does so in [`Model::load`] or before a pass; a pass itself cannot.
 
 pub mod config;
+pub mod hub;
 pub mod kernels;
 pub mod models;
 pub mod nn;
@@ -15,7 +16,6 @@ pub mod nn;
 mod checkpoint;
 mod error;
 mod generate;
-mod hub;
 mod input;
 mod memory;
 mod model;
@@ -28,11 +28,12 @@ mod weights;
 pub use checkpoint::Checkpoint;
 pub use error::EngineError;
 pub use generate::{Choice, Ranked};
-pub use hub::{Cache, CachedModel};
+pub use hub::Cache;
 pub use input::Input;
 pub use kernels::{Compute, Isa};
 pub use model::{Model, Sites};
 pub use models::ImageLimits;
 pub use pattern::pattern;
 pub use probe::{Edit, Pass, Probe, Recorder};
+pub use weights::gguf::GgufMetadata;
 pub use weights::{At, Bytes, Weight, Weights};

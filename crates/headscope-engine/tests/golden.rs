@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use headscope_engine::models::FAMILIES;
 use headscope_engine::{Checkpoint, Compute, Input, Isa, Model, Sites};
-use headscope_trace::{Container, Encoding, Site, Tensor, Token, Trace};
+use headscope_trace::{Container, Encoding, Point, Site, Stack, Tensor, Token, Trace};
 use serde::Deserialize;
 
 /// How far a value may be from float64, as a share of its site's largest magnitude (at least 1).
@@ -26,6 +26,8 @@ struct Case {
     mask: Vec<u8>,
     /// The rows that were kept; all when absent.
     rows: Option<Vec<usize>>,
+    /// How many ids were given; transformers went on with the others, each the likeliest.
+    given: Option<usize>,
     /// The largest difference of PyTorch's f32 from float64.
     pytorch_f32: BTreeMap<String, f32>,
 }
@@ -52,17 +54,23 @@ fn reference(name: &str) -> Reference {
     }
 }
 
+/// The files of weights that a fixture may have.
+const WEIGHTS: [&str; 2] = ["model.safetensors", "model.gguf"];
+
 /// The names of all fixtures that hold a model of their own.
 fn fixtures() -> Vec<String> {
     let entries = std::fs::read_dir(root().join("fixtures")).unwrap().flatten();
-    let models = entries.filter(|entry| entry.path().join("model.safetensors").exists());
+    let models = entries.filter(|entry| WEIGHTS.iter().any(|file| entry.path().join(file).exists()));
     let mut names: Vec<String> = models.map(|entry| entry.file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
 
+/// A folder's model: its GGUF file, if it has one.
 fn load(folder: &Path, compute: &Compute) -> Model {
-    Model::load(&Checkpoint::open(folder).unwrap(), compute).unwrap()
+    let gguf = folder.join("model.gguf");
+    let path = if gguf.exists() { &gguf } else { folder };
+    Model::load(&Checkpoint::open(path).unwrap(), compute).unwrap()
 }
 
 impl Case {
@@ -181,9 +189,10 @@ fn padding_changes_nothing_before_it() {
     }
 }
 
-/// Compares patterns and last hidden state of a real model with what was recorded of it.
-fn check_against_pytorch(name: &str, folder: &Path) {
-    let model = load(folder, &Compute::new(2, Isa::detect()));
+/// Compares patterns and last hidden state of a real model with what was recorded of it, and the
+/// likeliest next tokens where there are some.
+fn check_against_pytorch(name: &str, path: &Path) {
+    let model = load(path, &Compute::new(2, Isa::detect()));
     let reference = reference(name);
     let sites = Sites::patterns(&model);
     for case in &reference.cases {
@@ -194,6 +203,12 @@ fn check_against_pytorch(name: &str, folder: &Path) {
             let found = kept_rows(trace.get(site).unwrap(), case.rows.as_deref());
             let worst = off.entry(kind).or_default();
             *worst = worst.max(largest_difference(&found, expected));
+        }
+        if let (Some(given), Some(logits)) = (case.given, trace.get(Site::new(Stack::Only, 0, Point::Logits)))
+        {
+            for (row, next) in case.ids.iter().enumerate().skip(given) {
+                assert_eq!(likeliest(logits.row(row - 1)), *next, "{}: token {row}", case.name);
+            }
         }
         for (kind, off) in off {
             let pytorch = case.pytorch_f32[kind];
@@ -217,9 +232,23 @@ fn stories15m_is_no_further_from_float64_than_pytorch() {
     }
 }
 
+fn likeliest(logits: &[f32]) -> u32 {
+    let best = logits.iter().enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b));
+    best.unwrap().0 as u32
+}
+
+/// SmolLM2-135M-Instruct.Q4_1.gguf is not part of this repository, for its size.
+#[test]
+fn smollm2_from_gguf_is_no_further_from_float64_than_pytorch() {
+    match std::env::var_os("HEADSCOPE_SMOLLM2") {
+        Some(file) => check_against_pytorch("smollm2", Path::new(&file)),
+        None => println!("skipped: HEADSCOPE_SMOLLM2 names no GGUF file of the model"),
+    }
+}
+
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
-    for name in ["bert", "llama", "dinov2"] {
+    for name in ["bert", "llama", "dinov2", "gguf-qwen3"] {
         let reference = reference(name);
         let folder = root().join("fixtures").join(name);
         let run = |threads| -> Vec<Trace> {

@@ -25,6 +25,7 @@ fn stored(dtype: Dtype, x: &[f32]) -> (Vec<u8>, Vec<f32>) {
             let wide = x.iter().map(|x| x.to_f32()).collect();
             (x.iter().flat_map(|x| x.to_le_bytes()).collect(), wide)
         }
+        quantised => unreachable!("{quantised:?} has tests of its own"),
     }
 }
 

@@ -21,6 +21,7 @@ fn load(config: &Value, weights: Bytes) -> Result<Model, EngineError> {
         id: "tiny".into(),
         revision: None,
         config: ("config.json".into(), kept(serde_json::to_vec(config).unwrap())),
+        generation: None,
         weights: vec![("model.safetensors".into(), weights)],
     };
     Model::load(&checkpoint, &Compute::new(1, Isa::detect()))

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 use tokenizers::processors::roberta::RobertaProcessing;
-use tokenizers::{AddedToken, DecoderWrapper, PostProcessorWrapper};
+use tokenizers::{AddedToken, PostProcessorWrapper};
 
 use crate::Pipeline;
+use crate::decode::Decoder;
 use crate::model::Model;
 use crate::normalizer::Normalizer;
 use crate::splitter::Splitter;
@@ -16,7 +17,7 @@ pub(crate) struct Parts {
     pub(crate) model: Model,
     pub(crate) normalizer: Option<Normalizer>,
     pub(crate) splitter: Option<Splitter>,
-    pub(crate) decoder: Option<DecoderWrapper>,
+    pub(crate) decoder: Option<Decoder>,
 }
 
 impl Parts {
@@ -30,7 +31,7 @@ impl Parts {
 }
 
 /// A token to be added to a vocabulary.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Addition {
     pub(crate) text: String,
     /// Given by its text alone, and not with all that follows.
@@ -128,13 +129,11 @@ pub(crate) fn add(
     let there = pipeline.get_added_vocabulary().get_added_tokens_decoder();
     let mut new: Vec<Addition> = with_ids.to_vec();
     new.retain(|addition| !there.values().any(|old| *old == addition.token()));
-    let known: HashSet<&str> = there
-        .values()
-        .map(|old| old.content.as_str())
-        .chain(with_ids.iter().map(|a| a.text.as_str()))
-        .collect();
+    let texts = there.values().map(|old| old.content.as_str());
+    let known: HashSet<&str> = texts.chain(with_ids.iter().map(|addition| addition.text.as_str())).collect();
+    let mut seen = HashSet::new();
     for addition in roles.0.iter().map(|(_, addition)| addition).chain(others) {
-        if !known.contains(addition.text.as_str()) && !new.contains(addition) {
+        if !known.contains(addition.text.as_str()) && seen.insert(addition) {
             new.push(addition.clone());
         }
     }
@@ -159,7 +158,7 @@ pub(crate) fn add_again(pipeline: &mut Pipeline, roles: &Roles, others: &[Additi
 pub(crate) enum Frame {
     /// Roles of tokens around the texts `A` and `B`, each with its segment: `cls A sep B:1 sep:1`.
     Roles { single: &'static str, pair: &'static str },
-    /// As RoBERTa does, which also narrows the tokens' spans to what is no space.
+    /// As `RobertaTokenizer` does, which also narrows the tokens' spans to what is no space.
     Roberta { trim_offsets: bool, add_prefix_space: bool },
 }
 

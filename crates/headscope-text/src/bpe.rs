@@ -128,3 +128,8 @@ pub(crate) fn byte_letters() -> [char; 256] {
         char::from_u32(code).unwrap_or_default()
     })
 }
+
+/// Whether a character is one of the [`byte_letters`].
+pub(crate) fn is_byte_letter(c: char) -> bool {
+    matches!(u32::from(c), 0x21..=0x7e | 0xa1..=0xac | 0xae..=0x143)
+}

@@ -7,17 +7,18 @@ use tokenizers::pre_tokenizers::metaspace::PrependScheme;
 use tokenizers::pre_tokenizers::punctuation::Punctuation;
 use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
-use tokenizers::{DecoderWrapper, ModelWrapper, SplitDelimiterBehavior};
+use tokenizers::{Model as _, ModelWrapper, SplitDelimiterBehavior};
 
 use crate::assembly::{Addition, Frame, Parts, Roles};
 use crate::bpe::{self, Ids, Merge, Unknown};
 use crate::charsmap::Charsmap;
+use crate::decode::Decoder;
 use crate::model::Model;
 use crate::normalizer::{self, Normalizer};
 use crate::sentencepiece::{SentencePiece, UNIGRAM};
 use crate::settings::Settings;
 use crate::splitter::{self, Splitter};
-use crate::{parts, wordpiece};
+use crate::{Pipeline, parts, wordpiece};
 
 /// How one class, or several of the same ways, reads its vocabulary.
 pub(crate) struct Class {
@@ -32,8 +33,6 @@ pub(crate) struct Class {
 pub(crate) enum Build {
     /// A `vocab.txt`, one WordPiece a line.
     Words(fn(&[u8], &Settings, &Roles) -> Result<Built, String>),
-    /// BERT's, with settings of its own.
-    Bert,
     /// A `vocab.json` and a `merges.txt`.
     Merges(fn(Ids, Vec<Merge>, &Settings, &Roles) -> Result<Built, String>),
     /// A SentencePiece model in the file of this name.
@@ -59,7 +58,7 @@ pub(crate) struct Built {
 const GPT2: [(&str, &str); 3] =
     [("unk_token", "<|endoftext|>"), ("bos_token", "<|endoftext|>"), ("eos_token", "<|endoftext|>")];
 
-/// RoBERTa's, which many others took over.
+/// Those of `RobertaTokenizer`, which many others took over.
 const ROBERTA: [(&str, &str); 7] = [
     ("bos_token", "<s>"),
     ("eos_token", "</s>"),
@@ -82,8 +81,14 @@ pub(crate) const CLASSES: [Class; 17] = [
             "MobileBertTokenizer",
             "SqueezeBertTokenizer",
         ],
-        roles: &[],
-        build: Build::Bert,
+        roles: &[
+            ("unk_token", "[UNK]"),
+            ("sep_token", "[SEP]"),
+            ("pad_token", "[PAD]"),
+            ("cls_token", "[CLS]"),
+            ("mask_token", "[MASK]"),
+        ],
+        build: Build::Words(bert),
     },
     Class {
         names: &["MPNetTokenizer"],
@@ -276,15 +281,30 @@ pub(crate) fn of_family(model_type: &str) -> Option<&'static str> {
 
 // ------------------------------------------------------------------- vocab.txt
 
-/// BERT's words between RoBERTa's special tokens.
-fn mpnet(bytes: &[u8], settings: &Settings, roles: &Roles) -> Result<Built, String> {
+/// BERT's words; a vocabulary that lacks what every text needs is not one.
+fn bert_words(bytes: &[u8], settings: &Settings, roles: &Roles) -> Result<Parts, String> {
     let lower = settings.flag("do_lower_case")?.unwrap_or(true);
     let chinese = settings.flag("tokenize_chinese_chars")?.unwrap_or(true);
     let strip_accents = settings.flag("strip_accents")?;
     let unk_token = roles.text("unk_token").unwrap_or("[UNK]");
     let parts = wordpiece::parts(bytes, unk_token, lower, chinese, strip_accents)?;
+    for piece in ["sep_token", "cls_token", "unk_token"].into_iter().filter_map(|role| roles.text(role)) {
+        parts
+            .model
+            .token_to_id(piece)
+            .ok_or_else(|| wordpiece::lacks(parts.model.get_vocab_size(), piece))?;
+    }
+    Ok(parts)
+}
+
+fn bert(bytes: &[u8], settings: &Settings, roles: &Roles) -> Result<Built, String> {
+    Ok(built(bert_words(bytes, settings, roles)?, Vec::new(), roles.clone(), CLS_SEP))
+}
+
+/// BERT's words between the special tokens of `RobertaTokenizer`.
+fn mpnet(bytes: &[u8], settings: &Settings, roles: &Roles) -> Result<Built, String> {
     let frame = Frame::Roberta { trim_offsets: true, add_prefix_space: false };
-    Ok(built(parts, Vec::new(), roles.with_lstrip_mask(), frame))
+    Ok(built(bert_words(bytes, settings, roles)?, Vec::new(), roles.with_lstrip_mask(), frame))
 }
 
 // ------------------------------------------------- vocab.json and merges.txt
@@ -335,7 +355,7 @@ fn ends(settings: &Settings, roles: &Roles) -> Result<Frame, String> {
 
 const CLS_SEP: Frame = Frame::Roles { single: "cls A sep", pair: "cls A sep B:1 sep:1" };
 
-/// As RoBERTa, with the names that fairseq has for the ends of a text.
+/// As `RobertaTokenizer`, with the names that fairseq has for the ends of a text.
 const BOS_EOS: Frame = Frame::Roles { single: "bos A eos", pair: "bos A eos eos B eos" };
 
 /// Pieces by their probability.
@@ -351,7 +371,7 @@ fn unigram(pieces: Vec<(String, f64)>, unk_id: usize, as_bytes: bool) -> Result<
 /// A unigram model whose words are split at spaces, each with a `▁` before it.
 fn words(model: Model, normalizer: Option<Normalizer>, split_first: bool, scheme: PrependScheme) -> Parts {
     let spaces = splitter::spaces(scheme);
-    let decoder: DecoderWrapper = spaces.clone().into();
+    let decoder = Decoder::Crate(spaces.clone().into());
     let splitter = if split_first {
         Splitter::of(Sequence::new(vec![WhitespaceSplit.into(), spaces.into()]))
     } else {
@@ -500,17 +520,40 @@ const MBART50_LANGUAGES: [&str; 27] = [
 
 /// The roles, and the languages of the source and the target as two more, so that frames can name
 /// them.
-fn with_languages(roles: &Roles, settings: &Settings, pieces: &[(String, f64)]) -> Result<Roles, String> {
+pub(crate) fn with_languages(
+    roles: &Roles,
+    settings: &Settings,
+    is_piece: impl Fn(&str) -> bool,
+) -> Result<Roles, String> {
     let mut roles = roles.with_lstrip_mask();
     let source = settings.text("src_lang")?.unwrap_or("en_XX");
     let target = settings.text("tgt_lang")?.unwrap_or(source);
     for (role, key, code) in [("source_token", "src_lang", source), ("target_token", "tgt_lang", target)] {
-        if !pieces.iter().any(|(piece, _)| piece == code) {
+        if !is_piece(code) {
             return Err(format!("its {key} is {code:?}, which is none of its pieces"));
         }
         roles.push(role, Addition::verbatim(code, true));
     }
     Ok(roles)
+}
+
+/// Whether a class has its language behind a text; none if it has no languages.
+pub(crate) fn language_behind(class: &Class) -> Option<bool> {
+    match class.names[0] {
+        "MBartTokenizer" => Some(true),
+        "MBart50Tokenizer" => Some(false),
+        _ => None,
+    }
+}
+
+/// What stands around a text, and around one for the decoder.
+pub(crate) fn language_frames(behind: bool) -> [Frame; 2] {
+    let frames = if behind {
+        [("A eos source", "A B eos source"), ("A eos target", "A B eos target")]
+    } else {
+        [("source A eos", "source A B eos"), ("target A eos", "target A B eos")]
+    };
+    frames.map(|(single, pair)| Frame::Roles { single, pair })
 }
 
 /// The source's language behind a text, the target's behind one for the decoder.
@@ -520,11 +563,10 @@ fn mbart(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Bu
     pieces.push(mask(roles));
     let mut others: Vec<Addition> = MBART_LANGUAGES.map(Addition::plain).into();
     others.extend(whole(model));
-    let roles = with_languages(roles, settings, &pieces)?;
+    let roles = with_languages(roles, settings, |code| pieces.iter().any(|(piece, _)| piece == code))?;
     let parts = words(unigram(pieces, 3, false)?, None, true, PrependScheme::Always);
-    let frame = Frame::Roles { single: "A eos source", pair: "A B eos source" };
-    let target = Some(Frame::Roles { single: "A eos target", pair: "A B eos target" });
-    Ok(Built { target, ..built(parts, others, roles, frame) })
+    let [frame, target] = language_frames(true);
+    Ok(Built { target: Some(target), ..built(parts, others, roles, frame) })
 }
 
 /// As mBART, with the language before the text.
@@ -538,11 +580,10 @@ fn mbart50(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<
     let mut steps: Vec<Normalizer> = charsmap(model)?.into_iter().collect();
     steps.push(normalizer::rewrite(" {2,}", " ")?);
     let normalizer = Some(Normalizer::Sequence(steps));
-    let roles = with_languages(roles, settings, &pieces)?;
+    let roles = with_languages(roles, settings, |code| pieces.iter().any(|(piece, _)| piece == code))?;
     let parts = words(unigram(pieces, 3, false)?, normalizer, false, PrependScheme::Always);
-    let frame = Frame::Roles { single: "source A eos", pair: "source A B eos" };
-    let target = Some(Frame::Roles { single: "target A eos", pair: "target A B eos" });
-    Ok(Built { target, ..built(parts, others, roles, frame) })
+    let [frame, target] = language_frames(false);
+    Ok(Built { target: Some(target), ..built(parts, others, roles, frame) })
 }
 
 /// A hundred pieces that were never trained stand before SentencePiece's.
@@ -580,15 +621,28 @@ fn merged(model: &SentencePiece) -> Result<(Ids, Vec<Merge>), String> {
     Ok((pieces.into_iter().zip(0..).collect(), merges))
 }
 
-fn llama(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built, String> {
-    let (ids, merges) = merged(model)?;
+/// Where Llama's class puts a space: before the text, or before every part between special tokens.
+fn llama_scheme(settings: &Settings) -> Result<PrependScheme, String> {
     let legacy = settings.flag("legacy")?.unwrap_or(false);
-    let scheme = match prefix_space(settings, true)? {
+    Ok(match prefix_space(settings, true)? {
         true if legacy => PrependScheme::Always,
         true => PrependScheme::First,
         false => PrependScheme::Never,
-    };
-    let parts = parts::llama(ids, merges, scheme)?;
+    })
+}
+
+/// Replaces how a `tokenizer.json` treats spaces by how Llama's class does.
+pub(crate) fn llama_spaces(pipeline: &mut Pipeline, settings: &Settings) -> Result<(), String> {
+    let scheme = llama_scheme(settings)?;
+    pipeline.with_normalizer(None::<Normalizer>).map_err(|e| e.to_string())?;
+    pipeline.with_pre_tokenizer(Some(parts::llama_spaces(scheme)));
+    pipeline.with_decoder(Some(parts::spaces_and(true, scheme != PrependScheme::Never)?));
+    Ok(())
+}
+
+fn llama(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built, String> {
+    let (ids, merges) = merged(model)?;
+    let parts = parts::llama(ids, merges, llama_scheme(settings)?)?;
     Ok(built(parts, whole(model), roles.clone(), ends(settings, roles)?))
 }
 

@@ -1,8 +1,43 @@
 //! From ids back to text, all at once or one by one.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use tokenizers::DecoderWrapper;
+
+use crate::splitter::SPACE;
 use crate::{Pipeline, Tokenizer};
+
+/// The decoders of the `tokenizers` crate, and ours.
+pub(crate) enum Decoder {
+    Crate(DecoderWrapper),
+    /// SentencePiece's, with a space behind each of these tokens.
+    Marian(HashSet<String>),
+}
+
+impl tokenizers::Decoder for Decoder {
+    fn decode_chain(&self, pieces: Vec<String>) -> tokenizers::Result<Vec<String>> {
+        match self {
+            Decoder::Crate(decoder) => decoder.decode_chain(pieces),
+            Decoder::Marian(special) => Ok(vec![marian(special, &pieces)]),
+        }
+    }
+}
+
+fn marian(special: &HashSet<String>, pieces: &[String]) -> String {
+    let mut text = String::new();
+    let mut fresh = true;
+    for piece in pieces {
+        if special.contains(piece) {
+            text += piece;
+            text.push(' ');
+        } else {
+            text += if fresh { piece.strip_prefix(SPACE).unwrap_or(piece) } else { piece };
+        }
+        fresh = special.contains(piece);
+    }
+    text.replace(SPACE, " ").trim().to_owned()
+}
 
 /// The text of ids. A decoder that fails, as one of a damaged file may, leaves the pieces as they are.
 pub(crate) fn decode(pipeline: &Pipeline, ids: &[u32], skip_special: bool) -> String {
@@ -39,7 +74,7 @@ impl<'t> TextStream<'t> {
     pub fn push(&mut self, id: u32) -> String {
         self.ids.push(id);
         let text = self.next_text();
-        if text.ends_with(BROKEN) {
+        if text.is_empty() || text.ends_with(BROKEN) {
             return String::new();
         }
         self.context = self.pending;

@@ -1,18 +1,20 @@
 //! Which tokenizer a model's files describe, and reading it.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::{fs, io};
 
 use serde::Deserialize;
 
 use crate::assembly::{self, Addition, Frame, Parts, Roles};
-use crate::classes::{self, BACKEND, Build, Built, Class};
+use crate::classes::{self, BACKEND, Build, Built, Class, MARIAN};
+use crate::decode::Decoder;
 use crate::marian::Marian;
 use crate::model::Model;
 use crate::sentencepiece::SentencePiece;
 use crate::settings::{self, Settings, SettingsFiles};
 use crate::splitter::Splitter;
-use crate::{Pipeline, Target, TextError, Tokenizer, VocabOptions, bpe, json, parts, wordpiece};
+use crate::{Pipeline, Target, TextError, Tokenizer, bpe, json};
 
 /// Hands out a model's files by their names; none where there is no such file.
 pub(crate) type Files<'a> = dyn Fn(&str) -> Result<Option<Vec<u8>>, TextError> + 'a;
@@ -48,20 +50,24 @@ const SENTENCEPIECE: &str = "tokenizer.model";
 
 /// The tokenizer of a `tokenizer.json`, else of the class that the files name.
 pub(crate) fn load(files: &Files<'_>) -> Result<Tokenizer, TextError> {
-    if let Some(bytes) = files(TOKENIZER_JSON)? {
-        return json::pipeline(&bytes).map(Tokenizer::of);
+    let class = class(files);
+    let is_marian = matches!(class, Ok(Some(class)) if std::ptr::eq(class, &MARIAN));
+    if !is_marian && let Some(bytes) = files(TOKENIZER_JSON)? {
+        let pipeline = json::pipeline(&bytes)?;
+        // What the files beside it say is worth having; where they are damaged, it does without.
+        let (Ok(Some(class)), Ok(settings)) = (class, settings(files)) else {
+            return Ok(Tokenizer::of(pipeline));
+        };
+        return by_class(pipeline, class, &settings).map_err(|detail| fault(TOKENIZER_JSON, detail));
     }
-    let Some(class) = class(files)? else { return Err(TextError::NoTokenizer { folder: "".into() }) };
-    if let Build::Bert = class.build {
-        return bert(files);
-    }
+    let Some(class) = class? else { return Err(TextError::NoTokenizer { folder: "".into() }) };
     let settings = settings(files)?;
     let fault = |detail| fault(settings::CONFIG, detail);
     let roles = settings.roles(class.roles).map_err(fault)?;
     let extra = settings.extra().map_err(fault)?;
     let additional = settings.additional().map_err(fault)?;
     let (file, built) = match class.build {
-        Build::Bert | Build::Marian => return marian(files, &settings, &roles),
+        Build::Marian => return marian(files, &settings, &roles),
         Build::Words(build) => (VOCAB_TXT, build(&needed(files, VOCAB_TXT)?, &settings, &roles)),
         Build::Merges(build) => {
             let ids = bpe::read_vocab(&needed(files, VOCAB_JSON)?).map_err(|e| self::fault(VOCAB_JSON, e))?;
@@ -85,6 +91,26 @@ pub(crate) fn load(files: &Files<'_>) -> Result<Tokenizer, TextError> {
     assemble(built, &settings, &others).map_err(fault)
 }
 
+/// A `tokenizer.json` as its class in transformers uses it: tokens that the files beside it add are
+/// added, Llama's spaces are its class's, and mBART's languages are those of the settings.
+fn by_class(mut pipeline: Pipeline, class: &Class, settings: &Settings) -> Result<Tokenizer, String> {
+    let others = settings.extra()?.or(settings.additional()?).unwrap_or_default();
+    assembly::add(&mut pipeline, &settings.added(), &settings.roles(&[])?, &others)?;
+    if class.names.contains(&"LlamaTokenizer")
+        && !pipeline.get_pre_tokenizer().is_some_and(Splitter::is_byte_level)
+    {
+        classes::llama_spaces(&mut pipeline, settings)?;
+    }
+    let Some(after) = classes::language_behind(class) else { return Ok(Tokenizer::of(pipeline)) };
+    let roles = settings.roles(class.roles)?;
+    let roles = classes::with_languages(&roles, settings, |code| pipeline.token_to_id(code).is_some())?;
+    let [frame, target] = classes::language_frames(after);
+    let target = target.processor(&pipeline, &roles)?;
+    let processor = frame.processor(&pipeline, &roles)?;
+    pipeline.with_post_processor(Some(processor));
+    Ok(Tokenizer { pipeline, target: Some(Target::Frame(target)) })
+}
+
 /// Puts a tokenizer together.
 fn assemble(built: Built, settings: &Settings, others: &[Addition]) -> Result<Tokenizer, String> {
     let Built { parts, roles, again, frame, target, .. } = built;
@@ -96,6 +122,7 @@ fn assemble(built: Built, settings: &Settings, others: &[Addition]) -> Result<To
     let target = target.map(|frame| frame.processor(&pipeline, &roles)).transpose()?;
     let processor = frame.processor(&pipeline, &roles)?;
     pipeline.with_post_processor(Some(processor));
+    pipeline.set_encode_special_tokens(settings.flag("split_special_tokens")?.unwrap_or(false));
     Ok(Tokenizer { pipeline, target: target.map(Target::Frame) })
 }
 
@@ -151,7 +178,7 @@ fn unnamed(files: &Files<'_>, model_type: Option<&str>) -> Result<Option<&'stati
             Some(model_type) => Err(fault(
                 vocabulary,
                 format!(
-                    "the model_type {model_type:?} says not how it is used; expected a tokenizer_class in tokenizer_config.json: {}",
+                    "the model_type {model_type:?} does not say how it is used; expected a tokenizer_class in tokenizer_config.json: {}",
                     supported()
                 ),
             )),
@@ -181,15 +208,6 @@ fn settings(files: &Files<'_>) -> Result<Settings, TextError> {
     Settings::read(&files).map_err(|(file, detail)| fault(file, detail))
 }
 
-fn bert(files: &Files<'_>) -> Result<Tokenizer, TextError> {
-    let bytes = needed(files, VOCAB_TXT)?;
-    let options = match files(settings::CONFIG)? {
-        Some(bytes) => VocabOptions::from_json(&bytes)?,
-        None => VocabOptions::default(),
-    };
-    wordpiece::pipeline(&bytes, &options).map(Tokenizer::of)
-}
-
 /// One tokenizer for the text and one for the translation; their vocabulary is one, unless the
 /// settings say otherwise.
 fn marian(files: &Files<'_>, settings: &Settings, roles: &Roles) -> Result<Tokenizer, TextError> {
@@ -197,21 +215,23 @@ fn marian(files: &Files<'_>, settings: &Settings, roles: &Roles) -> Result<Token
     let apart = settings.flag("separate_vocabs").map_err(config)?.unwrap_or(false);
     let extra =
         settings.extra().map_err(config)?.or(settings.additional().map_err(config)?).unwrap_or_default();
+    let special: HashSet<String> =
+        roles.texts().chain(extra.iter().map(|addition| addition.text.as_str())).map(str::to_owned).collect();
     let target_vocabulary = if apart { "target_vocab.json" } else { VOCAB_JSON };
     let pipeline = |spm: &'static str, vocabulary: &'static str| -> Result<Pipeline, TextError> {
         let ids = bpe::read_vocab(&needed(files, vocabulary)?).map_err(|e| fault(vocabulary, e))?;
         let model = SentencePiece::parse(&needed(files, spm)?);
         let unk_token = roles.text("unk_token").unwrap_or("<unk>");
         let marian = model.and_then(|model| Marian::new(&model, ids, unk_token));
-        let built = marian.and_then(|(model, spelling)| {
+        let built = marian.map(|(model, spelling)| {
             let parts = Parts {
                 model: Model::Marian(model),
                 normalizer: None,
                 splitter: Some(Splitter::Marian(spelling)),
-                decoder: Some(parts::spaces_and(false, true)?),
+                decoder: Some(Decoder::Marian(special.clone())),
             };
             let frame = Frame::Roles { single: "A eos", pair: "A B eos" };
-            Ok(Built { parts, others: Vec::new(), roles: roles.clone(), again: false, frame, target: None })
+            Built { parts, others: Vec::new(), roles: roles.clone(), again: false, frame, target: None }
         });
         let tokenizer = built.and_then(|built| assemble(built, settings, &extra));
         Ok(tokenizer.map_err(|e| fault(spm, e))?.pipeline)

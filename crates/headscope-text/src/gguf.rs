@@ -140,7 +140,7 @@ impl GgufVocabulary {
     fn byte_level(&self) -> Result<(Parts, Roles), String> {
         let letters = bpe::byte_letters();
         let spelled = |piece: &String| {
-            if piece.chars().all(|c| letters.contains(&c)) {
+            if piece.chars().all(bpe::is_byte_letter) {
                 piece.clone()
             } else {
                 piece.bytes().map(|byte| letters[byte as usize]).collect()
@@ -194,12 +194,11 @@ impl GgufVocabulary {
 
     /// Adds the tokens that are never split: control tokens, which are special, and the user's.
     fn add_typed(&self, pipeline: &mut Pipeline) -> Result<(), String> {
-        let letters = bpe::byte_letters();
         let of_type = |wanted: i32| {
             let types = self.token_types.iter().flatten();
             self.tokens.iter().zip(types).filter(move |(_, found)| **found == wanted).map(|(piece, _)| piece)
         };
-        let spelled = |piece: &&String| self.model != "gpt2" || piece.chars().all(|c| letters.contains(&c));
+        let spelled = |piece: &&String| self.model != "gpt2" || piece.chars().all(bpe::is_byte_letter);
         let control: Vec<_> =
             of_type(CONTROL).filter(spelled).map(|piece| AddedToken::from(piece, true)).collect();
         let added = |e: tokenizers::Error| e.to_string();

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tokenizers::{AddedToken, DecoderWrapper, NormalizerWrapper, PostProcessorWrapper, PreTokenizerWrapper};
 
+use crate::decode::Decoder;
 use crate::model::Model;
 use crate::normalizer::Normalizer;
 use crate::splitter::Splitter;
@@ -64,7 +65,7 @@ fn build(bytes: &[u8]) -> Result<Pipeline, String> {
     pipeline.with_normalizer(normalizer.map(Normalizer::Crate)).map_err(refused)?;
     pipeline.with_pre_tokenizer(pre_tokenizer.map(Splitter::Crate));
     pipeline.with_post_processor(processor);
-    pipeline.with_decoder(decoder);
+    pipeline.with_decoder(decoder.map(Decoder::Crate));
     let added = added.unwrap_or_default();
     pipeline.add_tokens(added).map_err(refused)?;
     Ok(pipeline)

@@ -1,9 +1,10 @@
 //! Tokenizer files to encodings.
 //!
-//! A [`Tokenizer`] is read from a model's `tokenizer.json`, or from the plain `vocab.txt` of
-//! BERT and its relatives, and turns a text or a pair of texts into an [`Encoding`]: ids, pieces,
-//! segments, special-token flags, and for every token the bytes of the *original* text that it
-//! stands for, through lower-casing, dropped accents and split characters. What comes out is what
+//! A [`Tokenizer`] is read from a model's `tokenizer.json`; or from a `vocab.txt`, a `vocab.json`
+//! with its `merges.txt`, or a SentencePiece model, by the class that the model's files name; or
+//! from the metadata of a GGUF file. It turns a text or a pair of texts into an [`Encoding`]: ids,
+//! pieces, segments, special-token flags, and for every token the bytes of the *original* text that
+//! it stands for, through lower-casing, dropped accents and split characters. What comes out is what
 //! transformers gives, token for token, with one difference: a tokenizer file's own truncation
 //! and padding settings are never applied, so that no text is cut in silence.
 //!
@@ -39,8 +40,9 @@ mod wordpiece;
 use std::path::Path;
 
 use headscope_trace::Encoding;
-use tokenizers::{DecoderWrapper, PostProcessorWrapper, TokenizerImpl};
+use tokenizers::{PostProcessorWrapper, TokenizerImpl};
 
+use decode::Decoder;
 use normalizer::Normalizer;
 use splitter::Splitter;
 
@@ -50,7 +52,7 @@ pub use gguf::GgufVocabulary;
 pub use wordpiece::VocabOptions;
 
 /// The `tokenizers` crate around parts of ours.
-type Pipeline = TokenizerImpl<model::Model, Normalizer, Splitter, PostProcessorWrapper, DecoderWrapper>;
+type Pipeline = TokenizerImpl<model::Model, Normalizer, Splitter, PostProcessorWrapper, Decoder>;
 
 /// Turns texts into tokens, as the model's own tokenizer does.
 pub struct Tokenizer {

@@ -206,9 +206,9 @@ impl Marian {
         let mut ends: Vec<Option<Node>> = vec![None; text.len() + 1];
         for (start, first) in text.char_indices() {
             let so_far = ends[start].as_ref().map_or(0.0, |node| node.score);
-            let mut offer = |end: usize, score: f64, known: bool| {
-                if ends[end].as_ref().is_none_or(|node| score > f64::from(node.score)) {
-                    ends[end] = Some(Node { start, score: score as f32, known });
+            let mut offer = |end: usize, score: f32, known: bool| {
+                if ends[end].as_ref().is_none_or(|node| score > node.score) {
+                    ends[end] = Some(Node { start, score, known });
                 }
             };
             let first_end = start + first.len_utf8();
@@ -216,15 +216,15 @@ impl Marian {
             let mut alone = false;
             for end in (first_end..=reach).filter(|end| text.is_char_boundary(*end)) {
                 let score = match self.pieces.get(&text[start..end]) {
-                    Some(Scored::Normal(score)) => f64::from(*score),
+                    Some(Scored::Normal(score)) => *score,
                     Some(Scored::User) => -0.1,
                     None => continue,
                 };
-                offer(end, score + f64::from(so_far), true);
+                offer(end, score + so_far, true);
                 alone |= end == first_end;
             }
             if !alone {
-                offer(first_end, f64::from(self.unknown_score + so_far), false);
+                offer(first_end, self.unknown_score + so_far, false);
             }
         }
         let mut path = Vec::new();

@@ -12,6 +12,7 @@ use tokenizers::{DecoderWrapper, SplitDelimiterBehavior};
 
 use crate::assembly::Parts;
 use crate::bpe::{self, Ids, Merge, Unknown};
+use crate::decode::Decoder;
 use crate::normalizer;
 use crate::splitter::{SPACE, Splitter};
 
@@ -21,7 +22,7 @@ pub(crate) fn byte_level(ids: Ids, merges: Vec<Merge>, splitter: Splitter) -> Re
         model: bpe::model(ids, merges, Unknown::default())?,
         normalizer: None,
         splitter: Some(splitter),
-        decoder: Some(ByteLevel::default().into()),
+        decoder: Some(Decoder::Crate(ByteLevel::default().into())),
     })
 }
 
@@ -31,9 +32,14 @@ pub(crate) fn llama(ids: Ids, merges: Vec<Merge>, scheme: PrependScheme) -> Resu
     Ok(Parts {
         model: bpe::model(ids, merges, unknown)?,
         normalizer: None,
-        splitter: Some(Splitter::of(Metaspace::new(SPACE, scheme, false))),
+        splitter: Some(llama_spaces(scheme)),
         decoder: Some(spaces_and(true, scheme != PrependScheme::Never)?),
     })
+}
+
+/// `▁` for spaces, with no split there.
+pub(crate) fn llama_spaces(scheme: PrependScheme) -> Splitter {
+    Splitter::of(Metaspace::new(SPACE, scheme, false))
 }
 
 /// Gemma's: as Llama's, without a space before the text.
@@ -50,7 +56,7 @@ pub(crate) fn gemma(ids: Ids, merges: Vec<Merge>, unk_token: &str) -> Result<Par
 }
 
 /// Spaces for `▁`, characters for bytes; without the space before the text, if one was added.
-pub(crate) fn spaces_and(bytes: bool, strip: bool) -> Result<DecoderWrapper, String> {
+pub(crate) fn spaces_and(bytes: bool, strip: bool) -> Result<Decoder, String> {
     let spaces = Replace::new("\u{2581}", " ").map_err(|e| e.to_string())?;
     let mut steps: Vec<DecoderWrapper> = vec![spaces.into()];
     if bytes {
@@ -60,7 +66,7 @@ pub(crate) fn spaces_and(bytes: bool, strip: bool) -> Result<DecoderWrapper, Str
     if strip {
         steps.push(Strip::new(' ', 1, 0).into());
     }
-    Ok(Sequence::new(steps).into())
+    Ok(Decoder::Crate(Sequence::new(steps).into()))
 }
 
 /// How Qwen 2 splits words.

@@ -1,7 +1,7 @@
 //! What the files beside a vocabulary say: `tokenizer_config.json`, and in older folders
 //! `special_tokens_map.json` and `added_tokens.json`, read as transformers reads them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value};
 
@@ -101,9 +101,14 @@ impl Settings {
 
     /// Calls pieces by the names that the files have for their ids, unless these are pieces themselves.
     pub(crate) fn rename(&self, ids: &mut Ids) {
+        if self.added.is_empty() {
+            return;
+        }
+        let mut pieces: HashMap<u32, String> = ids.iter().map(|(piece, id)| (*id, piece.clone())).collect();
         for (id, token) in &self.added {
-            let old = ids.iter().find(|(_, other)| *other == id).map(|(piece, _)| piece.clone());
-            if let Some(old) = old.filter(|_| !ids.contains_key(&token.text)) {
+            if !ids.contains_key(&token.text)
+                && let Some(old) = pieces.insert(*id, token.text.clone())
+            {
                 ids.remove(&old);
                 ids.insert(token.text.clone(), *id);
             }

@@ -26,6 +26,18 @@ impl tokenizers::PreTokenizer for Splitter {
 }
 
 impl Splitter {
+    /// Whether it writes bytes as letters.
+    pub(crate) fn is_byte_level(&self) -> bool {
+        fn any(splitter: &PreTokenizerWrapper) -> bool {
+            match splitter {
+                PreTokenizerWrapper::ByteLevel(_) => true,
+                PreTokenizerWrapper::Sequence(all) => all.as_ref().iter().any(any),
+                _ => false,
+            }
+        }
+        matches!(self, Splitter::Crate(splitter) if any(splitter))
+    }
+
     /// One of the crate's.
     pub(crate) fn of(splitter: impl Into<PreTokenizerWrapper>) -> Splitter {
         Splitter::Crate(splitter.into())

@@ -8,6 +8,7 @@ use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
 
 use crate::assembly::Parts;
+use crate::decode::Decoder;
 use crate::model::{Model, WordPiece};
 use crate::normalizer::Normalizer;
 use crate::splitter::Splitter;
@@ -135,12 +136,7 @@ fn build(bytes: &[u8], options: &VocabOptions) -> Result<Pipeline, String> {
     let mut pipeline = parts.pipeline()?;
     let needed = |piece: &str| {
         let id = pipeline.token_to_id(piece);
-        id.map(|id| (piece.to_owned(), id)).ok_or_else(|| {
-            format!(
-                "none of its {} lines is {piece:?}, which every text needs",
-                pipeline.get_vocab_size(false)
-            )
-        })
+        id.map(|id| (piece.to_owned(), id)).ok_or_else(|| lacks(pipeline.get_vocab_size(false), piece))
     };
     let processor = BertProcessing::new(needed(&options.sep_token)?, needed(&options.cls_token)?);
     needed(&options.unk_token)?;
@@ -155,6 +151,11 @@ fn build(bytes: &[u8], options: &VocabOptions) -> Result<Pipeline, String> {
     pipeline.with_post_processor(Some(processor));
     pipeline.add_special_tokens(special).map_err(|e| e.to_string())?;
     Ok(pipeline)
+}
+
+/// What is wrong with a vocabulary that lacks a special token.
+pub(crate) fn lacks(lines: usize, piece: &str) -> String {
+    format!("none of its {lines} lines is {piece:?}, which every text needs")
 }
 
 /// BERT's words over a vocabulary of one piece a line.
@@ -177,6 +178,6 @@ pub(crate) fn parts(
         }),
         normalizer: Some(Normalizer::of(normalizer)),
         splitter: Some(Splitter::of(BertPreTokenizer)),
-        decoder: Some(WordPieceDecoder::default().into()),
+        decoder: Some(Decoder::Crate(WordPieceDecoder::default().into())),
     })
 }

@@ -25,6 +25,7 @@
 
 mod error;
 mod generate;
+mod gguf;
 mod image_model;
 mod model;
 

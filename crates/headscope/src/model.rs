@@ -9,12 +9,14 @@ use headscope_image::{ImageError, Processor, Usual};
 use headscope_text::Tokenizer;
 use headscope_trace::{Encoding, Trace};
 
-use crate::{Error, ImageModel};
+use crate::{Error, ImageModel, gguf};
 
 /// Where a tokenizer comes from.
 enum TokenizerFile {
     Folder(PathBuf),
     Json(&'static [u8]),
+    /// Inside the file of weights.
+    Gguf,
 }
 
 /// A model's files: found, not yet read.
@@ -25,16 +27,17 @@ pub struct ModelFiles {
 }
 
 impl ModelFiles {
-    /// The files of a folder.
+    /// The files of a folder, or a GGUF file, which holds everything.
     ///
     /// # Errors
     /// If configuration or weights are missing.
-    pub fn open(folder: impl AsRef<Path>) -> Result<ModelFiles, Error> {
-        let folder = folder.as_ref();
-        Ok(ModelFiles {
-            checkpoint: Checkpoint::open(folder)?,
-            tokenizer: TokenizerFile::Folder(folder.to_owned()),
-        })
+    pub fn open(path: impl AsRef<Path>) -> Result<ModelFiles, Error> {
+        let path = path.as_ref();
+        let tokenizer = match Checkpoint::is_gguf(path) {
+            true => TokenizerFile::Gguf,
+            false => TokenizerFile::Folder(path.to_owned()),
+        };
+        Ok(ModelFiles { checkpoint: Checkpoint::open(path)?, tokenizer })
     }
 
     /// What is done to images before the model sees them, by `preprocessor_config.json`, or as is usual for
@@ -59,13 +62,13 @@ impl ModelFiles {
         Ok(Processor::usual(usual, limits.size))
     }
 
-    /// The files of a model by name: a folder, or else a Hub id in the cache at `revision` (`main` when
+    /// The files of a model by name: a folder or GGUF file, or else a Hub id in the cache at `revision` (`main` when
     /// absent).
     ///
     /// # Errors
     /// If it is neither, or lacks configuration or weights.
     pub fn find(name: &str, revision: Option<&str>, cache: &Cache) -> Result<ModelFiles, Error> {
-        if Path::new(name).is_dir() {
+        if Path::new(name).is_dir() || (Path::new(name).is_file() && Checkpoint::is_gguf(Path::new(name))) {
             return ModelFiles::open(name);
         }
         let mut files = ModelFiles::open(cache.find(name, revision)?)?;
@@ -95,6 +98,7 @@ impl ModelFiles {
         Ok(match &self.tokenizer {
             TokenizerFile::Folder(folder) => Tokenizer::from_dir(folder)?,
             TokenizerFile::Json(bytes) => Tokenizer::from_json(bytes)?,
+            TokenizerFile::Gguf => gguf::tokenizer(&self.checkpoint)?,
         })
     }
 }
@@ -136,7 +140,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads the model in a folder that holds `config.json`, safetensors and a tokenizer.
+    /// Loads a GGUF file, or the model in a folder that holds `config.json`, weights and a tokenizer.
     ///
     /// # Errors
     /// If a file is missing or cannot be used; the error names it.
@@ -144,7 +148,7 @@ impl Model {
         Model::load(&ModelFiles::open(folder)?, compute)
     }
 
-    /// Loads a model by name, as transformers does: a folder, or else a Hub id in the cache.
+    /// Loads a model by name, as transformers does: a folder or GGUF file, or else a Hub id in the cache.
     ///
     /// # Errors
     /// If it is neither, or a file is missing or cannot be used.

@@ -191,6 +191,18 @@ impl Peers {
         };
         commands.into_iter().map(start).collect()
     }
+
+    /// Starts those that continue texts; headscope is the first.
+    pub fn start_writing(&self, model: &Model, threads: usize) -> Result<Vec<Worker>> {
+        let (folder, count) = (model.folder().display().to_string(), threads.to_string());
+        let mut workers = vec![Worker::start("headscope", self.ours(&["serve", &folder, &count]))?];
+        if self.has_pytorch() {
+            let mut command = self.script("serve.py", &["pytorch-lm", &folder, &count]);
+            command.env("OMP_NUM_THREADS", &count).env("MKL_NUM_THREADS", &count);
+            workers.push(Worker::start("transformers", command)?);
+        }
+        Ok(workers)
+    }
 }
 
 const PYTORCH: [&str; 3] = ["torch", "transformers", "safetensors"];

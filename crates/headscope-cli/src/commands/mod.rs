@@ -3,6 +3,7 @@
 pub mod look;
 pub mod models;
 pub mod open;
+pub mod pull;
 pub mod tokens;
 pub mod trace;
 pub mod view;
@@ -82,7 +83,8 @@ pub fn size(bytes: usize) -> String {
     match bytes {
         0..1_000 => format!("{bytes} B"),
         1_000..1_000_000 => format!("{:.0} KB", bytes as f64 / 1e3),
-        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.2} GB", bytes as f64 / 1e9),
     }
 }
 
@@ -127,6 +129,7 @@ mod tests {
 
     #[test]
     fn sizes_read_well() {
-        assert_eq!([999, 1_000, 300_400, 66_446_128].map(size), ["999 B", "1 KB", "300 KB", "66.4 MB"]);
+        let sizes = [999, 1_000, 300_400, 66_446_128, 13_476_850_000].map(size);
+        assert_eq!(sizes, ["999 B", "1 KB", "300 KB", "66.4 MB", "13.48 GB"]);
     }
 }

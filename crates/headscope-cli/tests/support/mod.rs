@@ -2,6 +2,7 @@
 #![allow(dead_code, clippy::unwrap_used)] // each test file uses a part of this; helpers are tests too
 
 pub mod app;
+pub mod hub;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -72,11 +73,18 @@ pub fn command() -> Command {
 }
 
 fn settle(command: &mut Command) {
-    for name in ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME", "HEADSCOPE_ISA", "RUST_BACKTRACE"]
-    {
+    let ours = ["HEADSCOPE_ISA", "RUST_BACKTRACE", "XDG_CACHE_HOME", "TRANSFORMERS_OFFLINE"];
+    let proxies = ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "all_proxy", "https_proxy", "http_proxy"];
+    for name in ours.iter().chain(&proxies) {
         command.env_remove(name);
     }
-    command.env("HF_HOME", "/nowhere/huggingface").stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("HF_") || name.to_string_lossy().starts_with("HUGGING") {
+            command.env_remove(name);
+        }
+    }
+    // No test asks the real Hub.
+    command.env("HF_HOME", "/nowhere/huggingface").env("HF_HUB_OFFLINE", "1").stdin(Stdio::null());
 }
 
 /// Runs the command to its end.

@@ -78,7 +78,7 @@ const TASK_ROWS: usize = 128;
 const TASK_ROWS_IN_PLACE: usize = 256;
 
 impl<W: AsStored> Linear<W> {
-    /// A layer of a weight matrix `[n_out, n_in]`, packed.
+    /// A layer of a weight matrix `[n_out, n_in]`, packed unless it is quantised.
     ///
     /// # Panics
     /// When the weight has not `n_out * n_in` numbers or the bias not `n_out`.
@@ -122,9 +122,8 @@ impl<W: AsStored> Linear<W> {
         n_in: usize,
         bias: Option<Vec<f32>>,
     ) -> Linear<W> {
-        let stored = weight.stored();
-        assert_eq!(stored.len(), n_in * n_out, "numbers of a weight");
-        let panels = Panels::of(compute, &[Source { stored, n_out, by_input: true }], n_in);
+        assert_eq!(weight.stored().len(), n_in * n_out, "numbers of a weight");
+        let panels = Panels::of(compute, &[Source { weight: &weight, n_out, by_input: true }], n_in);
         Linear::with(OnceLock::from(panels), vec![(weight, n_out)], n_in, bias)
     }
 
@@ -144,13 +143,16 @@ impl<W: AsStored> Linear<W> {
     /// Packs the weights, unless they are, and tells those who keep them that they will hardly
     /// be read again. Products on other threads go on meanwhile, in place.
     ///
-    /// Matrices of one dtype keep it; different ones are widened to f32.
+    /// Matrices of one dtype keep it; different ones are widened to f32. Quantised ones stay in place.
     pub fn make_panels(&self, compute: &Compute) {
+        if self.weights.iter().any(|(weight, _)| weight.stored().dtype.is_quantised()) {
+            return;
+        }
         let mut fresh = false;
         self.panels.get_or_init(|| {
             fresh = true;
             let sources: Vec<Source> = (self.weights.iter())
-                .map(|(weight, n_out)| Source { stored: weight.stored(), n_out: *n_out, by_input: false })
+                .map(|(weight, n_out)| Source { weight, n_out: *n_out, by_input: false })
                 .collect();
             Panels::of(compute, &sources, self.n_in)
         });
@@ -227,7 +229,7 @@ impl<W: AsStored> Linear<W> {
     fn row(&self, mut column: usize) -> Stored<'_> {
         for (weight, n_out) in &self.weights {
             if column < *n_out {
-                return weight.stored().slice(column * self.n_in..(column + 1) * self.n_in);
+                return weight.row(column, self.n_in);
             }
             column -= n_out;
         }
@@ -238,14 +240,15 @@ impl<W: AsStored> Linear<W> {
 impl Panels {
     fn of(compute: &Compute, sources: &[Source], n_in: usize) -> Panels {
         let n_out = sources.iter().map(|s| s.n_out).sum();
-        let dtype = sources.first().map_or(Dtype::F32, |s| s.stored.dtype);
-        if sources.iter().any(|s| s.stored.dtype != dtype) {
+        let dtype = sources.first().map_or(Dtype::F32, |s| s.weight.stored().dtype);
+        if dtype.is_quantised() || sources.iter().any(|s| s.weight.stored().dtype != dtype) {
             return Panels::F32(pack_widened(compute, sources, n_out, n_in));
         }
         match dtype {
             Dtype::F32 => Panels::F32(pack(compute, sources, n_out, n_in)),
             Dtype::F16 => Panels::F16(pack(compute, sources, n_out, n_in)),
             Dtype::Bf16 => Panels::Bf16(pack(compute, sources, n_out, n_in)),
+            _ => unreachable!("quantised numbers are widened above"),
         }
     }
 
@@ -382,7 +385,7 @@ impl Kernel for Finish<'_> {
 /// A matrix to be packed.
 #[derive(Clone, Copy)]
 struct Source<'a> {
-    stored: Stored<'a>,
+    weight: &'a dyn AsStored,
     n_out: usize,
     /// Whether it is stored `[n_in, n_out]`.
     by_input: bool,
@@ -397,7 +400,7 @@ fn pack<T: Plain>(compute: &Compute, sources: &[Source], n_out: usize, n_in: usi
             [source] if source.by_input => {
                 for (i, to) in panel.chunks_exact_mut(PANEL).enumerate() {
                     let row = i * n_out;
-                    let from = source.stored.slice(row + columns.start..row + columns.end);
+                    let from = source.weight.stored().slice(row + columns.start..row + columns.end);
                     T::read(from.bytes, &mut to[..columns.len()]);
                 }
             }
@@ -411,11 +414,11 @@ fn pack<T: Plain>(compute: &Compute, sources: &[Source], n_out: usize, n_in: usi
 }
 
 /// The weights of a column of stacked matrices.
-fn row_of<'a>(sources: &[Source<'a>], column: usize, n_in: usize) -> &'a [u8] {
+fn row_of<'a>(sources: &'a [Source<'a>], column: usize, n_in: usize) -> &'a [u8] {
     let mut row = column;
     for source in sources {
         if row < source.n_out {
-            return source.stored.slice(row * n_in..(row + 1) * n_in).bytes;
+            return source.weight.row(row, n_in).bytes;
         }
         row -= source.n_out;
     }
@@ -442,12 +445,13 @@ fn pack_panel<T: Plain>(rows: &[&[u8]], panel: &mut [T]) {
 
 /// Packs matrices of different dtypes, each widened to f32 first.
 fn pack_widened(compute: &Compute, sources: &[Source], n_out: usize, n_in: usize) -> Buffer<f32> {
-    let wide: Vec<Vec<u8>> =
-        sources.iter().map(|s| s.stored.to_f32().into_iter().flat_map(f32::to_le_bytes).collect()).collect();
-    let sources: Vec<Source> = sources
-        .iter()
-        .zip(&wide)
-        .map(|(s, bytes)| Source { stored: Stored { dtype: Dtype::F32, bytes }, ..*s })
-        .collect();
+    let widened = |s: &Source| -> Vec<u8> {
+        let (rows, width) = if s.by_input { (n_in, s.n_out) } else { (s.n_out, n_in) };
+        (0..rows).flat_map(|row| s.weight.row(row, width).to_f32()).flat_map(f32::to_le_bytes).collect()
+    };
+    let wide: Vec<Vec<u8>> = sources.iter().map(widened).collect();
+    let wide: Vec<Stored> = wide.iter().map(|bytes| Stored { dtype: Dtype::F32, bytes }).collect();
+    let sources: Vec<Source> =
+        sources.iter().zip(&wide).map(|(source, weight)| Source { weight, ..*source }).collect();
     pack(compute, &sources, n_out, n_in)
 }

@@ -32,6 +32,13 @@
 //! matters to anyone whether, or when, a layer was packed. While the rows of `x` pass by a
 //! block, the pieces of the next are asked for.
 //!
+//! # Quantised weights
+//!
+//! Weights of a GGUF file stay the blocks that they are, 4 to 9 bits a weight. On its way into
+//! scratch a block is widened as ggml defines it, to the bit (`quantised.rs`), 16 rows at a time, and turned
+//! like all others. Such a layer is never packed: panels would take four to seven times the memory of the
+//! file, and gain little (`DESIGN.md`).
+//!
 //! # Register tile
 //!
 //! `tile.rs` multiplies a few rows with a few registers of columns and keeps their sums in
@@ -108,6 +115,7 @@ mod norm;
 mod peak;
 mod pool;
 mod portable;
+mod quantised;
 mod rotary;
 mod rows;
 mod share;

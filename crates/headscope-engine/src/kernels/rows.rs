@@ -8,8 +8,8 @@
 #![allow(unsafe_code)] // Registers read and written through pointers, each checked just before.
 
 use super::simd::Simd;
-use super::tile::{Bf16, DEPTH, F16, GROUP, Number, PANEL};
-use super::{Dtype, Stored};
+use super::tile::{Bf16, DEPTH, F16, GROUP, LINE, Number, PANEL};
+use super::{Dtype, Stored, quantised};
 
 /// The weights of [`PANEL`] outputs, each a row of a file.
 #[derive(Clone, Copy)]
@@ -35,14 +35,16 @@ impl<'a> Rows<'a> {
         Rows(all)
     }
 
-    /// Bytes of a number, for prefetching.
-    pub(super) fn size(&self) -> usize {
-        self.0[0].dtype.size()
+    /// How many lines of memory a row of a block takes, as a power of two: for prefetching.
+    pub(super) fn log2_lines(&self) -> u32 {
+        let (numbers, bytes) = self.0[0].dtype.block();
+        (DEPTH * bytes).div_ceil(numbers * LINE).next_power_of_two().ilog2()
     }
 
     /// Where the first row has its weight `i`, or would have it: for prefetching.
     pub(super) fn address(&self, i: usize) -> *const u8 {
-        self.0[0].bytes.as_ptr().wrapping_add(i * self.size())
+        let (numbers, bytes) = self.0[0].dtype.block();
+        self.0[0].bytes.as_ptr().wrapping_add(i * bytes / numbers)
     }
 
     /// How many bytes a row lies below the one before, but where two matrices meet: for prefetching.
@@ -72,12 +74,19 @@ impl<'a> Rows<'a> {
         for first in (0..columns).step_by(GROUP) {
             let rows = &self.0[first..first + GROUP];
             let dtype = rows[0].dtype;
+            if rows
+                .iter()
+                .all(|row| row.dtype.is_quantised() && depth.is_multiple_of(quantised::step(row.dtype)))
+            {
+                turn_quantised(simd, rows, from, depth, &mut block[first..]);
+                continue;
+            }
             let alike = rows.iter().all(|row| row.dtype == dtype);
             let mut places = [std::ptr::null(); GROUP];
             for r in 0..GROUP {
                 places[r] = rows[r].slice(from..from + depth).bytes.as_ptr();
             }
-            let whole = if alike { depth / GROUP * GROUP } else { 0 };
+            let whole = if alike && !dtype.is_quantised() { depth / GROUP * GROUP } else { 0 };
             for i in (0..whole).step_by(GROUP) {
                 let to = &mut block[i * PANEL + first..];
                 // SAFETY: `slice` found `depth` numbers in each row, and `i + GROUP` is at most `depth`.
@@ -92,6 +101,7 @@ impl<'a> Rows<'a> {
                             widen_square::<S, Bf16>(simd, &places, i, &mut square);
                             turn_square(simd, &beginnings(&square), 0, to);
                         }
+                        _ => unreachable!("quantised rows of whole blocks are turned above"),
                     }
                 }
             }
@@ -104,6 +114,21 @@ impl<'a> Rows<'a> {
                 unsafe { turn_square(simd, &beginnings(&square), 0, &mut block[i * PANEL + first..]) };
             }
         }
+    }
+}
+
+/// Turns sixteen rows of quantised weights, a row of the block after the other.
+#[inline(always)]
+fn turn_quantised<S: Simd>(simd: S, rows: &[Stored<'_>], from: usize, depth: usize, to: &mut [f32]) {
+    let mut wide = [[0.0; DEPTH]; GROUP];
+    let mut places = [std::ptr::null(); GROUP];
+    for r in 0..GROUP {
+        quantised::widen(rows[r].dtype, rows[r].bytes, from, &mut wide[r][..depth]);
+        places[r] = wide[r].as_ptr().cast();
+    }
+    for i in (0..depth).step_by(GROUP) {
+        // SAFETY: each row has `DEPTH` numbers, and `depth` is at most that, in whole squares.
+        unsafe { turn_square(simd, &places, 4 * i, &mut to[i * PANEL..]) };
     }
 }
 

@@ -23,7 +23,7 @@ const CHAIN: usize = 32;
 /// Steps of the inner loop between two looks ahead. Requests for memory that come
 /// in larger bursts (16 steps were tried) wait for each other: 31 instead of 52 GB/s.
 const STEPS: usize = 4;
-const LINE: usize = 64;
+pub(super) const LINE: usize = 64;
 
 /// Writes the columns of a square as rows, `stride` apart, as far as `to` reaches.
 pub(super) fn turn<T: Copy>(square: &[[T; GROUP]; GROUP], to: &mut [T], stride: usize) {
@@ -101,7 +101,7 @@ impl Kernel for Product<'_> {
                 landing: self.landing.filter(|_| last).unwrap_or((self.c.as_ptr(), self.c_stride)),
                 next,
                 next_lines: match self.b {
-                    Numbers::Rows(rows) => PANEL * DEPTH * rows.size() / LINE,
+                    Numbers::Rows(rows) => PANEL << rows.log2_lines(),
                     _ => (DEPTH * self.b_stride * self.b.size()).div_ceil(LINE),
                 },
             };
@@ -152,11 +152,9 @@ impl Ahead {
     #[inline(always)]
     fn new(from: *const u8, numbers: &Numbers) -> Ahead {
         match numbers {
-            Numbers::Rows(rows) => Ahead {
-                from: from.wrapping_add(LINE - 1),
-                stride: rows.stride(),
-                shift: (DEPTH * rows.size() / LINE).ilog2(),
-            },
+            Numbers::Rows(rows) => {
+                Ahead { from: from.wrapping_add(LINE - 1), stride: rows.stride(), shift: rows.log2_lines() }
+            }
             _ => Ahead { from, stride: 0, shift: usize::BITS - 1 },
         }
     }
@@ -219,11 +217,12 @@ impl Numbers<'_> {
         }
     }
 
+    /// Bytes of a number of a panel.
     fn size(&self) -> usize {
         match self {
             Numbers::F32(_) => 4,
             Numbers::F16(_) | Numbers::Bf16(_) => 2,
-            Numbers::Rows(rows) => rows.size(),
+            Numbers::Rows(_) => 0,
         }
     }
 

@@ -119,6 +119,16 @@ impl Rotary {
                 rotary.frequencies.iter_mut().for_each(|frequency| *frequency = llama3.slowed(*frequency));
                 rotary.positions = stretched(trained()?, f64::from(llama3.factor));
             }
+            // What a GGUF file says of llama3: by how much each pair is slowed.
+            "divided" => {
+                let divisors = rope.needed::<Vec<f64>>("divisors")?;
+                if divisors.len() != rotary.frequencies.len() || !divisors.iter().all(|by| *by > 0.0) {
+                    let detail = format!("are {} numbers; expected {} above 0", divisors.len(), d_head / 2);
+                    return Err(rope.fault("divisors", detail));
+                }
+                let slow = |(frequency, by): (&mut f32, f64)| *frequency /= by as f32;
+                rotary.frequencies.iter_mut().zip(divisors).for_each(slow);
+            }
             other => {
                 let supported = "default, linear, dynamic, yarn, llama3";
                 return Err(rope.fault("rope_type", format!("is {other:?}; supported are {supported}")));

@@ -23,4 +23,5 @@ pub fn bits(x: &[f32]) -> Vec<u32> {
 }
 
 /// Half an ulp of 1.
+#[allow(dead_code)] // not every file asks for it
 pub const EPS: f64 = 5.96e-8;

@@ -1,108 +1,41 @@
-//! A checkpoint's tensors: memory-mapped safetensors, addressed by path, kept in the file's dtype.
+//! A checkpoint's tensors: memory-mapped, addressed by path, kept in the file's dtype.
+//!
+//! A file of any format becomes a list of [`Entry`]s by the names that transformers gives them
+//! (`safetensors.rs`, `gguf.rs`, `pickle/`); from there on nobody knows which format it was.
 
-use std::collections::{BTreeSet, HashMap};
+mod bytes;
+mod entry;
+mod files;
+mod format;
+pub(crate) mod gguf;
+mod pickle;
+mod safetensors;
+
+use std::collections::HashMap;
 use std::fmt;
-use std::fs::File;
-use std::io;
-use std::ops::{Deref, Range};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use headscope_trace::{Described, Header};
-use memmap2::Mmap;
-#[cfg(target_os = "linux")]
-use memmap2::UncheckedAdvice;
+pub use bytes::Bytes;
+pub use entry::Weight;
+use entry::{Entry, Order};
+pub(crate) use files::find_weights;
+use format::Format;
 
 use crate::EngineError;
-use crate::kernels::{self, AsStored, Compute, Dtype, Stored};
+use crate::kernels::{self, AsStored, Compute, Dtype};
 use crate::nn::{Embedding, Linear, Norm, RmsNorm};
 
-/// Bytes that live as long as anyone holds them.
-#[derive(Clone)]
-pub enum Bytes {
-    /// Part of the program.
-    Static(&'static [u8]),
-    /// A file, paged in as it is read.
-    Mapped(Arc<Mmap>),
-}
-
-impl Bytes {
-    /// Maps a file into memory.
-    ///
-    /// # Errors
-    /// If it cannot be opened or mapped, or is no regular file.
-    #[expect(unsafe_code, reason = "mapping a file cannot be checked by the compiler")]
-    pub fn map(path: &Path) -> Result<Bytes, EngineError> {
-        let fault = |source| EngineError::Io { path: path.to_owned(), source };
-        let file = File::open(path).map_err(fault)?;
-        let kind = file.metadata().map_err(fault)?.file_type();
-        if kind.is_dir() {
-            return Err(fault(io::ErrorKind::IsADirectory.into()));
-        }
-        if !kind.is_file() {
-            return Err(fault(io::Error::other("it is no regular file")));
-        }
-        // SAFETY: the map is read-only and we never write the file. Should another process
-        // shorten it meanwhile, reads end the program, as for any memory-mapped checkpoint.
-        let map = unsafe { Mmap::map(&file) }.map_err(fault)?;
-        Ok(Bytes::Mapped(Arc::new(map)))
-    }
-
-    /// Says that some bytes will hardly be read again, so that they need take no memory.
-    fn hardly_needed(&self, range: &Range<usize>) {
-        // A program's own bytes may stand in memory that no file would bring back.
-        #[cfg(target_os = "linux")]
-        if let Bytes::Mapped(map) = self {
-            give_back(map, range);
-        }
-        #[cfg(not(target_os = "linux"))]
-        let _ = range;
-    }
-}
-
-/// Takes whole pages of a mapped file out of this process. They stay in the system's page cache,
-/// and whoever reads them again gets them back from there, or from the file.
-#[cfg(target_os = "linux")]
-#[expect(unsafe_code, reason = "the same advice would clear memory that no file stands behind")]
-fn give_back(map: &Mmap, range: &Range<usize>) {
-    const PAGE: usize = 4096;
-    let (from, to) = (range.start.next_multiple_of(PAGE), range.end / PAGE * PAGE);
-    if from < to {
-        // SAFETY: the map is of a file, is read-only and was never written, so that
-        // every page can be read from the file again, with the same content.
-        let advised = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, from, to - from) };
-        let _ = advised; // a system that refuses merely keeps them
-    }
-}
-
-impl Deref for Bytes {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            Bytes::Static(bytes) => bytes,
-            Bytes::Mapped(map) => map,
-        }
-    }
-}
-
-/// One safetensors file.
+/// One file of weights.
 struct Source {
     name: String,
     bytes: Bytes,
 }
 
-struct Entry {
-    source: usize,
-    dtype: String,
-    shape: Vec<usize>,
-    range: Range<usize>,
-}
-
 /// Every tensor of a checkpoint.
 pub struct Weights {
     sources: Vec<Source>,
-    entries: HashMap<String, Entry>,
+    /// Every tensor and the file that holds it.
+    entries: HashMap<String, (usize, Entry)>,
     compute: Compute,
     used: Mutex<Used>,
 }
@@ -116,10 +49,11 @@ struct Used {
 }
 
 impl Weights {
-    /// Reads the headers of one or several safetensors files.
+    /// Reads what the files say of their tensors: safetensors, GGUF or PyTorch's, told apart by how they
+    /// begin.
     ///
     /// # Errors
-    /// If a file is cut short, its header contradicts it, or a tensor is in two files.
+    /// If a file is cut short or contradicts itself, or a tensor is in two files.
     pub fn read(files: Vec<(String, Bytes)>, compute: &Compute) -> Result<Weights, EngineError> {
         let mut weights = Weights {
             sources: Vec::new(),
@@ -134,15 +68,12 @@ impl Weights {
     }
 
     fn add(&mut self, source: Source) -> Result<(), EngineError> {
-        let header = Header::read(&source.bytes)
-            .map_err(|detail| EngineError::Container { file: source.name.clone(), detail })?;
-        for Described { name, dtype, shape, bytes } in header.tensors {
-            if let Some(other) = self.entries.get(&name) {
-                let detail = format!("is in {} too; expected one", self.sources[other.source].name);
-                return Err(EngineError::Tensor { file: source.name, name, detail });
+        for entry in Format::of(&source.bytes).entries(&source.name, &source.bytes)? {
+            if let Some((other, _)) = self.entries.get(&entry.name) {
+                let detail = format!("is in {} too; expected one", self.sources[*other].name);
+                return Err(EngineError::Tensor { file: source.name, name: entry.name, detail });
             }
-            let entry = Entry { source: self.sources.len(), dtype, shape, range: bytes };
-            self.entries.insert(name, entry);
+            self.entries.insert(entry.name.clone(), (self.sources.len(), entry));
         }
         self.sources.push(source);
         Ok(())
@@ -161,7 +92,7 @@ impl Weights {
     /// The most frequent dtype by bytes, for the card.
     pub fn dtype(&self) -> String {
         let mut bytes: HashMap<String, usize> = HashMap::new();
-        for entry in self.entries.values() {
+        for (_, entry) in self.entries.values() {
             *bytes.entry(entry.dtype.to_lowercase()).or_default() += entry.range.len();
         }
         let most = bytes.into_iter().max_by_key(|(name, len)| (*len, name.clone()));
@@ -232,7 +163,7 @@ impl At<'_> {
 
     /// The size of the first axis of the tensor called `name`, if there is one.
     pub fn rows(&self, name: &str) -> Option<usize> {
-        self.weights.entries.get(&self.name(name))?.shape.first().copied()
+        self.weights.entries.get(&self.name(name))?.1.shape.first().copied()
     }
 
     /// Whether there is any tensor below here.
@@ -363,10 +294,15 @@ impl At<'_> {
     /// # Errors
     /// As [`vector`](At::vector).
     pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, EngineError> {
-        let values = self.tensor(name, shape)?.stored().to_f32();
+        let weight = self.tensor(name, shape)?;
+        let stored = weight.stored().to_f32();
+        let values = match (weight.order, shape) {
+            (Order::Interleaved { .. }, [len]) => (0..*len).map(|i| stored[weight.order.place(i)]).collect(),
+            _ => stored,
+        };
         if !values.iter().all(|value| value.is_finite()) {
             let name = self.name(name);
-            return Err(self.weights.not_finite(self.weights.entries[&name].source, &name));
+            return Err(self.weights.not_finite(self.weights.entries[&name].0, &name));
         }
         Ok(values)
     }
@@ -379,23 +315,22 @@ impl At<'_> {
     /// looked at: a pass notices by its products when one is not finite.
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<Weight, EngineError> {
         let name = self.name(name);
-        let Some(entry) = self.weights.entries.get(&name) else {
+        let Some((source, entry)) = self.weights.entries.get(&name) else {
             let detail = format!("is missing; expected one of shape {shape:?}");
             return Err(EngineError::Tensor { file: self.weights.files(), name, detail });
         };
-        let source = &self.weights.sources[entry.source];
-        let fault = |detail| EngineError::Tensor { file: source.name.clone(), name: name.clone(), detail };
+        let file = &self.weights.sources[*source].name;
+        let fault = |detail| EngineError::Tensor { file: file.clone(), name: name.clone(), detail };
         if entry.shape != shape {
             return Err(fault(format!("has shape {:?}; the configuration asks for {shape:?}", entry.shape)));
         }
-        let dtype = match entry.dtype.as_str() {
-            "F32" => Dtype::F32,
-            "F16" => Dtype::F16,
-            "BF16" => Dtype::Bf16,
-            other => return Err(fault(format!("is {other}; expected F32, F16 or BF16"))),
+        let Some(dtype) = Dtype::named(&entry.dtype) else {
+            let known = Dtype::NAMES.map(|(name, _)| name).join(", ");
+            return Err(fault(format!("is {}; expected one of {known}", entry.dtype)));
         };
-        let weight = Weight { bytes: source.bytes.clone(), range: entry.range.clone(), dtype };
-        self.weights.used().tensors.push((entry.source, name, weight.clone()));
+        let Entry { bytes, range, order, .. } = entry;
+        let weight = Weight { bytes: bytes.clone(), range: range.clone(), dtype, order: *order };
+        self.weights.used().tensors.push((*source, name, weight.clone()));
         Ok(weight)
     }
 
@@ -406,66 +341,5 @@ impl At<'_> {
 
     fn name(&self, part: impl fmt::Display) -> String {
         if self.path.is_empty() { part.to_string() } else { format!("{}.{part}", self.path) }
-    }
-}
-
-/// One tensor where it lies in its file.
-#[derive(Clone)]
-pub struct Weight {
-    bytes: Bytes,
-    range: Range<usize>,
-    dtype: Dtype,
-}
-
-impl AsStored for Weight {
-    fn stored(&self) -> Stored<'_> {
-        Stored { dtype: self.dtype, bytes: &self.bytes[self.range.clone()] }
-    }
-
-    fn hardly_needed(&self) {
-        self.bytes.hardly_needed(&self.range);
-    }
-}
-
-/// Where weights of a folder lie: one safetensors file, or the shards that its index names.
-///
-/// # Errors
-/// If there is none, or the index does not parse or names a file outside of the folder.
-pub(crate) fn find_safetensors(folder: &Path) -> Result<Vec<PathBuf>, EngineError> {
-    let single = folder.join("model.safetensors");
-    if single.exists() {
-        return Ok(vec![single]);
-    }
-    let index = folder.join("model.safetensors.index.json");
-    if !index.exists() {
-        return Err(missing_safetensors(folder));
-    }
-    let fault = |key: &str, detail: String| EngineError::Config {
-        file: index.display().to_string(),
-        key: key.into(),
-        detail,
-    };
-    let text = std::fs::read(&index).map_err(|source| EngineError::Io { path: index.clone(), source })?;
-    let json: serde_json::Value =
-        serde_json::from_slice(&text).map_err(|e| fault("the file", format!("does not parse: {e}")))?;
-    let map = json["weight_map"].as_object().filter(|map| !map.is_empty());
-    let map =
-        map.ok_or_else(|| fault("weight_map", "is missing; expected tensors and their files".into()))?;
-    let mut shards = BTreeSet::new();
-    for (tensor, shard) in map {
-        let here = shard.as_str().filter(|shard| Path::new(shard).file_name().is_some_and(|n| n == *shard));
-        shards.insert(here.ok_or_else(|| {
-            fault("weight_map", format!("puts {tensor} into {shard}; expected a file of the same folder"))
-        })?);
-    }
-    Ok(shards.into_iter().map(|shard| folder.join(shard)).collect())
-}
-
-/// What to say of a folder without safetensors: whether it has weights that are not read, and why.
-fn missing_safetensors(folder: &Path) -> EngineError {
-    let pickle = ["pytorch_model.bin", "pytorch_model.bin.index.json"].map(|name| folder.join(name));
-    match pickle.into_iter().find(|path| path.exists()) {
-        Some(path) => EngineError::Pickle { path },
-        None => EngineError::Incomplete { folder: folder.to_owned(), missing: "model.safetensors" },
     }
 }

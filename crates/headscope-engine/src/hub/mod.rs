@@ -1,4 +1,12 @@
 //! The Hugging Face cache, shared with Python: `models--org--name/{refs,snapshots,blobs}`.
+//!
+//! A file's content is a blob, named by its ETag; a snapshot is the folder of a commit, of links to
+//! blobs; a ref is the commit that a branch or tag stood for when it was last looked up. Nothing here
+//! knows a network: [`Repo`] takes what a download brings.
+
+mod name;
+mod repo;
+mod snapshot;
 
 use std::ffi::OsString;
 use std::fs;
@@ -6,19 +14,40 @@ use std::path::{Path, PathBuf};
 
 use crate::EngineError;
 
-/// A cache on disk; only read.
+pub use name::{Commit, Etag, FileName};
+pub use repo::{Blob, Flaw, Partial, Repo};
+pub use snapshot::{Snapshot, shards_of};
+
+/// A cache on disk.
 #[derive(Debug, Clone)]
 pub struct Cache {
     root: PathBuf,
 }
 
-/// A model in the cache.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CachedModel {
-    /// Its id, `org/name`.
-    pub id: String,
-    /// The folder of its `main` snapshot, or of its only one.
-    pub folder: PathBuf,
+/// Where Hugging Face's libraries keep what is theirs, given a way to look up environment variables:
+/// `HF_HOME`, `XDG_CACHE_HOME/huggingface`, `~/.cache/huggingface`.
+pub fn home(var: impl Fn(&str) -> Option<OsString>) -> PathBuf {
+    let folder = |name: &str| folder_of(&var, name);
+    folder("HF_HOME")
+        .or_else(|| Some(folder("XDG_CACHE_HOME")?.join("huggingface")))
+        .or_else(|| Some(folder("HOME").or_else(|| folder("USERPROFILE"))?.join(".cache/huggingface")))
+        .unwrap_or_else(|| PathBuf::from("huggingface"))
+}
+
+fn folder_of(var: impl Fn(&str) -> Option<OsString>, name: &str) -> Option<PathBuf> {
+    var(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// Whether a branch, tag or commit could be the name of a ref on disk.
+pub fn is_revision(revision: &str) -> bool {
+    revision.split('/').all(plain)
+}
+
+/// Whether a part of an id or a revision can be a name on disk.
+fn plain(part: &str) -> bool {
+    !part.is_empty()
+        && !part.starts_with('.')
+        && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
 impl Cache {
@@ -28,17 +57,10 @@ impl Cache {
     }
 
     /// Where Python's `huggingface_hub` keeps it, given a way to look up environment variables:
-    /// `HF_HUB_CACHE`, `HF_HOME/hub`, `XDG_CACHE_HOME/huggingface/hub`, `~/.cache/huggingface/hub`.
+    /// `HF_HUB_CACHE`, or `hub` in its [`home`].
     pub fn from_env(var: impl Fn(&str) -> Option<OsString>) -> Cache {
-        let folder = |name: &str| var(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let root = folder("HF_HUB_CACHE")
-            .or_else(|| folder("HUGGINGFACE_HUB_CACHE"))
-            .or_else(|| Some(folder("HF_HOME")?.join("hub")))
-            .or_else(|| Some(folder("XDG_CACHE_HOME")?.join("huggingface/hub")))
-            .or_else(|| {
-                Some(folder("HOME").or_else(|| folder("USERPROFILE"))?.join(".cache/huggingface/hub"))
-            });
-        Cache { root: root.unwrap_or_else(|| PathBuf::from("huggingface/hub")) }
+        let root = folder_of(&var, "HF_HUB_CACHE").or_else(|| folder_of(&var, "HUGGINGFACE_HUB_CACHE"));
+        Cache { root: root.unwrap_or_else(|| home(&var).join("hub")) }
     }
 
     /// The folder that holds the files of `id` at `revision` (a branch, tag or commit; `main` when
@@ -47,45 +69,58 @@ impl Cache {
     /// # Errors
     /// If it is not in the cache.
     pub fn find(&self, id: &str, revision: Option<&str>) -> Result<PathBuf, EngineError> {
-        let not_found = || EngineError::NotFound {
+        let folder = self.repo(id)?.snapshot_at(revision.unwrap_or("main"));
+        folder.filter(|folder| folder.join("config.json").exists()).ok_or_else(|| self.lacks(id, revision))
+    }
+
+    /// One file of `id` at `revision`, which need not have a configuration.
+    ///
+    /// # Errors
+    /// If it is not in the cache.
+    pub fn find_file(
+        &self,
+        id: &str,
+        revision: Option<&str>,
+        file: &FileName,
+    ) -> Result<PathBuf, EngineError> {
+        let folder = self.repo(id)?.snapshot_at(revision.unwrap_or("main"));
+        let path = folder.map(|folder| folder.join(file.as_str())).filter(|path| path.exists());
+        path.ok_or_else(|| self.lacks(&format!("{id}:{file}"), revision))
+    }
+
+    /// That something is not in the cache.
+    fn lacks(&self, id: &str, revision: Option<&str>) -> EngineError {
+        EngineError::NotFound {
             id: id.to_owned(),
             revision: revision.map(str::to_owned),
             cache: self.root.clone(),
-        };
-        let plain = |part: &str| {
-            !part.is_empty()
-                && !part.starts_with('.')
-                && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-        };
-        // An id is `name` or `org/name`; anything else could lead out of the cache.
+        }
+    }
+
+    /// The place of a model in the cache, whether or not anything is there yet.
+    ///
+    /// # Errors
+    /// If `id` is neither `name` nor `org/name`; anything else could lead out of the cache.
+    pub fn repo(&self, id: &str) -> Result<Repo, EngineError> {
         if id.split('/').count() > 2 || !id.split('/').all(plain) {
             return Err(EngineError::NoFolder { name: id.to_owned() });
         }
-        let revision = revision.unwrap_or("main");
-        if !revision.split('/').all(plain) {
-            return Err(not_found());
-        }
-        let repo = self.root.join(format!("models--{}", id.replace('/', "--")));
-        let commit = fs::read_to_string(repo.join("refs").join(revision))
-            .map_or_else(|_| revision.to_owned(), |c| c.trim().to_owned());
-        let folder = repo.join("snapshots").join(&commit);
-        if plain(&commit) && folder.join("config.json").exists() { Ok(folder) } else { Err(not_found()) }
+        Ok(Repo::new(&self.root, &format!("models--{}", id.replace('/', "--"))))
     }
 
-    /// Every model whose configuration is in the cache, by id.
-    pub fn models(&self) -> Vec<CachedModel> {
+    /// Every snapshot in the cache that holds a configuration or a GGUF file, by id; of one model, `main`
+    /// comes first.
+    pub fn snapshots(&self) -> Vec<Snapshot> {
         let entries = fs::read_dir(&self.root).into_iter().flatten().flatten();
         let ids = entries.filter_map(|entry| {
             Some(entry.file_name().to_str()?.strip_prefix("models--")?.replace("--", "/"))
         });
-        let mut models: Vec<CachedModel> = ids
-            .filter_map(|id| {
-                let folder = self.find(&id, None).ok()?;
-                Some(CachedModel { id, folder })
-            })
-            .collect();
-        models.sort_by(|a, b| a.id.cmp(&b.id));
-        models
+        let mut found: Vec<Snapshot> =
+            ids.filter_map(|id| Some(self.repo(&id).ok()?.snapshots(&id))).flatten().collect();
+        found.sort_by_cached_key(|s| {
+            (s.id.clone(), !s.refs.iter().any(|r| r == "main"), s.refs.clone(), s.commit.clone())
+        });
+        found
     }
 
     /// The folder of the cache.
@@ -120,8 +155,9 @@ mod tests {
         {
             assert!(cache.find("org/tiny", revision).unwrap().ends_with(commit), "{revision:?}");
         }
-        let ids: Vec<String> = cache.models().into_iter().map(|model| model.id).collect();
-        assert_eq!(ids, ["org/tiny"]);
+        let rows = cache.snapshots().into_iter().map(|s| (s.id, s.refs.join(" "), s.commit));
+        let expected = [("org/tiny", "main", "abc123"), ("org/tiny", "pr/1", "def456")];
+        assert!(rows.eq(expected.map(|(id, refs, commit)| (id.into(), refs.into(), commit.into()))));
     }
 
     #[test]
