@@ -77,7 +77,12 @@ fn configurations_that_are_not_understood() {
         ran.failed(&[expected, &[path.to_str().unwrap(), key]].concat(), help);
         assert!(room.names("out").is_empty());
     };
-    check("model_type", json!("gpt2"), &["is \"gpt2\"; supported are bert, "], Some("headscope models"));
+    check(
+        "model_type",
+        json!("mamba"),
+        &["is \"mamba\"; supported are ", "bert, "],
+        Some("headscope models"),
+    );
     check("model_type", json!(null), &["is missing; expected a name"], Some("headscope models"));
     check("model_type", json!(7), &["is 7; expected a name"], Some("headscope models"));
     check("hidden_act", json!("mish"), &["is \"mish\"; supported are gelu, "], None);
@@ -142,7 +147,7 @@ fn decoders_that_are_not_understood() {
             "qwen3",
             "use_sliding_window",
             json!(false),
-            &["layer_types has sliding_attention; expected use_sliding"],
+            &["layer_types has sliding_attention; expected a sliding window too"],
         ),
         ("qwen3", "layer_types", json!(["full_attention"]), &["layer_types names 1 layers; expected 2"]),
         (
@@ -171,8 +176,8 @@ fn decoders_that_are_not_understood() {
         (
             "llama",
             "rope_type",
-            json!("longrope"),
-            &["\"longrope\"; supported are default, linear, dynamic, yarn, llama3"],
+            json!("mrope"),
+            &["\"mrope\"; supported are default, linear, dynamic, yarn, longrope, llama3"],
         ),
         ("llama", "rope_theta", json!(0), &["rope_theta is 0; expected a number above 0"]),
         ("llama", "partial_rotary_factor", json!(0.25), &["partial_rotary_factor is 0.25; supported is 1"]),

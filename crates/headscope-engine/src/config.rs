@@ -96,6 +96,22 @@ impl Setting for bool {
     }
 }
 
+impl Setting for Vec<f32> {
+    const EXPECTED: &'static str = "a list of numbers that f32 can hold";
+
+    fn read(value: &Value) -> Option<Vec<f32>> {
+        value.as_array()?.iter().map(f32::read).collect()
+    }
+}
+
+impl Setting for Vec<usize> {
+    const EXPECTED: &'static str = "a list of whole numbers from 0 up";
+
+    fn read(value: &Value) -> Option<Vec<usize>> {
+        value.as_array()?.iter().map(usize::read).collect()
+    }
+}
+
 impl Setting for Vec<String> {
     const EXPECTED: &'static str = "a list of names";
 
@@ -208,6 +224,15 @@ impl Config {
         }
     }
 
+    /// The same settings, with that of `key` from `other` where there is none.
+    #[must_use]
+    pub fn with_default(mut self, other: &Config, key: &str) -> Config {
+        if let (false, Some(value)) = (self.values.contains_key(key), other.values.get(key)) {
+            self.values.insert(key.to_owned(), value.clone());
+        }
+        self
+    }
+
     /// Whether there is no setting at all.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
@@ -264,6 +289,24 @@ impl Config {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Refuses any number for `key` but `expected`, which is also what its absence means.
+    ///
+    /// # Errors
+    /// Names the key, the value found and the one supported.
+    pub fn only_number(&self, key: &str, expected: f64) -> Result<(), EngineError> {
+        match self.get(key, expected)? {
+            found if found != expected => {
+                Err(self.fault(key, format!("is {found}; supported is {expected}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Under which of several names of one thing the configuration has it; the first, if under none.
+    pub fn spelled<'k>(&self, names: &[&'k str]) -> &'k str {
+        names.iter().find(|name| self.values.contains_key(**name)).unwrap_or(&names[0])
     }
 
     /// The activation function called `key`.

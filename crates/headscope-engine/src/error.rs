@@ -226,7 +226,7 @@ impl EngineError {
                 Some("its weights are too large to compute with: the checkpoint is damaged, or was never trained".into())
             }
             EngineError::Container { .. } => Some("the file may be cut short; download or copy it again".into()),
-            EngineError::Config { key, .. } if key == "model_type" => {
+            EngineError::Config { key, .. } if key == "model_type" || key == "general.architecture" => {
                 Some("`headscope models` lists the families that can be run".into())
             }
             EngineError::Tensor { .. } => Some(

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::input::Input;
 use crate::kernels::Compute;
 use crate::memory::Memory;
-use crate::models::{ImageLimits, Limits, Network, family_of};
+use crate::models::{self, ImageLimits, Limits, Network, family_of};
 use crate::nn::is_causal;
 use crate::packer::Packer;
 use crate::probe::{Pass, Probe, Recorder};
@@ -57,6 +57,7 @@ impl Model {
     pub fn load(checkpoint: &Checkpoint, compute: &Compute) -> Result<Model, EngineError> {
         let config = Config::parse(&checkpoint.config.1, &checkpoint.config.0)?;
         let family = family_of(&config)?;
+        models::check(&config)?;
         let weights = Weights::read(checkpoint.weights.clone(), compute)?;
         let network = (family.load)(&config, &weights)?;
         let card = Card {
@@ -126,6 +127,7 @@ impl Model {
             (_, Some((_, AttnPoint::QPre | AttnPoint::KPre))) => self.network.has_rotary(),
             (_, Some((attn, AttnPoint::PosQ))) => met(attn).is_some_and(|term| term.keys_meet),
             (_, Some((attn, AttnPoint::PosK))) => met(attn).is_some_and(|term| term.queries_meet),
+            (Point::ResidMid, _) => !self.network.is_parallel(),
             _ => true,
         })
     }

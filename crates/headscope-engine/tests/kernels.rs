@@ -5,8 +5,8 @@ mod support;
 
 use half::{bf16, f16};
 use headscope_engine::kernels::{
-    Activation, Compute, Dtype, Epilogue, Isa, Linear, Stored, Turns, add, gate, layer_norm, rms_norm,
-    rms_norm_heads,
+    Activation, Compute, Dtype, Epilogue, Isa, Linear, Pairing, Stored, Turns, add, clamped_gate, gate,
+    layer_norm, layer_norm_part, rms_norm, rms_norm_part,
 };
 use proptest::prelude::*;
 use support::{EPS, bits, each_isa, numbers};
@@ -123,17 +123,28 @@ proptest! {
         let columns = (first + heads) * width + rest;
         let x = numbers(rows * columns, seed);
         let weight = numbers(width, seed + 1);
+        let part = first * width..(first + heads) * width;
         for compute in each_isa() {
-            let mut out = x.clone();
-            rms_norm_heads(&compute, &mut out, columns, first..first + heads, &weight, 1e-6);
-            let mut expected = x.clone();
-            for row in expected.chunks_exact_mut(columns.max(1)) {
-                let ours = &mut row[first * width..(first + heads) * width];
-                let mut normed = vec![0.0; ours.len()];
-                rms_norm(&compute, ours, width, &weight, 1e-6, &mut normed);
-                ours.copy_from_slice(&normed);
+            let layer = [false, true].map(|layer| {
+                let (mut out, mut expected) = (x.clone(), x.clone());
+                match layer {
+                    false => rms_norm_part(&compute, &mut out, columns, part.clone(), &weight, 1e-6),
+                    true => layer_norm_part(&compute, &mut out, columns, part.clone(), &weight, Some(&weight), 1e-6),
+                }
+                for row in expected.chunks_exact_mut(columns.max(1)) {
+                    let ours = &mut row[part.clone()];
+                    let mut normed = vec![0.0; ours.len()];
+                    match layer {
+                        false => rms_norm(&compute, ours, width, &weight, 1e-6, &mut normed),
+                        true => layer_norm(&compute, ours, width, &weight, Some(&weight), 1e-6, &mut normed),
+                    }
+                    ours.copy_from_slice(&normed);
+                }
+                (bits(&out), bits(&expected))
+            });
+            for (out, expected) in layer {
+                prop_assert_eq!(out, expected);
             }
-            prop_assert_eq!(bits(&out), bits(&expected));
         }
     }
 
@@ -160,6 +171,23 @@ proptest! {
     }
 
     #[test]
+    fn clamped_gates_are_products(count in prop_oneof![0usize..70, Just(5000)], seed: u64) {
+        let x: Vec<f32> = numbers(2 * count, seed).iter().map(|x| x * 6.0).collect();
+        let (alpha, limit) = (1.702f32, 2.5f32);
+        for compute in each_isa() {
+            let mut out = vec![f32::NAN; count];
+            clamped_gate(&compute, &x, alpha, limit, &mut out);
+            for (got, pair) in out.iter().zip(x.chunks_exact(2)) {
+                let [gate, up] = [pair[0].min(limit), pair[1].clamp(-limit, limit)].map(f64::from);
+                let expected = (up + 1.0) * gate / (1.0 + (-gate * f64::from(alpha)).exp());
+                // The gain is rounded before it is taken the exponential of, and 1 added to what may be near -1.
+                let bound = 10.0 * EPS * expected.abs() + EPS * gate.abs();
+                prop_assert!((f64::from(*got) - expected).abs() <= bound, "{got} for {expected}, {}", compute.isa());
+            }
+        }
+    }
+
+    #[test]
     fn turns_are_rotations(
         tokens in prop_oneof![0usize..5, Just(37), Just(700)],
         pairs in 0usize..40,
@@ -167,6 +195,7 @@ proptest! {
         vectors in 0usize..4,
         rest in 0usize..30,
         magnitude in prop_oneof![Just(1.0f32), Just(1.139f32)],
+        pairing in prop_oneof![Just(Pairing::Halves), Just(Pairing::Neighbours)],
         seed: u64,
     ) {
         let width = 2 * pairs + beside;
@@ -175,7 +204,8 @@ proptest! {
         let x = numbers(tokens * columns, seed + 1);
         for compute in each_isa() {
             let mut out = x.clone();
-            Turns::new(&compute, &frequencies, magnitude, 0..tokens).apply(&compute, &mut out, columns, vectors, width);
+            let turns = Turns::new(&compute, &frequencies, magnitude, 0..tokens).of(pairing);
+            turns.apply(&compute, &mut out, columns, vectors, width);
             for (i, (&got, &was)) in out.iter().zip(&x).enumerate() {
                 let (position, column) = (i / columns, i % columns);
                 let within = if width == 0 { 0 } else { column % width };
@@ -183,8 +213,12 @@ proptest! {
                     prop_assert_eq!(got.to_bits(), was.to_bits(), "column {} is not turned", column);
                     continue;
                 }
-                let angle = f64::from(position as f32 * frequencies[within % pairs]);
-                let (sign, other) = if within < pairs { (-1.0, i + pairs) } else { (1.0, i - pairs) };
+                let (pair, is_first, apart) = match pairing {
+                    Pairing::Halves => (within % pairs, within < pairs, pairs),
+                    Pairing::Neighbours => (within / 2, within % 2 == 0, 1),
+                };
+                let angle = f64::from(position as f32 * frequencies[pair]);
+                let (sign, other) = if is_first { (-1.0, i + apart) } else { (1.0, i - apart) };
                 let turned = f64::from(was) * angle.cos() + sign * f64::from(x[other]) * angle.sin();
                 let off = (f64::from(got) - turned * f64::from(magnitude)).abs();
                 prop_assert!(off <= 4.0 * EPS, "{off:e} at {position}, {column}, {}", compute.isa());
@@ -270,7 +304,7 @@ fn long_sums_lose_little() {
 }
 
 #[test]
-fn stacked_and_transposed_weights_are_the_same_layer() {
+fn stacked_weights_are_the_same_layer() {
     let compute = Compute::new(2, Isa::detect());
     let (n_in, parts) = (77, [50, 3, 60]);
     let n_out: usize = parts.iter().sum();
@@ -295,11 +329,34 @@ fn stacked_and_transposed_weights_are_the_same_layer() {
     let layer = Linear::in_place(stacked.to_vec(), n_in, None);
     layer.make_panels(&compute);
     assert_eq!(run(layer), expected);
+}
 
-    let turned: Vec<f32> = (0..n_in * n_out).map(|i| w[i % n_out * n_in + i / n_out]).collect();
-    let (bytes, _) = stored(Dtype::F32, &turned);
-    let turned = Stored { dtype: Dtype::F32, bytes: &bytes };
-    assert_eq!(run(Linear::pack_transposed(&compute, turned, n_out, n_in, None)), expected);
+#[test]
+fn weights_stored_by_input_are_the_same_layer() {
+    for (n_in, n_out, rows) in [(1, 1, 1), (77, 113, 5), (128, 48, 1), (300, 49, 20), (259, 200, 9)] {
+        let w = numbers(n_out * n_in, 4);
+        let x = numbers(rows * n_in, 5);
+        for dtype in [Dtype::F32, Dtype::F16, Dtype::Bf16] {
+            let (bytes, _) = stored(dtype, &w);
+            let by_output = Stored { dtype, bytes: &bytes };
+            let turned: Vec<f32> = (0..n_in * n_out).map(|i| w[i % n_out * n_in + i / n_out]).collect();
+            // At an odd address, as a file may have it.
+            let bytes: Vec<u8> = std::iter::once(0).chain(stored(dtype, &turned).0).collect();
+            let by_input = Stored { dtype, bytes: &bytes[1..] };
+            for compute in each_isa() {
+                let run = |layer: &Linear<Stored<'_>>| {
+                    let mut out = vec![0.0; rows * n_out];
+                    layer.forward(&compute, &x, rows, Epilogue::Store, &mut out);
+                    bits(&out)
+                };
+                let expected = run(&Linear::pack(&compute, by_output, n_out, n_in, None));
+                let layer = Linear::by_input(by_input, n_out, n_in, None);
+                assert_eq!(run(&layer), expected, "{n_out} x {n_in} {dtype:?} in place, {}", compute.isa());
+                layer.make_panels(&compute);
+                assert_eq!(run(&layer), expected, "{n_out} x {n_in} {dtype:?} packed, {}", compute.isa());
+            }
+        }
+    }
 }
 
 #[test]

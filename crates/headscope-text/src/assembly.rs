@@ -7,27 +7,22 @@ use tokenizers::processors::roberta::RobertaProcessing;
 use tokenizers::{AddedToken, PostProcessorWrapper};
 
 use crate::Pipeline;
-use crate::decode::Decoder;
 use crate::model::Model;
-use crate::normalizer::Normalizer;
-use crate::splitter::Splitter;
+use crate::surface::Surface;
 
-/// How texts become pieces and back, without the special tokens around them.
-pub(crate) struct Parts {
-    pub(crate) model: Model,
-    pub(crate) normalizer: Option<Normalizer>,
-    pub(crate) splitter: Option<Splitter>,
-    pub(crate) decoder: Option<Decoder>,
+/// A model and what stands before it, without special tokens.
+pub(crate) fn pipeline(model: Model, surface: Surface) -> Result<Pipeline, String> {
+    let mut pipeline = Pipeline::new(model);
+    resurface(&mut pipeline, surface)?;
+    Ok(pipeline)
 }
 
-impl Parts {
-    pub(crate) fn pipeline(self) -> Result<Pipeline, String> {
-        let mut pipeline = Pipeline::new(self.model);
-        pipeline.with_normalizer(self.normalizer).map_err(|e| e.to_string())?;
-        pipeline.with_pre_tokenizer(self.splitter);
-        pipeline.with_decoder(self.decoder);
-        Ok(pipeline)
-    }
+/// Has another surface stand before the model.
+pub(crate) fn resurface(pipeline: &mut Pipeline, surface: Surface) -> Result<(), String> {
+    pipeline.with_normalizer(surface.normalizer).map_err(|e| e.to_string())?;
+    pipeline.with_pre_tokenizer(surface.splitter);
+    pipeline.with_decoder(surface.decoder);
+    Ok(())
 }
 
 /// A token to be added to a vocabulary.

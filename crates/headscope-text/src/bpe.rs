@@ -47,6 +47,11 @@ pub(crate) fn model(ids: Ids, merges: Vec<Merge>, unknown: Unknown) -> Result<Mo
     Ok(Model::Other { model: ModelWrapper::BPE(model), unknown: unknown_id })
 }
 
+/// Llama's way with characters that the vocabulary lacks: they are bytes.
+pub(crate) fn as_bytes(unk_token: Option<&str>) -> Unknown {
+    Unknown { token: unk_token.map(str::to_owned), fused: true, as_bytes: true }
+}
+
 /// What is wrong with a merge on which the crate would panic.
 pub(crate) fn stranger(left: &str, right: &str) -> String {
     format!("the merge of {left:?} and {right:?} is of pieces that its vocabulary lacks")

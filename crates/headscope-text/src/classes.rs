@@ -2,23 +2,17 @@
 //! `tokenizer.json`: one entry in [`CLASSES`] each.
 
 use tokenizers::models::unigram::Unigram;
-use tokenizers::normalizers::{Lowercase, NFC, NFKD, Strip, StripAccents};
-use tokenizers::pre_tokenizers::metaspace::PrependScheme;
-use tokenizers::pre_tokenizers::punctuation::Punctuation;
-use tokenizers::pre_tokenizers::sequence::Sequence;
-use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
-use tokenizers::{Model as _, ModelWrapper, SplitDelimiterBehavior};
+use tokenizers::{Model as _, ModelWrapper};
 
-use crate::assembly::{Addition, Frame, Parts, Roles};
+use crate::assembly::{Addition, Frame, Roles};
 use crate::bpe::{self, Ids, Merge, Unknown};
 use crate::charsmap::Charsmap;
-use crate::decode::Decoder;
 use crate::model::Model;
-use crate::normalizer::{self, Normalizer};
+use crate::normalizer::Normalizer;
 use crate::sentencepiece::{SentencePiece, UNIGRAM};
 use crate::settings::Settings;
-use crate::splitter::{self, Splitter};
-use crate::{Pipeline, parts, wordpiece};
+use crate::surface::{self, Surfaces};
+use crate::wordpiece;
 
 /// How one class, or several of the same ways, reads its vocabulary.
 pub(crate) struct Class {
@@ -26,7 +20,47 @@ pub(crate) struct Class {
     pub(crate) names: &'static [&'static str],
     /// The special tokens that it has where the files name no others.
     pub(crate) roles: &'static [(&'static str, &'static str)],
+    pub(crate) surface: Surfaces,
+    pub(crate) around: Around,
     pub(crate) build: Build,
+}
+
+/// What stands around a text.
+pub(crate) enum Around {
+    /// Its ends, where the settings ask for them.
+    Ends,
+    /// The tokens of these roles, around a text and around a pair.
+    Roles(&'static str, &'static str),
+    Roberta,
+    MpNet,
+    /// The code of its language, behind the text or before it.
+    Languages {
+        behind: bool,
+    },
+}
+
+impl Around {
+    /// What stands around a text, and around one for the decoder where that differs.
+    pub(crate) fn frames(
+        &self,
+        settings: &Settings,
+        roles: &Roles,
+    ) -> Result<(Frame, Option<Frame>), String> {
+        let frame = match *self {
+            Around::Ends => ends(settings, roles)?,
+            Around::Roles(single, pair) => Frame::Roles { single, pair },
+            Around::MpNet => Frame::Roberta { trim_offsets: true, add_prefix_space: false },
+            Around::Roberta => Frame::Roberta {
+                trim_offsets: settings.flag("trim_offsets")?.unwrap_or(true),
+                add_prefix_space: surface::prefix_space(settings, false)?,
+            },
+            Around::Languages { behind } => {
+                let [frame, target] = language_frames(behind);
+                return Ok((frame, Some(target)));
+            }
+        };
+        Ok((frame, None))
+    }
 }
 
 /// What a class is built from.
@@ -35,24 +69,23 @@ pub(crate) enum Build {
     Words(fn(&[u8], &Settings, &Roles) -> Result<Built, String>),
     /// A `vocab.json` and a `merges.txt`.
     Merges(fn(Ids, Vec<Merge>, &Settings, &Roles) -> Result<Built, String>),
-    /// A SentencePiece model in the file of this name.
-    Pieces(&'static str, fn(&SentencePiece, &Settings, &Roles) -> Result<Built, String>),
+    /// A SentencePiece model in the file of this name, its pieces by their probability.
+    Unigram(&'static str, fn(&SentencePiece, &Settings, &Roles) -> Result<Built, String>),
+    /// One whose pieces are merged.
+    Merged(&'static str, fn(&SentencePiece, &Settings, &Roles) -> Result<Built, String>),
     /// `source.spm`, `target.spm` and a `vocab.json` of both.
     Marian,
 }
 
-/// The parts of a tokenizer, and what is added to them.
+/// A model, and what is added to its vocabulary and to texts.
 pub(crate) struct Built {
-    pub(crate) parts: Parts,
+    pub(crate) model: Model,
     /// Special tokens without a role, where the class adds any; the files' own come first.
     pub(crate) others: Vec<Addition>,
     /// Special tokens whose flags the class sets itself.
     pub(crate) roles: Roles,
     /// Whether all special tokens are added once more, without flags.
     pub(crate) again: bool,
-    pub(crate) frame: Frame,
-    /// What stands around a text for the decoder, where that differs.
-    pub(crate) target: Option<Frame>,
 }
 
 const GPT2: [(&str, &str); 3] =
@@ -70,7 +103,7 @@ const ROBERTA: [(&str, &str); 7] = [
 ];
 
 /// All classes that are supported.
-pub(crate) const CLASSES: [Class; 17] = [
+pub(crate) static CLASSES: [Class; 17] = [
     Class {
         names: &[
             "BertTokenizer",
@@ -88,6 +121,8 @@ pub(crate) const CLASSES: [Class; 17] = [
             ("cls_token", "[CLS]"),
             ("mask_token", "[MASK]"),
         ],
+        surface: surface::bert,
+        around: CLS_SEP,
         build: Build::Words(bert),
     },
     Class {
@@ -101,13 +136,23 @@ pub(crate) const CLASSES: [Class; 17] = [
             ("pad_token", "<pad>"),
             ("mask_token", "<mask>"),
         ],
+        surface: surface::bert,
+        around: Around::MpNet,
         build: Build::Words(mpnet),
     },
-    Class { names: &["GPT2Tokenizer", "CodeGenTokenizer"], roles: &GPT2, build: Build::Merges(gpt2) },
+    Class {
+        names: &["GPT2Tokenizer", "CodeGenTokenizer"],
+        roles: &GPT2,
+        surface: surface::gpt2,
+        around: Around::Ends,
+        build: Build::Merges(gpt2),
+    },
     Class {
         names: &["RobertaTokenizer", "BartTokenizer", "LEDTokenizer", "LongformerTokenizer", "MvpTokenizer"],
         roles: &ROBERTA,
-        build: Build::Merges(roberta),
+        surface: surface::gpt2,
+        around: Around::Roberta,
+        build: Build::Merges(gpt2),
     },
     Class {
         names: &["GPTNeoXTokenizer"],
@@ -117,7 +162,9 @@ pub(crate) const CLASSES: [Class; 17] = [
             ("eos_token", "<|endoftext|>"),
             ("pad_token", "<|padding|>"),
         ],
-        build: Build::Merges(gpt_neox),
+        surface: surface::gpt_neox,
+        around: Around::Ends,
+        build: Build::Merges(gpt2),
     },
     Class {
         names: &["Qwen2Tokenizer"],
@@ -126,22 +173,30 @@ pub(crate) const CLASSES: [Class; 17] = [
             ("eos_token", "<|endoftext|>"),
             ("pad_token", "<|endoftext|>"),
         ],
+        surface: surface::qwen2,
+        around: Around::Ends,
         build: Build::Merges(qwen2),
     },
     Class {
         names: &["T5Tokenizer", "MT5Tokenizer"],
         roles: &[("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")],
-        build: Build::Pieces("spiece.model", t5),
+        surface: surface::t5,
+        around: Around::Roles("A eos", "A eos B eos"),
+        build: Build::Unigram("spiece.model", t5),
     },
     Class {
         names: &["XLMRobertaTokenizer"],
         roles: &ROBERTA,
-        build: Build::Pieces("sentencepiece.bpe.model", xlm_roberta),
+        surface: surface::xlm_roberta,
+        around: BOS_EOS,
+        build: Build::Unigram("sentencepiece.bpe.model", xlm_roberta),
     },
     Class {
         names: &["CamembertTokenizer"],
         roles: &ROBERTA,
-        build: Build::Pieces("sentencepiece.bpe.model", camembert),
+        surface: surface::xlm_roberta,
+        around: BOS_EOS,
+        build: Build::Unigram("sentencepiece.bpe.model", camembert),
     },
     Class {
         names: &["AlbertTokenizer"],
@@ -154,7 +209,9 @@ pub(crate) const CLASSES: [Class; 17] = [
             ("cls_token", "[CLS]"),
             ("mask_token", "[MASK]"),
         ],
-        build: Build::Pieces("spiece.model", albert),
+        surface: surface::albert,
+        around: CLS_SEP,
+        build: Build::Unigram("spiece.model", albert),
     },
     Class {
         names: &["DebertaV2Tokenizer"],
@@ -167,7 +224,9 @@ pub(crate) const CLASSES: [Class; 17] = [
             ("cls_token", "[CLS]"),
             ("mask_token", "[MASK]"),
         ],
-        build: Build::Pieces("spm.model", deberta_v2),
+        surface: surface::deberta_v2,
+        around: CLS_SEP,
+        build: Build::Unigram("spm.model", deberta_v2),
     },
     Class {
         names: &["BigBirdTokenizer"],
@@ -180,12 +239,16 @@ pub(crate) const CLASSES: [Class; 17] = [
             ("cls_token", "[CLS]"),
             ("mask_token", "[MASK]"),
         ],
-        build: Build::Pieces("spiece.model", big_bird),
+        surface: surface::big_bird,
+        around: CLS_SEP,
+        build: Build::Unigram("spiece.model", big_bird),
     },
     Class {
         names: &["MBartTokenizer"],
         roles: &ROBERTA,
-        build: Build::Pieces("sentencepiece.bpe.model", mbart),
+        surface: surface::mbart,
+        around: Around::Languages { behind: true },
+        build: Build::Unigram("sentencepiece.bpe.model", mbart),
     },
     Class {
         names: &["MBart50Tokenizer"],
@@ -197,7 +260,9 @@ pub(crate) const CLASSES: [Class; 17] = [
             ("pad_token", "<pad>"),
             ("mask_token", "<mask>"),
         ],
-        build: Build::Pieces("sentencepiece.bpe.model", mbart50),
+        surface: surface::mbart50,
+        around: Around::Languages { behind: false },
+        build: Build::Unigram("sentencepiece.bpe.model", mbart50),
     },
     Class {
         names: &["PegasusTokenizer"],
@@ -207,12 +272,16 @@ pub(crate) const CLASSES: [Class; 17] = [
             ("unk_token", "<unk>"),
             ("mask_token", "<mask_2>"),
         ],
-        build: Build::Pieces("spiece.model", pegasus),
+        surface: surface::pegasus,
+        around: Around::Roles("A eos", "A B eos"),
+        build: Build::Unigram("spiece.model", pegasus),
     },
     Class {
         names: &["LlamaTokenizer"],
         roles: &[("unk_token", "<unk>"), ("bos_token", "<s>"), ("eos_token", "</s>")],
-        build: Build::Pieces("tokenizer.model", llama),
+        surface: surface::llama,
+        around: Around::Ends,
+        build: Build::Merged("tokenizer.model", llama),
     },
     Class {
         names: &["GemmaTokenizer"],
@@ -223,31 +292,49 @@ pub(crate) const CLASSES: [Class; 17] = [
             ("pad_token", "<pad>"),
             ("mask_token", "<mask>"),
         ],
-        build: Build::Pieces("tokenizer.model", gemma),
+        surface: surface::gemma,
+        around: Around::Ends,
+        build: Build::Merged("tokenizer.model", gemma),
     },
 ];
 
 /// Marian's, whose two vocabularies are read apart.
-pub(crate) const MARIAN: Class = Class {
+pub(crate) static MARIAN: Class = Class {
     names: &["MarianTokenizer"],
     roles: &[("eos_token", "</s>"), ("unk_token", "<unk>"), ("pad_token", "<pad>")],
+    surface: surface::t5, // not used: each of Marian's two vocabularies brings its own
+    around: Around::Roles("A eos", "A B eos"),
     build: Build::Marian,
 };
 
 /// The class of models that have none of their own: what the SentencePiece model says, and no more.
-pub(crate) const BACKEND: Class = Class {
+pub(crate) static BACKEND: Class = Class {
     names: &["TokenizersBackend", "PreTrainedTokenizerFast", "PreTrainedTokenizer"],
     roles: &[],
-    build: Build::Pieces("tokenizer.model", backend),
+    surface: surface::plain,
+    around: Around::Ends,
+    build: Build::Merged("tokenizer.model", backend),
 };
 
 /// All of them.
 pub(crate) fn all() -> impl Iterator<Item = &'static Class> {
-    const REST: [&Class; 2] = [&MARIAN, &BACKEND];
-    CLASSES.iter().chain(REST)
+    CLASSES.iter().chain([&MARIAN, &BACKEND])
 }
 
 impl Class {
+    /// Whether it leaves what a `tokenizer.json` has around a text.
+    pub(crate) fn keeps_frame(&self) -> bool {
+        const KEEP: [&str; 6] = [
+            "GPT2Tokenizer",
+            "Qwen2Tokenizer",
+            "AlbertTokenizer",
+            "LlamaTokenizer",
+            "GemmaTokenizer",
+            "TokenizersBackend",
+        ];
+        KEEP.contains(&self.names[0])
+    }
+
     /// Finds a class by its name, with or without the `Fast` that older files have behind it.
     pub(crate) fn named(name: &str) -> Option<&'static Class> {
         let short = name.strip_suffix("Fast").unwrap_or(name);
@@ -281,66 +368,34 @@ pub(crate) fn of_family(model_type: &str) -> Option<&'static str> {
 
 // ------------------------------------------------------------------- vocab.txt
 
-/// BERT's words; a vocabulary that lacks what every text needs is not one.
-fn bert_words(bytes: &[u8], settings: &Settings, roles: &Roles) -> Result<Parts, String> {
-    let lower = settings.flag("do_lower_case")?.unwrap_or(true);
-    let chinese = settings.flag("tokenize_chinese_chars")?.unwrap_or(true);
-    let strip_accents = settings.flag("strip_accents")?;
-    let unk_token = roles.text("unk_token").unwrap_or("[UNK]");
-    let parts = wordpiece::parts(bytes, unk_token, lower, chinese, strip_accents)?;
+/// A vocabulary that lacks what every text needs is not one.
+fn words(bytes: &[u8], roles: &Roles) -> Result<Model, String> {
+    let model = wordpiece::model(bytes, roles.text("unk_token").unwrap_or("[UNK]"))?;
     for piece in ["sep_token", "cls_token", "unk_token"].into_iter().filter_map(|role| roles.text(role)) {
-        parts
-            .model
-            .token_to_id(piece)
-            .ok_or_else(|| wordpiece::lacks(parts.model.get_vocab_size(), piece))?;
+        model.token_to_id(piece).ok_or_else(|| wordpiece::lacks(model.get_vocab_size(), piece))?;
     }
-    Ok(parts)
+    Ok(model)
 }
 
-fn bert(bytes: &[u8], settings: &Settings, roles: &Roles) -> Result<Built, String> {
-    Ok(built(bert_words(bytes, settings, roles)?, Vec::new(), roles.clone(), CLS_SEP))
+fn bert(bytes: &[u8], _: &Settings, roles: &Roles) -> Result<Built, String> {
+    Ok(built(words(bytes, roles)?, Vec::new(), roles.clone()))
 }
 
 /// BERT's words between the special tokens of `RobertaTokenizer`.
-fn mpnet(bytes: &[u8], settings: &Settings, roles: &Roles) -> Result<Built, String> {
-    let frame = Frame::Roberta { trim_offsets: true, add_prefix_space: false };
-    Ok(built(bert_words(bytes, settings, roles)?, Vec::new(), roles.with_lstrip_mask(), frame))
+fn mpnet(bytes: &[u8], _: &Settings, roles: &Roles) -> Result<Built, String> {
+    Ok(built(words(bytes, roles)?, Vec::new(), roles.with_lstrip_mask()))
 }
 
 // ------------------------------------------------- vocab.json and merges.txt
 
 /// A byte-level vocabulary, with the ends of texts that the settings ask for.
-fn byte_level(parts: Parts, settings: &Settings, roles: &Roles) -> Result<Built, String> {
-    Ok(built(parts, Vec::new(), roles.clone(), ends(settings, roles)?))
-}
-
-fn gpt2(ids: Ids, merges: Vec<Merge>, settings: &Settings, roles: &Roles) -> Result<Built, String> {
-    let splitter = splitter::byte_level(prefix_space(settings, false)?);
-    byte_level(parts::byte_level(ids, merges, splitter)?, settings, roles)
-}
-
-fn gpt_neox(ids: Ids, merges: Vec<Merge>, settings: &Settings, roles: &Roles) -> Result<Built, String> {
-    let splitter = splitter::byte_level(prefix_space(settings, false)?);
-    let normalizer = Some(Normalizer::of(NFC));
-    byte_level(Parts { normalizer, ..parts::byte_level(ids, merges, splitter)? }, settings, roles)
+fn gpt2(ids: Ids, merges: Vec<Merge>, _: &Settings, roles: &Roles) -> Result<Built, String> {
+    let model = bpe::model(ids, merges, Unknown::default())?;
+    Ok(built(model, Vec::new(), roles.clone()))
 }
 
 fn qwen2(ids: Ids, merges: Vec<Merge>, settings: &Settings, roles: &Roles) -> Result<Built, String> {
-    let splitter = splitter::byte_level_by(parts::QWEN2_WORDS, prefix_space(settings, false)?)?;
-    let normalizer = Some(Normalizer::of(NFC));
-    let parts = Parts { normalizer, ..parts::byte_level(ids, merges, splitter)? };
-    Ok(Built { again: true, ..byte_level(parts, settings, roles)? })
-}
-
-fn roberta(ids: Ids, merges: Vec<Merge>, settings: &Settings, roles: &Roles) -> Result<Built, String> {
-    let add_prefix_space = prefix_space(settings, false)?;
-    let trim_offsets = settings.flag("trim_offsets")?.unwrap_or(true);
-    let parts = parts::byte_level(ids, merges, splitter::byte_level(add_prefix_space))?;
-    Ok(built(parts, Vec::new(), roles.clone(), Frame::Roberta { trim_offsets, add_prefix_space }))
-}
-
-fn prefix_space(settings: &Settings, usual: bool) -> Result<bool, String> {
-    Ok(settings.flag("add_prefix_space")?.unwrap_or(usual))
+    Ok(Built { again: true, ..gpt2(ids, merges, settings, roles)? })
 }
 
 /// The ends of texts where the settings ask for them and there are tokens for them.
@@ -353,10 +408,10 @@ fn ends(settings: &Settings, roles: &Roles) -> Result<Frame, String> {
 
 // ------------------------------------------------------- SentencePiece models
 
-const CLS_SEP: Frame = Frame::Roles { single: "cls A sep", pair: "cls A sep B:1 sep:1" };
+const CLS_SEP: Around = Around::Roles("cls A sep", "cls A sep B:1 sep:1");
 
 /// As `RobertaTokenizer`, with the names that fairseq has for the ends of a text.
-const BOS_EOS: Frame = Frame::Roles { single: "bos A eos", pair: "bos A eos eos B eos" };
+const BOS_EOS: Around = Around::Roles("bos A eos", "bos A eos eos B eos");
 
 /// Pieces by their probability.
 fn unigram(pieces: Vec<(String, f64)>, unk_id: usize, as_bytes: bool) -> Result<Model, String> {
@@ -368,24 +423,8 @@ fn unigram(pieces: Vec<(String, f64)>, unk_id: usize, as_bytes: bool) -> Result<
     Ok(Model::Other { model: ModelWrapper::Unigram(model), unknown: Some(unk_id as u32) })
 }
 
-/// A unigram model whose words are split at spaces, each with a `▁` before it.
-fn words(model: Model, normalizer: Option<Normalizer>, split_first: bool, scheme: PrependScheme) -> Parts {
-    let spaces = splitter::spaces(scheme);
-    let decoder = Decoder::Crate(spaces.clone().into());
-    let splitter = if split_first {
-        Splitter::of(Sequence::new(vec![WhitespaceSplit.into(), spaces.into()]))
-    } else {
-        Splitter::of(spaces)
-    };
-    Parts { model, normalizer, splitter: Some(splitter), decoder: Some(decoder) }
-}
-
-fn scheme(add_prefix_space: bool) -> PrependScheme {
-    if add_prefix_space { PrependScheme::Always } else { PrependScheme::Never }
-}
-
 /// The rewritings that come with the pieces, if any do.
-fn charsmap(model: &SentencePiece) -> Result<Option<Normalizer>, String> {
+pub(crate) fn charsmap(model: &SentencePiece) -> Result<Option<Normalizer>, String> {
     if model.charsmap.is_empty() {
         return Ok(None);
     }
@@ -397,8 +436,8 @@ fn whole(model: &SentencePiece) -> Vec<Addition> {
     model.whole().map(|(text, special)| Addition::verbatim(text, special)).collect()
 }
 
-fn built(parts: Parts, others: Vec<Addition>, roles: Roles, frame: Frame) -> Built {
-    Built { parts, others, roles, again: false, frame, target: None }
+fn built(model: Model, others: Vec<Addition>, roles: Roles) -> Built {
+    Built { model, others, roles, again: false }
 }
 
 /// Pieces, and behind them a hundred that stand for what was left out of a text.
@@ -410,9 +449,7 @@ fn t5(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built
     if !others.iter().any(|token| token.text.contains("<extra_id_")) {
         others.extend((0..count).map(|i| Addition::plain(format!("<extra_id_{i}>"))));
     }
-    let parts = words(unigram(pieces, 2, false)?, charsmap(model)?, true, PrependScheme::Always);
-    let frame = Frame::Roles { single: "A eos", pair: "A eos B eos" };
-    Ok(built(parts, others, roles.clone(), frame))
+    Ok(built(unigram(pieces, 2, false)?, others, roles.clone()))
 }
 
 /// fairseq's first four pieces in place of SentencePiece's first three: all ids are one higher.
@@ -426,16 +463,14 @@ fn mask(roles: &Roles) -> (String, f64) {
     (roles.text("mask_token").unwrap_or("<mask>").to_owned(), 0.0)
 }
 
-fn xlm_roberta(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built, String> {
+fn xlm_roberta(model: &SentencePiece, _: &Settings, roles: &Roles) -> Result<Built, String> {
     let mut pieces = fairseq(model, roles, "bos_token");
     pieces.push(mask(roles));
-    let scheme = scheme(prefix_space(settings, true)?);
-    let parts = words(unigram(pieces, 3, false)?, charsmap(model)?, true, scheme);
-    Ok(built(parts, whole(model), roles.clone(), BOS_EOS))
+    Ok(built(unigram(pieces, 3, false)?, whole(model), roles.clone()))
 }
 
 /// fairseq's pieces before all of SentencePiece's but the first, so that some stand there twice.
-fn camembert(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built, String> {
+fn camembert(model: &SentencePiece, _: &Settings, roles: &Roles) -> Result<Built, String> {
     if model.kind != UNIGRAM {
         return Err(format!(
             "its model_type is {}; supported with CamembertTokenizer is {UNIGRAM}",
@@ -454,54 +489,27 @@ fn camembert(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Resul
     pieces.extend(model.scored().into_iter().skip(1));
     pieces.push(mask(roles));
     let unk_id = pieces.iter().position(|(piece, _)| *piece == unk_token).unwrap_or(0);
-    let scheme = scheme(prefix_space(settings, true)?);
-    let parts = words(unigram(pieces, unk_id, false)?, charsmap(model)?, true, scheme);
-    Ok(built(parts, whole(model), roles.with_lstrip_mask(), BOS_EOS))
+    Ok(built(unigram(pieces, unk_id, false)?, whole(model), roles.with_lstrip_mask()))
 }
 
-fn albert(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built, String> {
-    let mut steps = vec![normalizer::respell("``", "\"")?, normalizer::respell("''", "\"")?];
-    if !settings.flag("keep_accents")?.unwrap_or(false) {
-        steps.extend([Normalizer::of(NFKD), Normalizer::of(StripAccents)]);
-    }
-    if settings.flag("do_lower_case")?.unwrap_or(true) {
-        steps.push(Normalizer::of(Lowercase));
-    }
-    steps.extend(charsmap(model)?);
-    let scheme = scheme(prefix_space(settings, true)?);
-    let parts = words(unigram(model.scored(), 1, false)?, Some(Normalizer::Sequence(steps)), true, scheme);
-    Ok(built(parts, whole(model), roles.clone(), CLS_SEP))
+fn albert(model: &SentencePiece, _: &Settings, roles: &Roles) -> Result<Built, String> {
+    Ok(built(unigram(model.scored(), 1, false)?, whole(model), roles.clone()))
 }
 
-fn deberta_v2(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built, String> {
-    let unk_token = roles.text("unk_token").unwrap_or("[UNK]");
-    let listed = model.pieces.iter().position(|piece| piece.text == unk_token && piece.score == 0.0);
+/// The id of the unknown token, where it is listed with a score of 0.
+fn listed(model: &SentencePiece, unk_token: &str) -> Option<usize> {
+    model.pieces.iter().position(|piece| piece.text == unk_token && piece.score == 0.0)
+}
+
+fn deberta_v2(model: &SentencePiece, _: &Settings, roles: &Roles) -> Result<Built, String> {
+    let listed = listed(model, roles.text("unk_token").unwrap_or("[UNK]"));
     let unk_id = listed.unwrap_or(usize::try_from(model.unk_id).unwrap_or(usize::MAX));
-    let mut steps = Vec::new();
-    if settings.flag("do_lower_case")?.unwrap_or(false) {
-        steps.push(Normalizer::of(Lowercase));
-    }
-    steps.push(normalizer::rewrite(r"\s{2,}|[\n\r\t]", " ")?);
-    steps.extend([Normalizer::of(NFC), Normalizer::of(Strip::new(false, true))]);
-    let scheme = if prefix_space(settings, true)? { PrependScheme::Always } else { PrependScheme::First };
-    let mut parts =
-        words(unigram(model.scored(), unk_id, false)?, Some(Normalizer::Sequence(steps)), false, scheme);
-    if settings.flag("split_by_punct")?.unwrap_or(false) {
-        let punctuation = Punctuation::new(SplitDelimiterBehavior::Isolated);
-        let spaces = splitter::spaces(scheme);
-        parts.splitter = Some(Splitter::of(Sequence::new(vec![punctuation.into(), spaces.into()])));
-    }
-    Ok(built(parts, whole(model), roles.clone(), CLS_SEP))
+    Ok(built(unigram(model.scored(), unk_id, false)?, whole(model), roles.clone()))
 }
 
-fn big_bird(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built, String> {
-    let unk_token = roles.text("unk_token").unwrap_or("<unk>");
-    let listed = model.pieces.iter().position(|piece| piece.text == unk_token && piece.score == 0.0);
-    let normalizer = normalizer::rewrite(" {2,}", "\u{2581}")?;
-    let scheme = scheme(prefix_space(settings, true)?);
-    let parts =
-        words(unigram(model.scored(), listed.unwrap_or(100), false)?, Some(normalizer), false, scheme);
-    Ok(built(parts, whole(model), roles.with_lstrip_mask(), CLS_SEP))
+fn big_bird(model: &SentencePiece, _: &Settings, roles: &Roles) -> Result<Built, String> {
+    let unk_id = listed(model, roles.text("unk_token").unwrap_or("<unk>")).unwrap_or(100);
+    Ok(built(unigram(model.scored(), unk_id, false)?, whole(model), roles.with_lstrip_mask()))
 }
 
 /// The languages of mBART, whose codes are pieces behind all others.
@@ -525,7 +533,7 @@ pub(crate) fn with_languages(
     settings: &Settings,
     is_piece: impl Fn(&str) -> bool,
 ) -> Result<Roles, String> {
-    let mut roles = roles.with_lstrip_mask();
+    let mut roles = roles.clone();
     let source = settings.text("src_lang")?.unwrap_or("en_XX");
     let target = settings.text("tgt_lang")?.unwrap_or(source);
     for (role, key, code) in [("source_token", "src_lang", source), ("target_token", "tgt_lang", target)] {
@@ -537,17 +545,8 @@ pub(crate) fn with_languages(
     Ok(roles)
 }
 
-/// Whether a class has its language behind a text; none if it has no languages.
-pub(crate) fn language_behind(class: &Class) -> Option<bool> {
-    match class.names[0] {
-        "MBartTokenizer" => Some(true),
-        "MBart50Tokenizer" => Some(false),
-        _ => None,
-    }
-}
-
 /// What stands around a text, and around one for the decoder.
-pub(crate) fn language_frames(behind: bool) -> [Frame; 2] {
+fn language_frames(behind: bool) -> [Frame; 2] {
     let frames = if behind {
         [("A eos source", "A B eos source"), ("A eos target", "A B eos target")]
     } else {
@@ -557,33 +556,26 @@ pub(crate) fn language_frames(behind: bool) -> [Frame; 2] {
 }
 
 /// The source's language behind a text, the target's behind one for the decoder.
-fn mbart(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built, String> {
+fn mbart(model: &SentencePiece, _: &Settings, roles: &Roles) -> Result<Built, String> {
     let mut pieces = fairseq(model, roles, "bos_token");
     pieces.extend(MBART_LANGUAGES.map(|code| (code.to_owned(), 0.0)));
     pieces.push(mask(roles));
     let mut others: Vec<Addition> = MBART_LANGUAGES.map(Addition::plain).into();
     others.extend(whole(model));
-    let roles = with_languages(roles, settings, |code| pieces.iter().any(|(piece, _)| piece == code))?;
-    let parts = words(unigram(pieces, 3, false)?, None, true, PrependScheme::Always);
-    let [frame, target] = language_frames(true);
-    Ok(Built { target: Some(target), ..built(parts, others, roles, frame) })
+    let model = unigram(pieces, 3, false)?;
+    Ok(built(model, others, roles.with_lstrip_mask()))
 }
 
 /// As mBART, with the language before the text.
-fn mbart50(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built, String> {
+fn mbart50(model: &SentencePiece, _: &Settings, roles: &Roles) -> Result<Built, String> {
     let codes = || MBART_LANGUAGES.into_iter().chain(MBART50_LANGUAGES);
     let mut pieces = fairseq(model, roles, "cls_token");
     pieces.extend(codes().map(|code| (code.to_owned(), 0.0)));
     pieces.push(mask(roles));
     let mut others = whole(model);
     others.extend(codes().map(Addition::plain));
-    let mut steps: Vec<Normalizer> = charsmap(model)?.into_iter().collect();
-    steps.push(normalizer::rewrite(" {2,}", " ")?);
-    let normalizer = Some(Normalizer::Sequence(steps));
-    let roles = with_languages(roles, settings, |code| pieces.iter().any(|(piece, _)| piece == code))?;
-    let parts = words(unigram(pieces, 3, false)?, normalizer, false, PrependScheme::Always);
-    let [frame, target] = language_frames(false);
-    Ok(Built { target: Some(target), ..built(parts, others, roles, frame) })
+    let model = unigram(pieces, 3, false)?;
+    Ok(built(model, others, roles.with_lstrip_mask()))
 }
 
 /// A hundred pieces that were never trained stand before SentencePiece's.
@@ -604,14 +596,8 @@ fn pegasus(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<
 
     let mut others = vec![Addition::plain(sentence.unwrap_or("<mask_1>"))];
     others.extend((2..offset).map(|i| Addition::plain(format!("<unk_{i}>"))));
-    let spaces = normalizer::rewrite(" {2,}", " ")?;
-    let first = match charsmap(model)? {
-        Some(charsmap) => charsmap,
-        None => normalizer::rewrite(r"\n", " ")?,
-    };
-    let normalizer = Some(Normalizer::Sequence(vec![first, spaces]));
-    let parts = words(unigram(pieces, unk_id, false)?, normalizer, false, PrependScheme::Always);
-    Ok(built(parts, others, roles.clone(), Frame::Roles { single: "A eos", pair: "A B eos" }))
+    let model = unigram(pieces, unk_id, false)?;
+    Ok(built(model, others, roles.clone()))
 }
 
 /// Pieces by id, and the merges that they imply.
@@ -621,35 +607,17 @@ fn merged(model: &SentencePiece) -> Result<(Ids, Vec<Merge>), String> {
     Ok((pieces.into_iter().zip(0..).collect(), merges))
 }
 
-/// Where Llama's class puts a space: before the text, or before every part between special tokens.
-fn llama_scheme(settings: &Settings) -> Result<PrependScheme, String> {
-    let legacy = settings.flag("legacy")?.unwrap_or(false);
-    Ok(match prefix_space(settings, true)? {
-        true if legacy => PrependScheme::Always,
-        true => PrependScheme::First,
-        false => PrependScheme::Never,
-    })
-}
-
-/// Replaces how a `tokenizer.json` treats spaces by how Llama's class does.
-pub(crate) fn llama_spaces(pipeline: &mut Pipeline, settings: &Settings) -> Result<(), String> {
-    let scheme = llama_scheme(settings)?;
-    pipeline.with_normalizer(None::<Normalizer>).map_err(|e| e.to_string())?;
-    pipeline.with_pre_tokenizer(Some(parts::llama_spaces(scheme)));
-    pipeline.with_decoder(Some(parts::spaces_and(true, scheme != PrependScheme::Never)?));
-    Ok(())
-}
-
-fn llama(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built, String> {
+fn llama(model: &SentencePiece, _: &Settings, roles: &Roles) -> Result<Built, String> {
     let (ids, merges) = merged(model)?;
-    let parts = parts::llama(ids, merges, llama_scheme(settings)?)?;
-    Ok(built(parts, whole(model), roles.clone(), ends(settings, roles)?))
+    let merged = bpe::model(ids, merges, bpe::as_bytes(None))?;
+    Ok(built(merged, whole(model), roles.clone()))
 }
 
-fn gemma(model: &SentencePiece, settings: &Settings, roles: &Roles) -> Result<Built, String> {
+fn gemma(model: &SentencePiece, _: &Settings, roles: &Roles) -> Result<Built, String> {
     let (ids, merges) = merged(model)?;
-    let parts = parts::gemma(ids, merges, roles.text("unk_token").unwrap_or("<unk>"))?;
-    Ok(built(parts, whole(model), roles.clone(), ends(settings, roles)?))
+    let unk_token = roles.text("unk_token").unwrap_or("<unk>");
+    let merged = bpe::model(ids, merges, bpe::as_bytes(Some(unk_token)))?;
+    Ok(built(merged, whole(model), roles.clone()))
 }
 
 /// What the model itself says: no space is put before a text.
@@ -667,21 +635,12 @@ fn backend(model: &SentencePiece, settings: &Settings, _: &Roles) -> Result<Buil
     }
     let roles = settings.roles(&defaults)?;
     let as_bytes = model.byte_fallback;
-    let model_of_words = if model.kind == UNIGRAM {
+    let splits = if model.kind == UNIGRAM {
         unigram(model.scored(), usize::try_from(model.unk_id).unwrap_or(usize::MAX), as_bytes)?
     } else {
         let (mut ids, merges) = merged(model)?;
         settings.rename(&mut ids);
         bpe::model(ids, merges, Unknown { token: Some(model.unk_piece.clone()), fused: true, as_bytes })?
     };
-    let mut steps: Vec<Normalizer> = charsmap(model)?.into_iter().collect();
-    steps.push(normalizer::respell(" ", "\u{2581}")?);
-    let parts = Parts {
-        model: model_of_words,
-        normalizer: Some(Normalizer::Sequence(steps)),
-        splitter: None,
-        decoder: Some(parts::spaces_and(as_bytes, false)?),
-    };
-    let frame = ends(settings, &roles)?;
-    Ok(built(parts, whole(model), roles, frame))
+    Ok(built(splits, whole(model), roles))
 }

@@ -5,15 +5,18 @@ use std::path::Path;
 use std::{fs, io};
 
 use serde::Deserialize;
+use tokenizers::ModelWrapper;
 
-use crate::assembly::{self, Addition, Frame, Parts, Roles};
-use crate::classes::{self, BACKEND, Build, Built, Class, MARIAN};
+use crate::assembly::{self, Addition, Roles};
+use crate::classes::{self, Around, BACKEND, Build, Built, Class, MARIAN};
 use crate::decode::Decoder;
 use crate::marian::Marian;
 use crate::model::Model;
+use crate::normalizer::Normalizer;
 use crate::sentencepiece::SentencePiece;
 use crate::settings::{self, Settings, SettingsFiles};
 use crate::splitter::Splitter;
+use crate::surface::Surface;
 use crate::{Pipeline, Target, TextError, Tokenizer, bpe, json};
 
 /// Hands out a model's files by their names; none where there is no such file.
@@ -60,70 +63,114 @@ pub(crate) fn load(files: &Files<'_>) -> Result<Tokenizer, TextError> {
         };
         return by_class(pipeline, class, &settings).map_err(|detail| fault(TOKENIZER_JSON, detail));
     }
-    let Some(class) = class? else { return Err(TextError::NoTokenizer { folder: "".into() }) };
+    let Some(class) = class?.map_or_else(|| unnamed(files), |class| Ok(Some(class)))? else {
+        return Err(TextError::NoTokenizer { folder: "".into() });
+    };
+    from_class(files, class)
+}
+
+/// The tokenizer of a class, from the files that it reads.
+fn from_class(files: &Files<'_>, class: &'static Class) -> Result<Tokenizer, TextError> {
     let settings = settings(files)?;
     let fault = |detail| fault(settings::CONFIG, detail);
     let roles = settings.roles(class.roles).map_err(fault)?;
     let extra = settings.extra().map_err(fault)?;
     let additional = settings.additional().map_err(fault)?;
-    let (file, built) = match class.build {
+    let (file, built, charsmap) = match class.build {
         Build::Marian => return marian(files, &settings, &roles),
-        Build::Words(build) => (VOCAB_TXT, build(&needed(files, VOCAB_TXT)?, &settings, &roles)),
+        Build::Words(build) => (VOCAB_TXT, build(&needed(files, VOCAB_TXT)?, &settings, &roles), Ok(None)),
         Build::Merges(build) => {
             let ids = bpe::read_vocab(&needed(files, VOCAB_JSON)?).map_err(|e| self::fault(VOCAB_JSON, e))?;
             let merges = bpe::read_merges(&needed(files, MERGES)?).map_err(|e| self::fault(MERGES, e))?;
-            (VOCAB_JSON, build(ids, merges, &settings, &roles))
+            (VOCAB_JSON, build(ids, merges, &settings, &roles), Ok(None))
         }
-        Build::Pieces(own, build) => {
+        Build::Unigram(own, build) | Build::Merged(own, build) => {
             let (file, bytes) = match files(SENTENCEPIECE)? {
                 Some(bytes) => (SENTENCEPIECE, bytes),
                 None => (own, needed(files, own)?),
             };
             let model = SentencePiece::parse(&bytes).map_err(|e| self::fault(file, e))?;
-            (file, build(&model, &settings, &roles))
+            (file, build(&model, &settings, &roles), classes::charsmap(&model))
         }
     };
     let fault = |detail| self::fault(file, detail);
     let built = built.map_err(fault)?;
+    let surface = charsmap.and_then(|charsmap| (class.surface)(&settings, charsmap)).map_err(fault)?;
     // What stands in a SentencePiece model comes in place of what only the oldest file lists.
-    let additional = additional.filter(|_| !matches!(class.build, Build::Pieces(..)));
+    let additional = additional.filter(|_| matches!(class.build, Build::Words(_) | Build::Merges(_)));
     let others = extra.or(additional).unwrap_or_else(|| built.others.clone());
-    assemble(built, &settings, &others).map_err(fault)
+    assemble(class, built, surface, &settings, &others).map_err(fault)
 }
 
-/// A `tokenizer.json` as its class in transformers uses it: tokens that the files beside it add are
-/// added, Llama's spaces are its class's, and mBART's languages are those of the settings.
+/// A `tokenizer.json` as its class in transformers uses it: of the file are the pieces and the special
+/// tokens around a text; what is added, and how text is written and split, is the settings' and
+/// the class's, unless the model is of another kind than the class's.
 fn by_class(mut pipeline: Pipeline, class: &Class, settings: &Settings) -> Result<Tokenizer, String> {
-    let others = settings.extra()?.or(settings.additional()?).unwrap_or_default();
-    assembly::add(&mut pipeline, &settings.added(), &settings.roles(&[])?, &others)?;
-    if class.names.contains(&"LlamaTokenizer")
-        && !pipeline.get_pre_tokenizer().is_some_and(Splitter::is_byte_level)
-    {
-        classes::llama_spaces(&mut pipeline, settings)?;
+    let fits = fits(&pipeline, class);
+    if fits {
+        let charsmap = pipeline.get_normalizer().and_then(Normalizer::charsmap);
+        assembly::resurface(&mut pipeline, (class.surface)(settings, charsmap)?)?;
     }
-    let Some(after) = classes::language_behind(class) else { return Ok(Tokenizer::of(pipeline)) };
+    let others = settings.extra()?.or(settings.additional()?).unwrap_or_default();
     let roles = settings.roles(class.roles)?;
-    let roles = classes::with_languages(&roles, settings, |code| pipeline.token_to_id(code).is_some())?;
-    let [frame, target] = classes::language_frames(after);
-    let target = target.processor(&pipeline, &roles)?;
+    assembly::add(&mut pipeline, &settings.added(), &roles, &others)?;
+    if !fits || class.keeps_frame() {
+        return Ok(Tokenizer::of(pipeline));
+    }
+    // Ends of texts are the file's affair, even where the class takes it for having none.
+    let settings = settings.without(&["add_bos_token", "add_eos_token"]);
+    frame(pipeline, class, &settings, roles)
+}
+
+/// Puts what the class says around texts.
+fn frame(
+    mut pipeline: Pipeline,
+    class: &Class,
+    settings: &Settings,
+    roles: Roles,
+) -> Result<Tokenizer, String> {
+    let roles = match class.around {
+        Around::Languages { .. } => {
+            classes::with_languages(&roles, settings, |code| pipeline.token_to_id(code).is_some())?
+        }
+        _ => roles,
+    };
+    let (frame, target) = class.around.frames(settings, &roles)?;
+    let target = target.map(|frame| frame.processor(&pipeline, &roles)).transpose()?;
     let processor = frame.processor(&pipeline, &roles)?;
     pipeline.with_post_processor(Some(processor));
-    Ok(Tokenizer { pipeline, target: Some(Target::Frame(target)) })
+    Ok(Tokenizer { pipeline, target: target.map(Target::Frame) })
+}
+
+/// Whether a class would read such a model.
+fn fits(pipeline: &Pipeline, class: &Class) -> bool {
+    let bytes = pipeline.get_pre_tokenizer().is_some_and(Splitter::is_byte_level);
+    match (&class.build, pipeline.get_model()) {
+        _ if std::ptr::eq(class, &BACKEND) => false,
+        (Build::Words(_), Model::WordPiece(_)) => true,
+        (Build::Merges(_), Model::Other { model: ModelWrapper::BPE(_), .. }) => bytes,
+        (Build::Merged(..), Model::Other { model: ModelWrapper::BPE(_), .. }) => !bytes,
+        (Build::Unigram(..), Model::Other { model: ModelWrapper::Unigram(_), .. }) => true,
+        _ => false,
+    }
 }
 
 /// Puts a tokenizer together.
-fn assemble(built: Built, settings: &Settings, others: &[Addition]) -> Result<Tokenizer, String> {
-    let Built { parts, roles, again, frame, target, .. } = built;
-    let mut pipeline = parts.pipeline()?;
+fn assemble(
+    class: &Class,
+    built: Built,
+    surface: Surface,
+    settings: &Settings,
+    others: &[Addition],
+) -> Result<Tokenizer, String> {
+    let Built { model, roles, again, .. } = built;
+    let mut pipeline = assembly::pipeline(model, surface)?;
     assembly::add(&mut pipeline, &settings.added(), &roles, others)?;
     if again {
         assembly::add_again(&mut pipeline, &roles, others)?;
     }
-    let target = target.map(|frame| frame.processor(&pipeline, &roles)).transpose()?;
-    let processor = frame.processor(&pipeline, &roles)?;
-    pipeline.with_post_processor(Some(processor));
     pipeline.set_encode_special_tokens(settings.flag("split_special_tokens")?.unwrap_or(false));
-    Ok(Tokenizer { pipeline, target: target.map(Target::Frame) })
+    frame(pipeline, class, settings, roles)
 }
 
 /// What the folder says of its class.
@@ -139,7 +186,7 @@ fn named(files: &Files<'_>, file: &'static str) -> Result<Named, TextError> {
     serde_json::from_slice(&bytes).map_err(|e| fault(file, format!("it does not parse: {e}")))
 }
 
-/// The class of a folder; none if there is no vocabulary that we know.
+/// The class that a folder names, itself or by its family.
 fn class(files: &Files<'_>) -> Result<Option<&'static Class>, TextError> {
     let config = named(files, settings::CONFIG)?;
     let model = named(files, MODEL_CONFIG)?;
@@ -152,7 +199,7 @@ fn class(files: &Files<'_>) -> Result<Option<&'static Class>, TextError> {
         (_, Some(family)) if model.model_type.as_deref() == Some("qwen2") => family.to_owned(),
         (Some(claimed), _) => claimed,
         (None, Some(family)) => family.to_owned(),
-        (None, None) => return unnamed(files, model.model_type.as_deref()),
+        (None, None) => return Ok(None),
     };
     let class = Class::named(&name).ok_or_else(|| {
         fault(
@@ -166,30 +213,23 @@ fn class(files: &Files<'_>) -> Result<Option<&'static Class>, TextError> {
     Ok(Some(class))
 }
 
-/// A `vocab.txt` alone is BERT's; no other file says by itself how it is used.
-fn unnamed(files: &Files<'_>, model_type: Option<&str>) -> Result<Option<&'static Class>, TextError> {
+/// The class of files that name none; none if there is no vocabulary that we know. A `vocab.txt`
+/// alone is BERT's; no other file says by itself how it is used.
+fn unnamed(files: &Files<'_>) -> Result<Option<&'static Class>, TextError> {
+    let model_type = named(files, MODEL_CONFIG)?.model_type;
     for vocabulary in VOCABULARIES {
         if files(vocabulary)?.is_none() {
             continue;
         }
-        return match model_type {
-            _ if vocabulary == VOCAB_TXT => Ok(Class::named("BertTokenizer")),
-            _ if vocabulary == SENTENCEPIECE && model_type.is_some() => Ok(Some(&BACKEND)),
-            Some(model_type) => Err(fault(
-                vocabulary,
-                format!(
-                    "the model_type {model_type:?} does not say how it is used; expected a tokenizer_class in tokenizer_config.json: {}",
-                    supported()
-                ),
-            )),
-            None => Err(fault(
-                vocabulary,
-                format!(
-                    "nothing says how it is used; expected a tokenizer_class in tokenizer_config.json: {}",
-                    supported()
-                ),
-            )),
+        let who = match model_type {
+            _ if vocabulary == VOCAB_TXT => return Ok(Class::named("BertTokenizer")),
+            Some(_) if vocabulary == SENTENCEPIECE => return Ok(Some(&BACKEND)),
+            Some(model_type) => format!("the model_type {model_type:?} does not say how it is used"),
+            None => "nothing says how it is used".into(),
         };
+        let supported = supported();
+        let detail = format!("{who}; expected a tokenizer_class in tokenizer_config.json: {supported}");
+        return Err(fault(vocabulary, detail));
     }
     Ok(None)
 }
@@ -223,17 +263,16 @@ fn marian(files: &Files<'_>, settings: &Settings, roles: &Roles) -> Result<Token
         let model = SentencePiece::parse(&needed(files, spm)?);
         let unk_token = roles.text("unk_token").unwrap_or("<unk>");
         let marian = model.and_then(|model| Marian::new(&model, ids, unk_token));
-        let built = marian.map(|(model, spelling)| {
-            let parts = Parts {
-                model: Model::Marian(model),
+        let tokenizer = marian.and_then(|(model, spelling)| {
+            let surface = Surface {
                 normalizer: None,
                 splitter: Some(Splitter::Marian(spelling)),
                 decoder: Some(Decoder::Marian(special.clone())),
             };
-            let frame = Frame::Roles { single: "A eos", pair: "A B eos" };
-            Built { parts, others: Vec::new(), roles: roles.clone(), again: false, frame, target: None }
+            let (model, roles) = (Model::Marian(model), roles.clone());
+            let built = Built { model, others: Vec::new(), roles, again: false };
+            assemble(&MARIAN, built, surface, settings, &extra)
         });
-        let tokenizer = built.and_then(|built| assemble(built, settings, &extra));
         Ok(tokenizer.map_err(|e| fault(spm, e))?.pipeline)
     };
     let source = pipeline("source.spm", VOCAB_JSON)?;
@@ -241,9 +280,17 @@ fn marian(files: &Files<'_>, settings: &Settings, roles: &Roles) -> Result<Token
     Ok(Tokenizer { pipeline: source, target: Some(Target::Own(Box::new(target))) })
 }
 
-/// A file without which the others are of no use.
+/// A file that a class needs; where there is no vocabulary at all, there is no tokenizer.
 fn needed(files: &Files<'_>, file: &'static str) -> Result<Vec<u8>, TextError> {
-    files(file)?.ok_or_else(|| fault(file, "there is no such file, which this tokenizer_class needs".into()))
+    if let Some(bytes) = files(file)? {
+        return Ok(bytes);
+    }
+    for other in VOCABULARIES {
+        if files(other)?.is_some() {
+            return Err(fault(file, "there is no such file, which this tokenizer_class needs".into()));
+        }
+    }
+    Err(TextError::NoTokenizer { folder: "".into() })
 }
 
 fn fault(file: &str, detail: String) -> TextError {

@@ -6,10 +6,13 @@ use tokenizers::AddedToken;
 use tokenizers::normalizers::Prepend;
 use tokenizers::pre_tokenizers::metaspace::PrependScheme;
 
-use crate::assembly::{self, Addition, Frame, Parts, Roles};
-use crate::bpe::{self, Ids, Merge};
+use crate::assembly::{self, Addition, Frame, Roles};
+use crate::bpe::{self, Ids, Merge, Unknown};
+use crate::model::Model;
 use crate::normalizer::{self, Normalizer};
-use crate::{Pipeline, parts, splitter};
+use crate::settings::Settings;
+use crate::surface::{self, Surface};
+use crate::{Pipeline, splitter};
 
 /// The metadata of a GGUF file that describe its tokenizer: `tokenizer.ggml.*`, by the ends of their
 /// names, and `general.architecture`. What a file lacks stays `None`.
@@ -53,7 +56,7 @@ const MODELS: [&str; 2] = ["llama", "gpt2"];
 impl GgufVocabulary {
     pub(crate) fn pipeline(&self) -> Result<Pipeline, String> {
         self.check()?;
-        let (parts, roles) = match self.model.as_str() {
+        let (model, surface, roles) = match self.model.as_str() {
             "llama" if matches!(self.architecture.as_str(), "gemma" | "gemma2" | "gemma3") => self.gemma()?,
             "llama" if self.architecture == "phi3" => self.phi3()?,
             "llama" => self.llama()?,
@@ -65,7 +68,7 @@ impl GgufVocabulary {
                 ));
             }
         };
-        let mut pipeline = parts.pipeline()?;
+        let mut pipeline = assembly::pipeline(model, surface)?;
         assembly::add(&mut pipeline, &[], &roles, &[])?;
         self.add_typed(&mut pipeline)?;
 
@@ -101,21 +104,23 @@ impl GgufVocabulary {
         Ok(())
     }
 
-    fn llama(&self) -> Result<(Parts, Roles), String> {
-        let parts =
-            parts::llama(ids(&self.tokens), self.merges(&self.tokens, self.scores())?, PrependScheme::First)?;
-        Ok((parts, roles(&[("bos_token", "<s>"), ("eos_token", "</s>"), ("unk_token", "<unk>")])))
+    fn llama(&self) -> Result<(Model, Surface, Roles), String> {
+        let merges = self.merges(&self.tokens, self.scores())?;
+        let model = bpe::model(ids(&self.tokens), merges, bpe::as_bytes(None))?;
+        let named = [("bos_token", "<s>"), ("eos_token", "</s>"), ("unk_token", "<unk>")];
+        Ok((model, surface::one_word(PrependScheme::First)?, roles(&named)))
     }
 
     /// Gemma's pieces of several spaces are written with spaces.
-    fn gemma(&self) -> Result<(Parts, Roles), String> {
+    fn gemma(&self) -> Result<(Model, Surface, Roles), String> {
         let respelled = |piece: &String| {
             let blank = piece.contains(' ') && piece.trim().is_empty();
             if blank { "\u{2581}".repeat(piece.chars().count()) } else { piece.clone() }
         };
         let pieces: Vec<String> = self.tokens.iter().map(respelled).collect();
         let scores = (0..pieces.len()).map(|id| -(id as f64)).collect();
-        let parts = parts::gemma(ids(&pieces), self.merges(&pieces, Some(scores))?, "<unk>")?;
+        let merges = self.merges(&pieces, Some(scores))?;
+        let model = bpe::model(ids(&pieces), merges, bpe::as_bytes(Some("<unk>")))?;
         let named = [
             ("bos_token", "<bos>"),
             ("eos_token", "<eos>"),
@@ -123,21 +128,21 @@ impl GgufVocabulary {
             ("pad_token", "<pad>"),
             ("mask_token", "<mask>"),
         ];
-        Ok((parts, roles(&named)))
+        Ok((model, surface::gemma(&Settings::default(), None)?, roles(&named)))
     }
 
-    fn phi3(&self) -> Result<(Parts, Roles), String> {
-        let (mut parts, roles) = self.llama()?;
+    fn phi3(&self) -> Result<(Model, Surface, Roles), String> {
+        let (model, mut surface, roles) = self.llama()?;
         let steps =
             vec![Normalizer::of(Prepend::new("\u{2581}".into())), normalizer::respell(" ", "\u{2581}")?];
-        parts.normalizer = Some(Normalizer::Sequence(steps));
-        parts.splitter = None;
-        Ok((parts, roles))
+        surface.normalizer = Some(Normalizer::Sequence(steps));
+        surface.splitter = None;
+        Ok((model, surface, roles))
     }
 
     /// Pieces that are not written in the letters for bytes, as tokens added later are not, are
     /// written so.
-    fn byte_level(&self) -> Result<(Parts, Roles), String> {
+    fn byte_level(&self) -> Result<(Model, Surface, Roles), String> {
         let letters = bpe::byte_letters();
         let spelled = |piece: &String| {
             if piece.chars().all(bpe::is_byte_letter) {
@@ -151,9 +156,14 @@ impl GgufVocabulary {
             Some(pattern) => splitter::byte_level_by(pattern, false)?,
             None => splitter::byte_level(false),
         };
-        let parts = parts::byte_level(ids(&pieces), self.merges(&self.tokens, self.scores())?, splitter)?;
+        let merges = self.merges(&self.tokens, self.scores())?;
+        let model = bpe::model(ids(&pieces), merges, Unknown::default())?;
         let end = "<|endoftext|>";
-        Ok((parts, roles(&[("bos_token", end), ("eos_token", end), ("unk_token", end)])))
+        Ok((
+            model,
+            surface::byte_level(splitter),
+            roles(&[("bos_token", end), ("eos_token", end), ("unk_token", end)]),
+        ))
     }
 
     fn scores(&self) -> Option<Vec<f64>> {
@@ -230,8 +240,8 @@ fn roles(named: &[(&str, &str)]) -> Roles {
 fn words(pre: &str) -> Option<&'static str> {
     Some(match pre {
         "llama3" | "llama-v3" | "llama-bpe" | "falcon3" | "falcon-h1" | "pixtral" | "midm-2.0" | "lfm2"
-        | "jina-v5-nano" | "dbrx" | "smaug-bpe" => parts::LLAMA3_WORDS,
-        "qwen2" | "deepseek-r1-qwen" | "kormo" | "f2llmv2" | "megrez" => parts::QWEN2_WORDS,
+        | "jina-v5-nano" | "dbrx" | "smaug-bpe" => surface::LLAMA3_WORDS,
+        "qwen2" | "deepseek-r1-qwen" | "kormo" | "f2llmv2" | "megrez" => surface::QWEN2_WORDS,
         "tekken" => TEKKEN_WORDS,
         "gpt-4o" | "llama4" | "kanana2" | "talkie" | "minimax-m2" => GPT4O_WORDS,
         _ => return None,

@@ -28,6 +28,17 @@ impl tokenizers::Normalizer for Normalizer {
 }
 
 impl Normalizer {
+    /// The table of rewritings in what a `tokenizer.json` has.
+    pub(crate) fn charsmap(&self) -> Option<Normalizer> {
+        let Normalizer::Crate(normalizer) = self else { return None };
+        let all = match normalizer {
+            NormalizerWrapper::Sequence(all) => all.as_ref(),
+            one => std::slice::from_ref(one),
+        };
+        let charsmap = all.iter().find(|one| matches!(one, NormalizerWrapper::Precompiled(_)))?;
+        Some(Normalizer::Crate(charsmap.clone()))
+    }
+
     /// One of the crate's.
     pub(crate) fn of(normalizer: impl Into<NormalizerWrapper>) -> Normalizer {
         Normalizer::Crate(normalizer.into())

@@ -9,7 +9,7 @@ use crate::assembly::{Addition, ROLES, Roles};
 use crate::bpe::Ids;
 
 /// The settings of a tokenizer.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Settings {
     values: Map<String, Value>,
     /// Tokens that the vocabulary may lack, by id.
@@ -92,6 +92,13 @@ impl Settings {
             self.added.insert(id, Addition { normalized, ..Addition::verbatim(token, special) });
         }
         Ok(())
+    }
+
+    /// The same without some.
+    pub(crate) fn without(&self, keys: &[&str]) -> Settings {
+        let mut settings = self.clone();
+        settings.values.retain(|key, _| !keys.contains(&key.as_str()));
+        settings
     }
 
     /// The tokens with ids of their own.

@@ -2,18 +2,11 @@
 
 use serde::Deserialize;
 use tokenizers::AddedToken;
-use tokenizers::decoders::wordpiece::WordPiece as WordPieceDecoder;
-use tokenizers::normalizers::BertNormalizer;
-use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::processors::bert::BertProcessing;
 
-use crate::assembly::Parts;
-use crate::decode::Decoder;
 use crate::model::{Model, WordPiece};
-use crate::normalizer::Normalizer;
-use crate::splitter::Splitter;
 use crate::vocabulary::Vocabulary;
-use crate::{Pipeline, TextError};
+use crate::{Pipeline, TextError, assembly, surface};
 
 /// Classes of transformers that split a text in BERT's way.
 const CLASSES: [&str; 7] = [
@@ -132,8 +125,8 @@ pub(crate) fn pipeline(bytes: &[u8], options: &VocabOptions) -> Result<Pipeline,
 
 fn build(bytes: &[u8], options: &VocabOptions) -> Result<Pipeline, String> {
     let VocabOptions { do_lower_case, tokenize_chinese_chars, strip_accents, .. } = *options;
-    let parts = parts(bytes, &options.unk_token, do_lower_case, tokenize_chinese_chars, strip_accents)?;
-    let mut pipeline = parts.pipeline()?;
+    let surface = surface::bert_words(do_lower_case, tokenize_chinese_chars, strip_accents);
+    let mut pipeline = assembly::pipeline(model(bytes, &options.unk_token)?, surface)?;
     let needed = |piece: &str| {
         let id = pipeline.token_to_id(piece);
         id.map(|id| (piece.to_owned(), id)).ok_or_else(|| lacks(pipeline.get_vocab_size(false), piece))
@@ -158,26 +151,14 @@ pub(crate) fn lacks(lines: usize, piece: &str) -> String {
     format!("none of its {lines} lines is {piece:?}, which every text needs")
 }
 
-/// BERT's words over a vocabulary of one piece a line.
-pub(crate) fn parts(
-    bytes: &[u8],
-    unk_token: &str,
-    do_lower_case: bool,
-    tokenize_chinese_chars: bool,
-    strip_accents: Option<bool>,
-) -> Result<Parts, String> {
+/// A vocabulary of one piece a line.
+pub(crate) fn model(bytes: &[u8], unk_token: &str) -> Result<Model, String> {
     let text = std::str::from_utf8(bytes)
         .map_err(|e| format!("byte {} is not UTF-8; expected one piece a line", e.valid_up_to()))?;
-    let normalizer = BertNormalizer::new(true, tokenize_chinese_chars, strip_accents, do_lower_case);
-    Ok(Parts {
-        model: Model::WordPiece(WordPiece {
-            vocab: Vocabulary::from_lines(text.to_owned()),
-            unk_token: unk_token.to_owned(),
-            continuing_subword_prefix: "##".into(),
-            max_input_chars_per_word: MAX_CHARS,
-        }),
-        normalizer: Some(Normalizer::of(normalizer)),
-        splitter: Some(Splitter::of(BertPreTokenizer)),
-        decoder: Some(Decoder::Crate(WordPieceDecoder::default().into())),
-    })
+    Ok(Model::WordPiece(WordPiece {
+        vocab: Vocabulary::from_lines(text.to_owned()),
+        unk_token: unk_token.to_owned(),
+        continuing_subword_prefix: "##".into(),
+        max_input_chars_per_word: MAX_CHARS,
+    }))
 }

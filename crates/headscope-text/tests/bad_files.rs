@@ -140,11 +140,11 @@ fn vocabularies_and_merges_that_do_not_fit_are_refused() {
 fn folders_without_what_their_class_needs_are_refused() {
     let lacks = "there is no such file, which this tokenizer_class needs";
     let vocab = [("vocab.json", VOCAB)];
-    check(folder("RobertaTokenizerFast", &[]), "vocab.json", lacks);
+    check(folder("RobertaTokenizerFast", &[("vocab.txt", b"")]), "vocab.json", lacks);
     check(folder("RobertaTokenizer", &vocab), "merges.txt", lacks);
     check(folder("T5Tokenizer", &vocab), "spiece.model", lacks);
-    check(folder("XLMRobertaTokenizer", &[]), "sentencepiece.bpe.model", lacks);
-    check(folder("DebertaV2Tokenizer", &[]), "spm.model", lacks);
+    check(folder("XLMRobertaTokenizer", &vocab), "sentencepiece.bpe.model", lacks);
+    check(folder("DebertaV2Tokenizer", &vocab), "spm.model", lacks);
     check(folder("LlamaTokenizer", &vocab), "tokenizer.model", lacks);
     check(folder("MarianTokenizer", &vocab), "source.spm", lacks);
     check(folder("MPNetTokenizer", &vocab), "vocab.txt", lacks);
@@ -167,6 +167,7 @@ fn folders_without_what_their_class_needs_are_refused() {
     check(vec![("config.json", b"[".to_vec())], "config.json", "it does not parse");
     let error = load(&[("config.json", br#"{"model_type": "gpt2"}"#.to_vec())]);
     assert!(fault(error).contains("vocab.json"));
+    assert!(fault(load(&folder("DebertaV2Tokenizer", &[]))).contains("holds no tokenizer"));
     assert!(fault(load(&[])).contains("expected tokenizer.json, vocab.txt, vocab.json with merges.txt"));
 }
 

@@ -51,7 +51,7 @@ fn recorded() -> (Vec<Vec<String>>, Vec<Kind>) {
     let files = fs::read_dir(path("kinds")).unwrap().map(|file| file.unwrap().path());
     let kinds: Vec<Kind> =
         files.map(|file| serde_json::from_slice(&fs::read(file).unwrap()).unwrap()).collect();
-    assert_eq!((lines.len(), kinds.len()), (361, 42));
+    assert_eq!((lines.len(), kinds.len()), (361, 48));
     (lines, kinds)
 }
 

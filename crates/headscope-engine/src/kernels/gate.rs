@@ -1,4 +1,4 @@
-//! The product of two halves of a row, one of them through an activation.
+//! Products of two halves of a row, one of them through an activation.
 
 use super::Compute;
 use super::linear::Activation;
@@ -45,6 +45,41 @@ impl Kernel for Gate<'_> {
             out.copy_from_slice(gate);
             Activate { activation, x: &mut *out }.run(simd);
             out.iter_mut().zip(up).for_each(|(out, up)| *out *= up);
+        }
+    }
+}
+
+/// `out = (up + 1) gate sigmoid(alpha gate)`, where the gate is cut off above `limit`, and up on both
+/// sides: x holds rows of pairs `gate, up`, out one number for each.
+///
+/// # Panics
+/// When x is not twice as large as out.
+pub fn clamped_gate(compute: &Compute, x: &[f32], alpha: f32, limit: f32, out: &mut [f32]) {
+    assert_eq!(x.len(), 2 * out.len(), "x [rows, width, 2] and out [rows, width]");
+    for_each_part(compute, out, TASK, |part, out| {
+        let (pairs, _) = x[2 * part * TASK..][..2 * out.len()].as_chunks::<2>();
+        compute.isa().run(ClampedGate { pairs, alpha, limit, out });
+    });
+}
+
+/// Some pairs.
+struct ClampedGate<'a> {
+    pairs: &'a [[f32; 2]],
+    alpha: f32,
+    limit: f32,
+    out: &'a mut [f32],
+}
+
+impl Kernel for ClampedGate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let ClampedGate { pairs, alpha, limit, out } = self;
+        out.iter_mut().zip(pairs).for_each(|(out, [gate, _])| *out = alpha * gate.min(limit));
+        Activate { activation: Activation::Sigmoid, x: &mut *out }.run(simd);
+        for (out, [gate, up]) in out.iter_mut().zip(pairs) {
+            *out *= gate.min(limit) * (up.clamp(-limit, limit) + 1.0);
         }
     }
 }

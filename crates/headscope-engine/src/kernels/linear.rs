@@ -1,6 +1,7 @@
 //! `y = epilogue(x Wᵀ + b)`: the weights where they lie in their file, or packed.
 
 use super::buffer::{Buffer, Plain, with_scratch};
+use super::columns::Columns;
 use super::math::Activate;
 use super::rows::Rows;
 use super::share::{Shared, for_each_part};
@@ -19,6 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// their 48 weights side by side. Columns missing from the last panel are zero.
 pub struct Linear<W> {
     weights: Vec<(W, usize)>,
+    /// Whether the weights, of one matrix then, are stored `[n_in, n_out]`.
+    by_input: bool,
     panels: OnceLock<Panels>,
     bias: Option<Vec<f32>>,
     n_in: usize,
@@ -106,38 +109,25 @@ impl<W: AsStored> Linear<W> {
         for (weight, n_out) in &weights {
             assert_eq!(weight.stored().len(), n_out * n_in, "numbers of a weight");
         }
-        Linear::with(OnceLock::new(), weights, n_in, bias)
+        Linear::with(weights, false, n_in, bias)
     }
 
-    /// A layer of a matrix that is stored `[n_in, n_out]`, as GPT-2's are: packed, for it
-    /// could not be used in place.
+    /// A layer of a matrix that is stored `[n_in, n_out]`, as GPT-2's are.
     ///
     /// # Panics
     /// When the weight has not `n_in * n_out` numbers or the bias not `n_out`.
     #[must_use]
-    pub fn pack_transposed(
-        compute: &Compute,
-        weight: W,
-        n_out: usize,
-        n_in: usize,
-        bias: Option<Vec<f32>>,
-    ) -> Linear<W> {
+    pub fn by_input(weight: W, n_out: usize, n_in: usize, bias: Option<Vec<f32>>) -> Linear<W> {
         assert_eq!(weight.stored().len(), n_in * n_out, "numbers of a weight");
-        let panels = Panels::of(compute, &[Source { weight: &weight, n_out, by_input: true }], n_in);
-        Linear::with(OnceLock::from(panels), vec![(weight, n_out)], n_in, bias)
+        Linear::with(vec![(weight, n_out)], true, n_in, bias)
     }
 
-    fn with(
-        panels: OnceLock<Panels>,
-        weights: Vec<(W, usize)>,
-        n_in: usize,
-        bias: Option<Vec<f32>>,
-    ) -> Linear<W> {
+    fn with(weights: Vec<(W, usize)>, by_input: bool, n_in: usize, bias: Option<Vec<f32>>) -> Linear<W> {
         let n_out = weights.iter().map(|(_, n_out)| n_out).sum();
         if let Some(bias) = &bias {
             assert_eq!(bias.len(), n_out, "numbers of the bias");
         }
-        Linear { weights, panels, bias, n_in, n_out }
+        Linear { weights, by_input, panels: OnceLock::new(), bias, n_in, n_out }
     }
 
     /// Packs the weights, unless they are, and tells those who keep them that they will hardly
@@ -151,8 +141,9 @@ impl<W: AsStored> Linear<W> {
         let mut fresh = false;
         self.panels.get_or_init(|| {
             fresh = true;
+            let by_input = self.by_input;
             let sources: Vec<Source> = (self.weights.iter())
-                .map(|(weight, n_out)| Source { weight, n_out: *n_out, by_input: false })
+                .map(|(weight, n_out)| Source { weight, n_out: *n_out, by_input })
                 .collect();
             Panels::of(compute, &sources, self.n_in)
         });
@@ -297,12 +288,17 @@ impl<W: AsStored> Task<'_, W> {
         let (layer, rows) = (self.layer, self.rows.len());
         let columns = PANEL.min(layer.n_out - self.panel * PANEL);
         let size = layer.n_in * PANEL;
-        let in_file;
+        let (in_rows, in_columns);
         let (b, upcoming) = match self.packed {
             Some(panels) => (panels.panel(self.panel, size), panels.address(self.panel + self.ahead, size)),
+            None if layer.by_input => {
+                let (matrix, n_out) = (layer.weights[0].0.stored(), layer.n_out);
+                in_columns = Columns { matrix, n_out, first: self.panel * PANEL, count: columns };
+                (Numbers::Columns(&in_columns), in_columns.later(self.ahead))
+            }
             None => {
-                in_file = layer.rows(self.panel);
-                (Numbers::Rows(&in_file), in_file.address(self.ahead * size))
+                in_rows = layer.rows(self.panel);
+                (Numbers::Rows(&in_rows), in_rows.address(self.ahead * size))
             }
         };
         with_scratch((DEPTH + rows) * PANEL, |scratch| {

@@ -30,7 +30,8 @@
 //! into scratch of 24 KiB in the first-level cache, and goes on as if it were a panel's (`rows.rs`;
 //! 16 x 16 numbers at a time, in registers). The bits of the result are the same, so it never
 //! matters to anyone whether, or when, a layer was packed. While the rows of `x` pass by a
-//! block, the pieces of the next are asked for.
+//! block, the pieces of the next are asked for. A matrix that is stored `[in, out]` has a block's
+//! inputs below each other already, and is only widened (`columns.rs`).
 //!
 //! # Quantised weights
 //!
@@ -107,6 +108,7 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod buffer;
+mod columns;
 mod gate;
 mod isa;
 mod linear;
@@ -126,13 +128,13 @@ mod tile;
 
 pub use attend::{AttendRule, Attended, Heads, attend, mix, softmax_rows};
 pub use buffer::zeros;
-pub use gate::gate;
+pub use gate::{clamped_gate, gate};
 pub use isa::{Isa, UnknownIsa};
 pub use linear::{Activation, Epilogue, Linear};
-pub use norm::{add, layer_norm, rms_norm, rms_norm_heads};
+pub use norm::{add, layer_norm, layer_norm_part, rms_norm, rms_norm_part};
 pub use peak::multiply_adds;
 pub use pool::Compute;
-pub use rotary::Turns;
+pub use rotary::{Pairing, Turns};
 pub(crate) use share::for_each_part;
 pub use stored::{AsStored, Dtype, Stored};
 pub(crate) use system::lower_priority;

@@ -39,35 +39,57 @@ pub fn rms_norm(compute: &Compute, x: &[f32], width: usize, weight: &[f32], eps:
     norm(compute, x, Norm { width, weight, bias: None, eps, centred: false }, out);
 }
 
-/// The same for some heads, as wide as weight, of each row of x `[rows, columns]`, in place.
+/// [`layer_norm`] in place: of each vector as wide as the weight, side by side in columns `part` of each
+/// row of x `[rows, columns]`.
 ///
 /// # Panics
-/// When x has a row that is not whole, or not so many heads.
-pub fn rms_norm_heads(
+/// When x has a row that is not whole, or weight or bias do not fit into the part.
+pub fn layer_norm_part(
     compute: &Compute,
     x: &mut [f32],
     columns: usize,
-    heads: Range<usize>,
+    part: Range<usize>,
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    eps: f32,
+) {
+    assert!(bias.is_none_or(|bias| bias.len() == weight.len()), "bias [width]");
+    norm_part(compute, x, columns, part, Norm { width: weight.len(), weight, bias, eps, centred: true });
+}
+
+/// [`rms_norm`] in place, as [`layer_norm_part`] is.
+///
+/// # Panics
+/// When x has a row that is not whole, or the weight does not fit into the part.
+pub fn rms_norm_part(
+    compute: &Compute,
+    x: &mut [f32],
+    columns: usize,
+    part: Range<usize>,
     weight: &[f32],
     eps: f32,
 ) {
-    let width = weight.len();
-    assert!(heads.end * width <= columns, "heads [columns / width]");
-    if x.is_empty() || width == 0 {
+    let norm = Norm { width: weight.len(), weight, bias: None, eps, centred: false };
+    norm_part(compute, x, columns, part, norm);
+}
+
+fn norm_part(compute: &Compute, x: &mut [f32], columns: usize, part: Range<usize>, norm: Norm) {
+    assert!(part.end <= columns, "part of the columns");
+    if x.is_empty() || norm.width == 0 {
         return;
     }
     assert_eq!(x.len() % columns, 0, "whole rows");
+    assert_eq!(part.len() % norm.width, 0, "whole vectors");
     for_each_part(compute, x, columns * (TASK / columns).max(1), |_, x| {
-        compute.isa().run(RowsInPlace { columns, heads: heads.clone(), weight, eps, x });
+        compute.isa().run(RowsInPlace { norm, columns, part: part.clone(), x });
     });
 }
 
-/// Some heads of some rows.
+/// Some columns of some rows.
 struct RowsInPlace<'a> {
+    norm: Norm<'a>,
     columns: usize,
-    heads: Range<usize>,
-    weight: &'a [f32],
-    eps: f32,
+    part: Range<usize>,
     x: &'a mut [f32],
 }
 
@@ -76,13 +98,18 @@ impl Kernel for RowsInPlace<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let width = self.weight.len();
+        let Norm { width, weight, bias, .. } = self.norm;
         for row in self.x.chunks_exact_mut(self.columns) {
-            for head in row[self.heads.start * width..self.heads.end * width].chunks_exact_mut(width) {
-                let mean = sum(head, |x| x * x) / width as f64;
-                let inverse = 1.0 / (mean + f64::from(self.eps)).sqrt();
-                let scaled = |x: f32, weight: f32| f64::from(x) * inverse * f64::from(weight);
-                head.iter_mut().zip(self.weight).for_each(|(x, &weight)| *x = scaled(*x, weight) as f32);
+            for vector in row[self.part.clone()].chunks_exact_mut(width) {
+                let (mean, inverse) = self.norm.statistics(vector);
+                let scaled = |x: f32, weight: f32| (f64::from(x) - mean) * inverse * f64::from(weight);
+                let numbers = vector.iter_mut().zip(weight);
+                match bias {
+                    None => numbers.for_each(|(x, &weight)| *x = scaled(*x, weight) as f32),
+                    Some(bias) => numbers.zip(bias).for_each(|((x, &weight), &bias)| {
+                        *x = (scaled(*x, weight) + f64::from(bias)) as f32;
+                    }),
+                }
             }
         }
     }
@@ -96,6 +123,17 @@ struct Norm<'a> {
     eps: f32,
     /// Whether the mean is taken off.
     centred: bool,
+}
+
+impl Norm<'_> {
+    /// What is taken off a row, and the factor of the rest.
+    #[inline(always)]
+    fn statistics(&self, x: &[f32]) -> (f64, f64) {
+        let n = self.width as f64;
+        let mean = if self.centred { sum(x, |x| x) / n } else { 0.0 };
+        let variance = sum(x, |x| (x - mean) * (x - mean)) / n;
+        (mean, 1.0 / (variance + f64::from(self.eps)).sqrt())
+    }
 }
 
 fn norm(compute: &Compute, x: &[f32], norm: Norm, out: &mut [f32]) {
@@ -124,12 +162,9 @@ impl Kernel for Rows<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let Norm { width, weight, bias, eps, centred } = self.norm;
-        let n = width as f64;
+        let Norm { width, weight, bias, .. } = self.norm;
         for (x, out) in self.x.chunks_exact(width).zip(self.out.chunks_exact_mut(width)) {
-            let mean = if centred { sum(x, |x| x) / n } else { 0.0 };
-            let variance = sum(x, |x| (x - mean) * (x - mean)) / n;
-            let inverse = 1.0 / (variance + f64::from(eps)).sqrt();
+            let (mean, inverse) = self.norm.statistics(x);
             let scaled = |x: f32, weight: f32| (f64::from(x) - mean) * inverse * f64::from(weight);
             let rows = out.iter_mut().zip(x).zip(weight);
             match bias {

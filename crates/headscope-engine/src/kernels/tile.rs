@@ -2,6 +2,7 @@
 #![allow(clippy::needless_range_loop)] // One index runs through several arrays.
 #![allow(unsafe_code)] // Pointers in the innermost loops; `Product::run` checks their bounds once.
 
+use super::columns::Columns;
 use super::rows::Rows;
 use super::simd::{Kernel, Simd};
 
@@ -42,6 +43,8 @@ pub(super) enum Numbers<'a> {
     Bf16(&'a [u16]),
     /// Still in the file, to be turned into blocks.
     Rows(&'a Rows<'a>),
+    /// Still in the file, where blocks only need to be gathered.
+    Columns(&'a Columns<'a>),
 }
 
 /// `c = a b`: `rows` rows of `a` with a panel `b` of up to [`PANEL`] columns.
@@ -102,6 +105,7 @@ impl Kernel for Product<'_> {
                 next,
                 next_lines: match self.b {
                     Numbers::Rows(rows) => PANEL << rows.log2_lines(),
+                    Numbers::Columns(columns) => DEPTH << columns.log2_lines(),
                     _ => (DEPTH * self.b_stride * self.b.size()).div_ceil(LINE),
                 },
             };
@@ -133,6 +137,10 @@ impl Kernel for Product<'_> {
                         rows.turn(simd, from, depth, groups * GROUP, self.wide);
                         (self.wide.as_ptr(), PANEL)
                     }
+                    Numbers::Columns(matrix) => {
+                        matrix.gather(simd, from, depth, groups * GROUP, self.wide);
+                        (self.wide.as_ptr(), PANEL)
+                    }
                 };
                 Block { b_stride, ..block }.rows(simd, b, self.rows);
             }
@@ -154,6 +162,9 @@ impl Ahead {
         match numbers {
             Numbers::Rows(rows) => {
                 Ahead { from: from.wrapping_add(LINE - 1), stride: rows.stride(), shift: rows.log2_lines() }
+            }
+            Numbers::Columns(columns) => {
+                Ahead { from, stride: columns.stride(), shift: columns.log2_lines() }
             }
             _ => Ahead { from, stride: 0, shift: usize::BITS - 1 },
         }
@@ -201,7 +212,7 @@ impl Product<'_> {
         };
         assert!(columns <= PANEL, "columns of one panel");
         assert!(holds(self.a.len(), self.rows, self.a_stride, self.depth), "rows of a");
-        let in_file = matches!(self.b, Numbers::Rows(_)); // which looks after itself
+        let in_file = matches!(self.b, Numbers::Rows(_) | Numbers::Columns(_)); // which look after themselves
         assert!(in_file || holds(self.b.len(), self.depth, self.b_stride, columns), "rows of b");
         assert!(holds(self.c.len(), self.rows, self.c_stride, columns), "rows of c");
         assert!(matches!(self.b, Numbers::F32(_)) || self.wide.len() >= DEPTH * PANEL, "room to widen");
@@ -213,7 +224,7 @@ impl Numbers<'_> {
         match self {
             Numbers::F32(b) => b.len(),
             Numbers::F16(b) | Numbers::Bf16(b) => b.len(),
-            Numbers::Rows(_) => 0,
+            Numbers::Rows(_) | Numbers::Columns(_) => 0,
         }
     }
 
@@ -222,7 +233,7 @@ impl Numbers<'_> {
         match self {
             Numbers::F32(_) => 4,
             Numbers::F16(_) | Numbers::Bf16(_) => 2,
-            Numbers::Rows(_) => 0,
+            Numbers::Rows(_) | Numbers::Columns(_) => 0,
         }
     }
 
@@ -232,6 +243,7 @@ impl Numbers<'_> {
             Numbers::F32(b) => b.as_ptr().wrapping_add(index).cast(),
             Numbers::F16(b) | Numbers::Bf16(b) => b.as_ptr().wrapping_add(index).cast(),
             Numbers::Rows(rows) => rows.address(index / PANEL),
+            Numbers::Columns(columns) => columns.address(index / PANEL),
         }
     }
 }

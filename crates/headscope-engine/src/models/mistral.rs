@@ -3,25 +3,18 @@
 use headscope_trace::Mask;
 
 use super::Family;
-use super::llama::{Llama, Shape, Usual};
+use super::decoder::window;
+use super::llama::{self, Shape, Usual};
 
 pub(super) const FAMILY: Family = Family {
     model_type: "mistral",
     about: "Mistral, with its sliding window: Mistral 7B, Zephyr",
     load: |config, weights| {
-        let usual = Usual {
-            vocabulary: 32000,
-            n_key_heads: Some(8),
-            d_head: None,
-            d_mlp: 14336,
-            positions: 4096 * 32,
-        };
-        let mut shape = Shape::read(config, &usual)?;
-        // Null, as later versions have it, is no window.
-        if !config.is_null("sliding_window") {
-            let window = config.size("sliding_window", 4096)?;
-            shape.mask = Box::new(move |_| Mask::CausalWindow(window));
-        }
-        Ok(Box::new(Llama::load(&shape, config, weights)?))
+        let mut shape = Shape::read(config, &USUAL)?;
+        let mask = window(config, Some(4096))?.map_or(Mask::Causal, Mask::CausalWindow);
+        shape.mask = Box::new(move |_| mask);
+        Ok(Box::new(llama::load(&shape, config, weights)?))
     },
 };
+
+const USUAL: Usual = Usual { n_key_heads: Some(8), d_mlp: 14336, positions: 4096 * 32, ..llama::USUAL };

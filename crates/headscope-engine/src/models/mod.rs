@@ -5,19 +5,35 @@
 
 mod albert;
 mod bert;
+mod bloom;
 mod camembert;
 mod deberta_v2;
+mod decoder;
 mod deit;
 mod dinov2;
 mod distilbert;
 mod electra;
+mod gemma;
+mod gemma2;
+mod gemma3;
+mod gemma3_text;
+mod gpt2;
+mod gpt_neo;
+mod gpt_neox;
+mod gpt_oss;
+mod gptj;
 mod llama;
 mod mistral;
 mod modernbert;
 mod mpnet;
+mod olmo2;
+mod opt;
+mod phi;
+mod phi3;
 mod qwen2;
 mod qwen3;
 mod roberta;
+mod smollm3;
 mod vit;
 mod xlm_roberta;
 
@@ -56,10 +72,25 @@ pub const FAMILIES: &[Family] = &[
     mpnet::FAMILY,
     deberta_v2::FAMILY,
     modernbert::FAMILY,
+    gpt2::FAMILY,
+    gpt_neo::FAMILY,
+    gpt_neox::FAMILY,
+    gptj::FAMILY,
+    gpt_oss::FAMILY,
+    opt::FAMILY,
+    bloom::FAMILY,
     llama::FAMILY,
     mistral::FAMILY,
     qwen2::FAMILY,
     qwen3::FAMILY,
+    gemma::FAMILY,
+    gemma2::FAMILY,
+    gemma3::FAMILY,
+    gemma3_text::FAMILY,
+    phi::FAMILY,
+    phi3::FAMILY,
+    olmo2::FAMILY,
+    smollm3::FAMILY,
     vit::FAMILY,
     deit::FAMILY,
     dinov2::FAMILY,
@@ -167,6 +198,11 @@ pub trait Network: Send + Sync {
         true
     }
 
+    /// Whether attention and MLP of a block read the same, so that there is nothing between them.
+    fn is_parallel(&self) -> bool {
+        false
+    }
+
     /// Runs one input that respects the limits, and cannot fail.
     fn forward(&self, input: &Input, pass: &mut Pass<'_>);
 }
@@ -181,4 +217,19 @@ pub fn family_of(config: &Config) -> Result<&'static Family, EngineError> {
         let supported: Vec<&str> = FAMILIES.iter().map(|family| family.model_type).collect();
         config.fault("model_type", format!("is {name:?}; supported are {}", supported.join(", ")))
     })
+}
+
+/// Refuses what no family understands.
+///
+/// # Errors
+/// Names the key and its value.
+pub(crate) fn check(config: &Config) -> Result<(), EngineError> {
+    config.only("is_causal", true)?;
+    let quantization = config.section("quantization_config")?;
+    if quantization.is_empty() {
+        return Ok(());
+    }
+    let method = quantization.get("quant_method", "unknown".to_owned())?;
+    Err(quantization
+        .fault("quant_method", format!("is {method:?}; supported are weights in F32, F16 and BF16")))
 }

@@ -7,10 +7,12 @@ use headscope_trace::{AttentionRule, Attn, Mask, Point, Tensor};
 use super::bert::even_heads;
 use super::{Family, Limits, Network};
 use crate::EngineError;
-use crate::config::{Config, Positive};
+use crate::config::Config;
 use crate::input::Input;
 use crate::kernels::{Activation, Turns};
-use crate::nn::{Embedding, GatedMlp, HeadLayout, Linear, MaskedLm, Norm, Rotary, attend, rotate};
+use crate::nn::{
+    Embedding, GatedMlp, HeadLayout, Linear, MaskedLm, Norm, Rotary, RotaryUsual, attend, rotate,
+};
 use crate::probe::Pass;
 use crate::weights::{At, Weights};
 
@@ -83,8 +85,8 @@ impl ModernBert {
             words: words.embedding(vocabulary, width)?,
             norm: norm(&w.at("embeddings.norm"))?,
             rotary: [
-                rotary(config, "full_attention", "global_rope_theta", 160_000.0, shape.heads.d_head)?,
-                rotary(config, "sliding_attention", "local_rope_theta", 10_000.0, shape.heads.d_head)?,
+                rotary(config, "full_attention", ("global_rope_theta", 160_000.0), shape.heads.d_head)?,
+                rotary(config, "sliding_attention", ("local_rope_theta", 10_000.0), shape.heads.d_head)?,
             ],
             blocks: local.into_iter().enumerate().map(block).collect::<Result<_, _>>()?,
             final_norm: norm(&w.at("final_norm"))?,
@@ -112,11 +114,15 @@ fn local_layers(config: &Config, n_layers: usize) -> Result<Vec<bool>, EngineErr
 }
 
 /// How layers of one kind turn, by `rope_parameters` or, as before there were these, by a key of their own.
-fn rotary(config: &Config, kind: &str, key: &str, theta: f64, d_head: usize) -> Result<Rotary, EngineError> {
-    let theta = config.get(key, Positive(theta))?.0;
+fn rotary(
+    config: &Config,
+    kind: &str,
+    theta: (&'static str, f64),
+    d_head: usize,
+) -> Result<Rotary, EngineError> {
     let scaling = config.section("rope_scaling")?;
     let rope = if scaling.is_empty() { config.section("rope_parameters")?.section(kind)? } else { scaling };
-    Rotary::read_section(config, &rope, theta, d_head, config.size("max_position_embeddings", 8192)?)
+    Rotary::of_section(config, &rope, d_head, &RotaryUsual { theta, ..RotaryUsual::new(8192) })
 }
 
 /// The head that guesses masked words; one that sorts texts has the same layers before its classifier.
@@ -174,7 +180,7 @@ impl Block {
         let x = pass.tap(Point::ResidPre, x);
         let normed = self.attn_norm.as_ref().map_or_else(|| x.clone(), |norm| norm.forward(&x, pass));
         let qkv = self.qkv.forward(&normed, pass); // [tokens, 3 · heads · d_head]
-        let qkv = rotate(&turns[usize::from(self.is_local)], self.heads, qkv, pass);
+        let qkv = rotate(Some(&turns[usize::from(self.is_local)]), self.heads, qkv, pass);
         let [q, k, v] = self.heads.split(&qkv);
         let z = attend(&self.rule, q, k, v, pass); // [tokens, heads · d_head]
         let x = self.attn_out.add_to(&x, &z, Point::AttnOut, pass);

@@ -23,9 +23,35 @@ pub struct HeadLayout {
 }
 
 impl HeadLayout {
-    /// The places of the keys among all heads.
-    pub fn key_range(self) -> Range<usize> {
-        self.n_heads..self.n_heads + self.n_key_heads
+    /// As many heads that ask as are asked.
+    pub fn alike(n_heads: usize, d_head: usize) -> HeadLayout {
+        HeadLayout { n_heads, n_key_heads: n_heads, d_head }
+    }
+
+    /// The columns of the queries.
+    pub fn query_columns(self) -> Range<usize> {
+        0..self.n_heads * self.d_head
+    }
+
+    /// The columns of the keys.
+    pub fn key_columns(self) -> Range<usize> {
+        self.n_heads * self.d_head..(self.n_heads + self.n_key_heads) * self.d_head
+    }
+
+    /// Where the heads of a stacked projection are found in one that has them head by head: query, key and
+    /// value of the first, then those of the second.
+    pub fn from_head_by_head(self) -> Vec<usize> {
+        (0..3).flat_map(|part| (0..self.n_heads).map(move |head| 3 * head + part)).collect()
+    }
+
+    /// The columns of all queries, and of all keys or values.
+    pub fn widths(self) -> (usize, usize) {
+        (self.n_heads * self.d_head, self.n_key_heads * self.d_head)
+    }
+
+    /// How its heads attend to what `mask` leaves, by the product of queries and keys times `scale`.
+    pub fn rule(self, scale: f64, mask: Mask) -> AttentionRule {
+        AttentionRule { mask, key_heads: self.n_key_heads, ..AttentionRule::full(scale, self.n_heads) }
     }
 
     /// Queries, keys and values of a stacked projection.

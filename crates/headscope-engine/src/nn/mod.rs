@@ -1,5 +1,5 @@
 //! What transformers are made of, on [`Tensor`]s: linear maps, tables, norms, rotary positions, attention,
-//! gated MLPs, patches.
+//! MLPs, patches.
 //!
 //! A model file composes these. None of them knows a model family; what differs between families
 //! is an argument.
@@ -7,22 +7,26 @@
 mod attention;
 mod conv;
 mod distances;
+mod experts;
 mod masked_lm;
 mod mlp;
 mod position;
 mod post_norm;
 mod rotary;
+mod self_attention;
 mod vision;
 
 pub(crate) use attention::is_causal;
 pub use attention::{HeadLayout, Projection, attend, attend_with};
 pub use conv::Conv;
 pub use distances::Distances;
+pub use experts::Experts;
 pub use masked_lm::{MaskedLm, MaskedLmNames, MaskedLmShape};
-pub use mlp::{GatedMlp, gated};
+pub use mlp::{GatedMlp, Mlp, gated};
 pub(crate) use position::{Meeting, PositionTerm};
 pub use post_norm::{PostNorm, PostNormNames, PostNormShape};
-pub use rotary::{Rotary, rotate};
+pub use rotary::{Rotary, RotaryUsual, rotate};
+pub use self_attention::{Rotation, SelfAttention};
 pub use vision::{LayerScale, Patches, PlaceTable};
 
 use std::ops::Range;
@@ -54,11 +58,7 @@ impl Linear {
         if !pass.wants(point) {
             return self.run(x, Epilogue::Add(residual), pass);
         }
-        let addend = self.forward(x, pass);
-        let addend = pass.tap(point, addend);
-        let mut sum = pass.blank(addend.shape());
-        kernels::add(pass.compute, residual, &addend, sum.values_mut());
-        sum
+        add_to(residual, self.forward(x, pass), point, pass)
     }
 
     fn run(&self, x: &Tensor, epilogue: Epilogue<'_>, pass: &Pass<'_>) -> Tensor {
@@ -69,6 +69,23 @@ impl Linear {
         }
         out
     }
+}
+
+/// `residual + addend`, where the second term is what `point` names.
+pub fn add_to(residual: &Tensor, addend: Tensor, point: Point, pass: &mut Pass<'_>) -> Tensor {
+    let addend = pass.tap(point, addend);
+    let mut sum = pass.blank(addend.shape());
+    kernels::add(pass.compute, residual, &addend, sum.values_mut());
+    sum
+}
+
+/// `cap · tanh(x / cap)` of each number: what is far below the cap stays nearly as it is
+/// (arXiv 2408.00118).
+pub fn soft_cap(mut x: Tensor, cap: f32, pass: &Pass<'_>) -> Tensor {
+    x.values_mut().iter_mut().for_each(|x| *x /= cap);
+    Activation::Tanh.apply(pass.compute, x.values_mut());
+    x.values_mut().iter_mut().for_each(|x| *x *= cap);
+    x
 }
 
 /// A table of vectors, looked up in the file. Only the vectors looked up are ever read; one that
@@ -95,6 +112,16 @@ impl Embedding {
     }
 }
 
+/// A norm of one kind or another.
+pub trait Normalise: Send + Sync {
+    /// Normalises each row of `[tokens, width]`.
+    fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Tensor;
+
+    /// Normalises each vector as wide as the weight, side by side in some columns of `[tokens, columns]`,
+    /// in place.
+    fn forward_part(&self, x: &mut Tensor, part: Range<usize>, pass: &Pass<'_>);
+}
+
 /// LayerNorm (arXiv 1607.06450).
 pub struct Norm {
     /// The factor of each dimension.
@@ -106,12 +133,28 @@ pub struct Norm {
 }
 
 impl Norm {
+    /// A norm without weights: its factors are 1, and it has no offsets.
+    pub fn plain(width: usize, eps: f32) -> Norm {
+        Norm { weight: vec![1.0; width], bias: None, eps }
+    }
+
     /// Normalises each row of `[tokens, width]`.
     pub fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Tensor {
         let (width, bias) = (self.weight.len(), self.bias.as_deref());
         let mut out = pass.blank(x.shape());
         kernels::layer_norm(pass.compute, x, width, &self.weight, bias, self.eps, out.values_mut());
         out
+    }
+}
+
+impl Normalise for Norm {
+    fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Tensor {
+        Norm::forward(self, x, pass)
+    }
+
+    fn forward_part(&self, x: &mut Tensor, part: Range<usize>, pass: &Pass<'_>) {
+        let (columns, bias) = (x.shape()[1], self.bias.as_deref());
+        kernels::layer_norm_part(pass.compute, x.values_mut(), columns, part, &self.weight, bias, self.eps);
     }
 }
 
@@ -124,16 +167,27 @@ pub struct RmsNorm {
 }
 
 impl RmsNorm {
+    /// The norm whose weights were stored as what they are more than `base`.
+    pub fn above(mut self, base: f32) -> RmsNorm {
+        self.weight.iter_mut().for_each(|weight| *weight += base);
+        self
+    }
+
     /// Normalises each row of `[tokens, width]`.
     pub fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Tensor {
         let mut out = pass.blank(x.shape());
         kernels::rms_norm(pass.compute, x, self.weight.len(), &self.weight, self.eps, out.values_mut());
         out
     }
+}
 
-    /// Normalises some heads of each row of `[tokens, heads · d_head]`, in place.
-    pub fn forward_heads(&self, x: &mut Tensor, heads: Range<usize>, pass: &Pass<'_>) {
+impl Normalise for RmsNorm {
+    fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Tensor {
+        RmsNorm::forward(self, x, pass)
+    }
+
+    fn forward_part(&self, x: &mut Tensor, part: Range<usize>, pass: &Pass<'_>) {
         let columns = x.shape()[1];
-        kernels::rms_norm_heads(pass.compute, x.values_mut(), columns, heads, &self.weight, self.eps);
+        kernels::rms_norm_part(pass.compute, x.values_mut(), columns, part, &self.weight, self.eps);
     }
 }

@@ -11,7 +11,7 @@ use headscope_trace::{AttnPoint, Tensor};
 use super::HeadLayout;
 use crate::EngineError;
 use crate::config::{Config, Positive};
-use crate::kernels::{Compute, Turns};
+use crate::kernels::{Compute, Pairing, Turns};
 use crate::probe::Pass;
 
 /// How fast each pair of dimensions turns, and how far texts may reach.
@@ -20,69 +20,94 @@ pub struct Rotary {
     frequencies: Vec<f32>,
     /// How much longer turned vectors become.
     magnitude: f32,
-    /// Where texts longer than those of the training turn more slowly.
-    dynamic: Option<Dynamic>,
+    /// Which frequencies texts have that are longer than those of the training.
+    beyond: Option<(usize, Beyond)>,
+    pairing: Pairing,
     /// The longest text.
     pub positions: usize,
+}
+
+/// Frequencies of texts that are longer than those of the training.
+enum Beyond {
+    /// All turn the more slowly the longer the text is: NTK-aware scaling.
+    Dynamic { theta: f32, factor: f64, d: usize },
+    /// Others for all longer texts.
+    Fixed(Vec<f32>),
+}
+
+/// What a configuration means that does not say it, and what it calls things.
+#[derive(Clone, Copy)]
+pub struct RotaryUsual {
+    /// The longest text.
+    pub positions: usize,
+    /// The base of the frequencies, outside of the section on rotary positions.
+    pub theta: (&'static str, f64),
+    /// The share of a head's dimensions that turn, outside of the section; all, where there is no such
+    /// setting.
+    pub share: Option<(&'static str, f64)>,
+    /// The longest text of the training, where scaling asks for it; by default the longest text.
+    pub trained: Option<usize>,
+    /// The names of LongRoPE.
+    pub longrope: &'static [&'static str],
+}
+
+impl RotaryUsual {
+    /// What most families mean.
+    pub fn new(positions: usize) -> RotaryUsual {
+        RotaryUsual {
+            positions,
+            theta: ("rope_theta", 10_000.0),
+            share: None,
+            trained: None,
+            longrope: &["longrope"],
+        }
+    }
 }
 
 /// Wider heads are in a damaged configuration, and would fill the memory with frequencies.
 const WIDEST_HEAD: usize = 1 << 16;
 
-struct Dynamic {
-    theta: f32,
-    factor: f64,
-    trained: usize,
-}
-
 impl Rotary {
-    /// What `rope_scaling` or `rope_parameters` says, for heads of `d_head` dimensions, all of which turn.
+    /// What `rope_scaling` or `rope_parameters` says, for heads of `d_head` dimensions.
     ///
     /// A text may be as long as `max_position_embeddings`, or as the positions of the training times the
     /// factor by which they are stretched.
     ///
     /// # Errors
     /// If the type is not supported, or a number is missing or impossible.
-    pub fn read(config: &Config, d_head: usize, default_positions: usize) -> Result<Rotary, EngineError> {
-        let given = config.size("max_position_embeddings", default_positions)?;
+    pub fn read(config: &Config, d_head: usize, usual: &RotaryUsual) -> Result<Rotary, EngineError> {
         let rope = config.section("rope_scaling")?;
         let rope = if rope.is_empty() { config.section("rope_parameters")? } else { rope };
-        let theta = config.get("rope_theta", Positive(10_000.0))?.0;
-        Rotary::read_section(config, &rope, theta, d_head, given)
+        Rotary::of_section(config, &rope, d_head, usual)
     }
 
-    /// What one section of a configuration says, for models that turn differently in some layers; `theta` is
-    /// meant if it does not say, and `given` are the configuration's positions.
+    /// What the section `rope` of a configuration says.
     ///
     /// # Errors
     /// As [`read`](Rotary::read).
-    pub fn read_section(
+    pub fn of_section(
         config: &Config,
         rope: &Config,
-        theta: f64,
         d_head: usize,
-        given: usize,
+        usual: &RotaryUsual,
     ) -> Result<Rotary, EngineError> {
+        let given = config.size("max_position_embeddings", usual.positions)?;
         let kind = rope.get("rope_type", rope.get("type", "default".to_owned())?)?;
+        let theta = config.get(usual.theta.0, Positive(usual.theta.1))?.0;
         let theta = rope.get("rope_theta", Positive(theta))?.0;
-        if !d_head.is_multiple_of(2) || d_head > WIDEST_HEAD {
-            let detail = format!("is {d_head}; rotary positions need an even number up to {WIDEST_HEAD}");
-            return Err(config.fault("head_dim", detail));
-        }
-        for part in [config, rope] {
-            let share = part.get("partial_rotary_factor", 1.0)?;
-            if share != 1.0f64 {
-                return Err(part.fault("partial_rotary_factor", format!("is {share}; supported is 1")));
-            }
-        }
+        let d = turning(config, rope, d_head, usual.share)?;
+        let trained = || match config.given("original_max_position_embeddings")?.or(usual.trained) {
+            Some(trained) => config.size("original_max_position_embeddings", trained),
+            None => rope.size("original_max_position_embeddings", given),
+        };
         let stretched = |trained: usize, factor: f64| given.max((trained as f64 * factor) as usize);
-        let trained = || rope.size("original_max_position_embeddings", given);
         let factor = || Ok(rope.needed::<Positive>("factor")?.0);
 
         let mut rotary = Rotary {
-            frequencies: frequencies(theta as f32, d_head),
+            frequencies: frequencies(theta as f32, d),
             magnitude: 1.0,
-            dynamic: None,
+            beyond: None,
+            pairing: Pairing::Halves,
             positions: given,
         };
         match kind.as_str() {
@@ -94,18 +119,24 @@ impl Rotary {
             }
             "dynamic" => {
                 let factor = factor()?;
-                if d_head < 4 {
-                    return Err(
-                        config.fault("head_dim", format!("is {d_head}; dynamic rope needs at least 4"))
-                    );
+                if d < 3 {
+                    let detail = format!("is {d_head}, of which {d} turn; dynamic rope needs at least 3");
+                    return Err(config.fault("head_dim", detail));
                 }
-                rotary.dynamic = Some(Dynamic { theta: theta as f32, factor, trained: given });
+                rotary.beyond = Some((given, Beyond::Dynamic { theta: theta as f32, factor, d }));
                 rotary.positions = stretched(given, factor);
+            }
+            name if usual.longrope.contains(&name) => {
+                let long = LongRope::read(rope, trained()?, given, d.div_ceil(2))?;
+                rotary.frequencies = long.frequencies(theta as f32, d, &long.short);
+                rotary.magnitude = long.magnitude as f32;
+                let beyond = Beyond::Fixed(long.frequencies(theta as f32, d, &long.long));
+                rotary.beyond = Some((long.trained, beyond));
             }
             "yarn" => {
                 let trained = trained()?;
                 let yarn = Yarn::read(rope, trained, given)?;
-                rotary.frequencies = yarn.frequencies(theta, d_head);
+                rotary.frequencies = yarn.frequencies(theta, d);
                 rotary.magnitude = yarn.magnitude as f32;
                 rotary.positions = stretched(trained, yarn.factor);
             }
@@ -130,11 +161,16 @@ impl Rotary {
                 rotary.frequencies.iter_mut().zip(divisors).for_each(slow);
             }
             other => {
-                let supported = "default, linear, dynamic, yarn, llama3";
+                let supported = "default, linear, dynamic, yarn, longrope, llama3";
                 return Err(rope.fault("rope_type", format!("is {other:?}; supported are {supported}")));
             }
         }
-        if !rotary.frequencies.iter().all(|frequency| frequency.is_finite()) {
+        let beyond = match &rotary.beyond {
+            Some((_, Beyond::Fixed(frequencies))) => &frequencies[..],
+            _ => &[],
+        };
+        let numbers = rotary.frequencies.iter().chain(beyond).chain([&rotary.magnitude]);
+        if !numbers.copied().all(f32::is_finite) {
             return Err(rope.fault("rope_theta", format!("is {theta}; its {kind} angles are not finite")));
         }
         Ok(rotary)
@@ -142,24 +178,59 @@ impl Rotary {
 
     /// Whether a position turns alike in all texts of up to so many tokens.
     pub fn is_steady(&self, tokens: usize) -> bool {
-        self.dynamic.as_ref().is_none_or(|dynamic| tokens <= dynamic.trained)
+        self.beyond.as_ref().is_none_or(|(trained, _)| tokens <= *trained)
+    }
+
+    /// The plain rotation of the first `d` dimensions, a number that is even, with texts up to `positions`.
+    pub fn plain(theta: f64, d: usize, pairing: Pairing, positions: usize) -> Rotary {
+        let frequencies = frequencies(theta as f32, d);
+        Rotary { frequencies, magnitude: 1.0, beyond: None, pairing, positions }
     }
 
     /// The turns of some positions of a text that ends with them, for all layers.
     pub fn turns(&self, compute: &Compute, positions: Range<usize>) -> Turns {
-        match &self.dynamic {
-            Some(dynamic) if positions.end > dynamic.trained => {
-                let pairs = self.frequencies.len();
-                let frequencies = frequencies(dynamic.theta_for(positions.end, pairs), 2 * pairs);
-                Turns::new(compute, &frequencies, self.magnitude, positions)
+        let tokens = positions.end;
+        let new = |frequencies: &[f32]| Turns::new(compute, frequencies, self.magnitude, positions.clone());
+        let turns = match &self.beyond {
+            Some((trained, Beyond::Dynamic { theta, factor, d })) if tokens > *trained => {
+                new(&frequencies(stretched_theta(*theta, *factor, tokens, *trained, *d), *d))
             }
-            _ => Turns::new(compute, &self.frequencies, self.magnitude, positions),
-        }
+            Some((trained, Beyond::Fixed(frequencies))) if tokens > *trained => new(frequencies),
+            _ => new(&self.frequencies),
+        };
+        turns.of(self.pairing)
     }
 }
 
-/// Turns the queries and keys of a stacked projection, which are tapped before as `q_pre` and `k_pre`.
-pub fn rotate(turns: &Turns, layout: HeadLayout, mut qkv: Tensor, pass: &mut Pass<'_>) -> Tensor {
+/// How many dimensions of a head turn. They do so in pairs, and there is room for as many.
+fn turning(
+    config: &Config,
+    rope: &Config,
+    d_head: usize,
+    usual: Option<(&str, f64)>,
+) -> Result<usize, EngineError> {
+    let share = match usual {
+        Some((key, share)) => rope.get("partial_rotary_factor", config.get(key, share)?)?,
+        None => {
+            config.only_number("partial_rotary_factor", 1.0)?;
+            rope.only_number("partial_rotary_factor", 1.0)?;
+            1.0
+        }
+    };
+    if !(0.0..=1.0).contains(&share) {
+        return Err(rope.fault("partial_rotary_factor", format!("is {share}; expected 0 to 1")));
+    }
+    let d = (d_head as f64 * share) as usize;
+    if d.next_multiple_of(2) > d_head || d_head > WIDEST_HEAD {
+        let detail = format!("is {d_head}; rotary positions need an even number up to {WIDEST_HEAD}");
+        return Err(config.fault("head_dim", detail));
+    }
+    Ok(d)
+}
+
+/// Turns the queries and keys of a stacked projection, which are tapped before as `q_pre` and `k_pre`; a
+/// layer without turns only has them tapped.
+pub fn rotate(turns: Option<&Turns>, layout: HeadLayout, mut qkv: Tensor, pass: &mut Pass<'_>) -> Tensor {
     let [q, k, _] = layout.split(&qkv);
     let places = [(AttnPoint::QPre, q), (AttnPoint::KPre, k)];
     let seen = places.map(|(point, heads)| Some((heads.start, heads.tap(point, pass)?)));
@@ -168,7 +239,9 @@ pub fn rotate(turns: &Turns, layout: HeadLayout, mut qkv: Tensor, pass: &mut Pas
         put_heads(&value, &mut qkv.values_mut()[start..], columns);
     }
     let HeadLayout { n_heads, n_key_heads, d_head } = layout;
-    turns.apply(pass.compute, qkv.values_mut(), columns, n_heads + n_key_heads, d_head);
+    if let Some(turns) = turns {
+        turns.apply(pass.compute, qkv.values_mut(), columns, n_heads + n_key_heads, d_head);
+    }
     qkv
 }
 
@@ -195,12 +268,40 @@ fn frequencies(theta: f32, d: usize) -> Vec<f32> {
     periods(theta, d).map(|period| 1.0 / period).collect()
 }
 
-impl Dynamic {
-    /// The base that stretches `trained` positions to `tokens` (NTK-aware scaling).
-    fn theta_for(&self, tokens: usize, pairs: usize) -> f32 {
-        let d = 2.0 * pairs as f64;
-        let stretch = self.factor as f32 * tokens as f32 / self.trained as f32 - (self.factor - 1.0) as f32;
-        self.theta * power(stretch, d / (d - 2.0))
+/// The base that stretches `trained` positions to `tokens`, for `d` turning dimensions.
+fn stretched_theta(theta: f32, factor: f64, tokens: usize, trained: usize, d: usize) -> f32 {
+    let stretch = factor as f32 * tokens as f32 / trained as f32 - (factor - 1.0) as f32;
+    theta * power(stretch, d as f64 / (d as f64 - 2.0))
+}
+
+/// LongRoPE (arXiv 2402.13753): each pair is slowed by a factor of its own, which texts within the length of
+/// the training have smaller.
+struct LongRope {
+    trained: usize,
+    magnitude: f64,
+    short: Vec<f32>,
+    long: Vec<f32>,
+}
+
+impl LongRope {
+    fn read(rope: &Config, trained: usize, positions: usize, pairs: usize) -> Result<LongRope, EngineError> {
+        let factor = rope.get("factor", Positive(positions as f64 / trained as f64))?.0;
+        let usual = if factor <= 1.0 { 1.0 } else { (1.0 + factor.ln() / (trained as f64).ln()).sqrt() };
+        let factors = |key| match rope.needed::<Vec<f32>>(key)? {
+            factors if factors.len() == pairs => Ok(factors),
+            other => Err(rope
+                .fault(key, format!("has {} numbers; expected one for each of {pairs} pairs", other.len()))),
+        };
+        Ok(LongRope {
+            trained,
+            magnitude: rope.given::<Positive>("attention_factor")?.map_or(usual, |factor| factor.0),
+            short: factors("short_factor")?,
+            long: factors("long_factor")?,
+        })
+    }
+
+    fn frequencies(&self, theta: f32, d: usize, factors: &[f32]) -> Vec<f32> {
+        periods(theta, d).zip(factors).map(|(period, factor)| 1.0 / (factor * period)).collect()
     }
 }
 

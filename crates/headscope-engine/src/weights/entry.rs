@@ -48,6 +48,15 @@ pub struct Weight {
     pub(super) order: Order,
 }
 
+impl Weight {
+    /// Some of its numbers, of whole blocks.
+    pub(super) fn slice(&self, numbers: Range<usize>) -> Weight {
+        let start = self.range.start;
+        let [from, to] = [numbers.start, numbers.end].map(|n| start + self.dtype.bytes(n));
+        Weight { range: from..to, ..self.clone() }
+    }
+}
+
 impl AsStored for Weight {
     fn stored(&self) -> Stored<'_> {
         Stored { dtype: self.dtype, bytes: &self.bytes[self.range.clone()] }

@@ -133,7 +133,11 @@ impl Weights {
     }
 
     fn layer(&self, parts: Vec<(Weight, usize)>, n_in: usize, bias: Option<Vec<f32>>) -> Linear {
-        let layer = Arc::new(kernels::Linear::in_place(parts, n_in, bias));
+        self.keep(kernels::Linear::in_place(parts, n_in, bias))
+    }
+
+    fn keep(&self, layer: kernels::Linear<Weight>) -> Linear {
+        let layer = Arc::new(layer);
         self.used().layers.push(Arc::clone(&layer));
         Linear(layer)
     }
@@ -213,11 +217,7 @@ impl At<'_> {
         for &(name, n_out) in parts {
             let part = self.at(name);
             weights.push((part.tensor("weight", &[n_out, n_in])?, n_out));
-            match bias {
-                true => biases.extend(part.vector("bias", n_out)?),
-                false if part.has("bias") => return Err(part.unexpected("bias")),
-                false => {}
-            }
+            biases.extend(part.bias_if(bias, n_out)?.unwrap_or_default());
         }
         Ok(self.weights.layer(weights, n_in, bias.then_some(biases)))
     }
@@ -231,6 +231,72 @@ impl At<'_> {
         let weight = self.tensor("weight", &[n_out, n_in, kernel])?;
         let bias = Some(self.vector("bias", n_out)?);
         Ok(self.weights.layer(vec![(weight, n_out)], n_in * kernel, bias))
+    }
+
+    /// The linear map of this place, with a bias or not, as the configuration says, whose outputs are stored
+    /// in another order than they are wanted in: `groups` are the places of every `size` of them.
+    ///
+    /// # Errors
+    /// As [`stacked`](At::stacked).
+    pub fn regrouped(
+        &self,
+        groups: &[usize],
+        size: usize,
+        n_in: usize,
+        bias: bool,
+    ) -> Result<Linear, EngineError> {
+        let n_out = groups.len() * size;
+        let weight = self.tensor("weight", &[n_out, n_in])?;
+        let rows = |group: &usize| weight.slice(group * size * n_in..(group + 1) * size * n_in);
+        let weights = groups.iter().map(|group| (rows(group), size)).collect();
+        let bias = self.bias_if(bias, n_out)?;
+        let bias =
+            bias.map(|bias| groups.iter().flat_map(|group| &bias[group * size..][..size]).copied().collect());
+        Ok(self.weights.layer(weights, n_in, bias))
+    }
+
+    /// A linear map from the tensors `weight`, stored `[n_in, n_out]`, and `bias`.
+    ///
+    /// # Errors
+    /// As [`linear`](At::linear), and if there is no bias.
+    pub fn linear_by_input(&self, n_out: usize, n_in: usize) -> Result<Linear, EngineError> {
+        let weight = self.by_input("weight", &[n_in, n_out])?;
+        let bias = self.vector("bias", n_out)?;
+        Ok(self.weights.keep(kernels::Linear::by_input(weight, n_out, n_in, Some(bias))))
+    }
+
+    /// A tensor whose last axis are outputs: of those, no block can be made.
+    fn by_input(&self, name: &str, shape: &[usize]) -> Result<Weight, EngineError> {
+        let weight = self.tensor(name, shape)?;
+        if weight.dtype.is_quantised() {
+            let detail = format!(
+                "is {:?}; expected F32, F16 or BF16 of a matrix that is stored by input",
+                weight.dtype
+            );
+            return Err(EngineError::Tensor { file: self.weights.files(), name: self.name(name), detail });
+        }
+        Ok(weight)
+    }
+
+    /// `n` linear maps from the tensors called `name`, `[n, n_in, n_out]`, and `name_bias`, `[n, n_out]`.
+    ///
+    /// # Errors
+    /// As [`linear_by_input`](At::linear_by_input).
+    pub fn experts(
+        &self,
+        name: &str,
+        n: usize,
+        n_out: usize,
+        n_in: usize,
+    ) -> Result<Vec<Linear>, EngineError> {
+        let weight = self.by_input(name, &[n, n_in, n_out])?;
+        let bias = self.values(&format!("{name}_bias"), &[n, n_out])?;
+        let expert = |i: usize| {
+            let weight = weight.slice(i * n_in * n_out..(i + 1) * n_in * n_out);
+            let bias = bias[i * n_out..][..n_out].to_vec();
+            self.weights.keep(kernels::Linear::by_input(weight, n_out, n_in, Some(bias)))
+        };
+        Ok((0..n).map(expert).collect())
     }
 
     /// A normalisation from `weight` and `bias`, or `gamma` and `beta` as older checkpoints call
@@ -309,6 +375,15 @@ impl At<'_> {
 
     fn bias(&self, len: usize) -> Result<Option<Vec<f32>>, EngineError> {
         if self.has("bias") { self.vector("bias", len).map(Some) } else { Ok(None) }
+    }
+
+    /// The vector called `bias`, if there is to be one.
+    fn bias_if(&self, wanted: bool, len: usize) -> Result<Option<Vec<f32>>, EngineError> {
+        match wanted {
+            true => self.vector("bias", len).map(Some),
+            false if self.has("bias") => Err(self.unexpected("bias")),
+            false => Ok(None),
+        }
     }
 
     /// The tensor called `name`, which must have `shape` and a float dtype. Its values are not
