@@ -104,6 +104,7 @@ impl ModelFiles {
 }
 
 /// A model of either kind: which one shows only when its configuration is read.
+#[expect(clippy::large_enum_variant, reason = "a process holds one")]
 pub enum AnyModel {
     /// One that reads texts.
     Text(Model),

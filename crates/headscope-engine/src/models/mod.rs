@@ -44,6 +44,8 @@ mod two_stacks;
 mod vit;
 mod xlm_roberta;
 
+use std::ops::Range;
+
 use headscope_trace::{AttentionRule, Attn, Encoding, Grid, Token};
 
 use crate::EngineError;
@@ -156,7 +158,7 @@ impl ImageLimits {
         };
         Encoding {
             text: name.to_owned(),
-            parts: vec![0..name.len()],
+            parts: Vec::from([Range { start: 0, end: name.len() }]),
             tokens: (0..).zip(specials.chain(patches)).map(token).collect(),
         }
     }
@@ -165,9 +167,9 @@ impl ImageLimits {
     pub(crate) fn refuses(&self, shape: &[usize]) -> Option<String> {
         let ImageLimits { channels, size: [height, width], patch, .. } = *self;
         let of_channels = format!("{channels} channel{}", if channels == 1 { "" } else { "s" });
-        match shape {
-            &[c, h, w] if self.any_size && c == channels && h >= patch[0] && w >= patch[1] => None,
-            &[c, h, w] if c == channels && [h, w] == self.size => None,
+        match *shape {
+            [c, h, w] if self.any_size && c == channels && h >= patch[0] && w >= patch[1] => None,
+            [c, h, w] if c == channels && [h, w] == self.size => None,
             _ if self.any_size => {
                 Some(format!("{of_channels}, and at least {} x {} pixels", patch[1], patch[0]))
             }
