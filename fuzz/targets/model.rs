@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use headscope_engine::{Bytes, Checkpoint, Compute, Isa, Model, Sites};
+use headscope_engine::{Bytes, Checkpoint, Compute, Input, Isa, Model, Sites};
 use headscope_trace::Encoding;
 use memmap2::MmapMut;
 
@@ -58,6 +58,7 @@ pub fn run(config: &[u8], weights: &[u8]) {
 /// Loads a model and, if that works, runs it on three tokens.
 pub fn run_checkpoint(checkpoint: &Checkpoint) {
     let Ok(model) = Model::load(checkpoint, &COMPUTE) else { return };
-    let encoding = Encoding::from_ids(&[0, 5, 1], |id| id.to_string());
-    let _ = model.trace(encoding, &Sites::patterns(&model));
+    let text = Encoding::from_ids(&[0, 5, 1], |id| id.to_string());
+    let target = model.target_limits().map(|_| text.clone());
+    let _ = model.trace(Input { text, target }, &Sites::patterns(&model));
 }

@@ -1,13 +1,15 @@
 /** What the stage and the inspector show: the drawn heads' weights, after the switches have had their say. */
 
 import { type Flow, flowShare, inFlow, type Slice, withoutSpecial } from "./model/measure";
-import { type HeadId, sameHead, type Trace } from "./model/trace";
+import { type HeadId, type Part, partAt, sameHead, type Sides, type Trace } from "./model/trace";
 import type { Session, Shown } from "./session";
-import { shownTokens, type State } from "./state";
+import { rowsOf, type State } from "./state";
 import type { Scale } from "./views/paint";
 
 export interface Picture {
   trace: Trace;
+  /** The part that all drawn heads belong to, with the tokens on both sides. */
+  part: Part;
   heads: HeadId[];
   /** Index in `heads` of the one in the inspector. */
   focused: number;
@@ -19,8 +21,8 @@ export interface Picture {
   removed: number;
   /** How much of the weight of the asking sentence the edge filter leaves, from 0 to 1. */
   kept: number;
-  /** Tokens with a row. */
-  shown: number[];
+  /** Tokens with a row, on either side. */
+  shown: { query: number[]; key: number[] };
   flow: Flow;
   shows: (query: number, key: number) => boolean;
   scale: Scale;
@@ -31,11 +33,13 @@ export function pictureOf(of: Shown, state: State): Picture | null {
   const { trace } = of;
   const raw = state.heads.map((id) => of.pattern(id));
   if (!raw.every((pattern) => pattern !== undefined)) return null;
-  const hidden = state.special === "hidden" ? raw.map((pattern) => hide(pattern, trace)) : null;
+  const part = partAt(trace, state.focus.layer);
+  const hidden = state.special === "hidden" ? raw.map((pattern) => hide(pattern, part)) : null;
   const weights = hidden?.map((without) => without.weights) ?? raw;
-  const shows = inFlow(state.flow, trace.tokens);
+  const shows = inFlow(state.flow, part);
   return {
     trace,
+    part,
     heads: state.heads,
     focused: Math.max(
       0,
@@ -45,13 +49,13 @@ export function pictureOf(of: Shown, state: State): Picture | null {
     weights,
     removed: mean(hidden?.map(({ removed }) => removed) ?? [0]),
     kept:
-      state.flow === "all" ? 1 : mean(weights.map((pattern) => flowShare(pattern, state.flow, trace.tokens))),
-    shown: shownTokens(state, trace.tokens),
+      state.flow === "all" ? 1 : mean(weights.map((pattern) => flowShare(pattern, state.flow, part))),
+    shown: { query: rowsOf(state, part, "query"), key: rowsOf(state, part, "key") },
     flow: state.flow,
     shows,
     scale: {
       sqrt: state.scale === "sqrt",
-      top: state.top === "one" ? 1 : largest(weights, trace.tokens.length, shows),
+      top: state.top === "one" ? 1 : largest(weights, part.keys.length, shows),
     },
   };
 }
@@ -64,9 +68,9 @@ export function activeSlice(hover: Session["hover"]["value"], { query, key }: St
 
 const withoutSpecials = new WeakMap<Float32Array, ReturnType<typeof withoutSpecial>>();
 
-function hide(pattern: Float32Array, { tokens }: Trace) {
+function hide(pattern: Float32Array, sides: Sides) {
   let without = withoutSpecials.get(pattern);
-  if (!without) withoutSpecials.set(pattern, (without = withoutSpecial(pattern, tokens)));
+  if (!without) withoutSpecials.set(pattern, (without = withoutSpecial(pattern, sides)));
   return without;
 }
 

@@ -3,7 +3,7 @@
 import { Cell } from "./cell";
 import { type Host, type Problem, type Reply, toBytes, toProblem } from "./model/host";
 import { Safetensors, toFloats } from "./model/safetensors";
-import { allHeads, type HeadId, metricOf, readTrace, type Trace } from "./model/trace";
+import { allHeads, type HeadId, metricOf, partAt, readTrace, type Trace } from "./model/trace";
 import { fit, follow, fromHash, INITIAL, isolate, type State, VIEWS, type View } from "./state";
 
 /** Typing rests this long before a text is run. */
@@ -238,29 +238,33 @@ export class Session {
 /** The pinned tokens of the text before, found again in the one that has come. */
 function refocus(state: State, before: Trace, now: Trace): State {
   const { focus } = state;
-  const query = follow(focus.query, before.tokens, now.tokens);
-  const key = follow(focus.key, before.tokens, now.tokens);
+  const [was, is] = [partAt(before, focus.layer), partAt(now, focus.layer)];
+  const query = follow(focus.query, was.queries, is.queries);
+  const key = follow(focus.key, was.keys, is.keys);
   return { ...state, focus: { ...focus, query, key } };
 }
 
 /** The head with the sharpest rows among those that look at words: a first picture that says something. */
 function clearestHead(trace: Trace): HeadId {
+  const [part] = trace.parts;
   const value = (id: HeadId, key: string) => {
     const metric = trace.metrics.findIndex((candidate) => candidate.key === key);
     return metric < 0 ? 0 : metricOf(trace, metric, id);
   };
   const blur = (id: HeadId) =>
-    value(id, "first") + value(id, "separators") + value(id, "entropy") / Math.log(trace.tokens.length + 1);
-  return allHeads(trace).reduce((best, id) => (blur(id) < blur(best) ? id : best));
+    value(id, "first") + value(id, "separators") + value(id, "entropy") / Math.log(part.keys.length + 1);
+  return allHeads(part).reduce((best, id) => (blur(id) < blur(best) ? id : best));
 }
 
 function neighbours({ layer, head }: HeadId, trace: Trace): HeadId[] {
+  const { layers, heads } = partAt(trace, layer);
+  const place = layers.indexOf(layer);
   return [
     { layer, head: head + 1 },
-    { layer: layer + 1, head },
+    { layer: layers[place + 1], head },
     { layer, head: head - 1 },
-    { layer: layer - 1, head },
-  ].filter((id) => id.layer >= 0 && id.head >= 0 && id.layer < trace.layers && id.head < trace.heads);
+    { layer: layers[place - 1], head },
+  ].filter((id) => id.layer !== undefined && id.head >= 0 && id.head < heads);
 }
 
 /** The host's first focus, `{ view, layer, head }`: any of them may be missing. */

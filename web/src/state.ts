@@ -1,7 +1,7 @@
 /** What is on screen, and how it is written in a link. Everything here is a plain value. */
 
 import { FLOWS, type Flow, isPair } from "./model/measure";
-import { type HeadId, sameHead, type Token, type Trace } from "./model/trace";
+import { type HeadId, type Part, partAt, sameHead, type Token, type Trace, writtenTokens } from "./model/trace";
 
 export const VIEWS = [
   { key: "head", label: "Head" },
@@ -77,10 +77,19 @@ export function toggle(state: State, id: HeadId): State {
   return sameHead(state.focus, id) ? bringForward(next, others[others.length - 1]) : next;
 }
 
-/** Steps to a neighbouring head or layer. */
+/** Shows another part of the model: the same layer and head of it, as far as it has them. */
+export function enterPart(state: State, part: Part, trace: Trace): State {
+  const now = partAt(trace, state.focus.layer);
+  if (now === part) return state;
+  const layer = part.layers[clamp(now.layers.indexOf(state.focus.layer), part.layers.length)];
+  return isolate(unpin(state), { layer, head: clamp(state.focus.head, part.heads) });
+}
+
+/** Steps to a neighbouring head or layer of the same part. */
 export function step(state: State, layers: number, heads: number, trace: Trace): State {
-  const layer = clamp(state.focus.layer + layers, trace.layers);
-  const head = clamp(state.focus.head + heads, trace.heads);
+  const part = partAt(trace, state.focus.layer);
+  const layer = part.layers[clamp(part.layers.indexOf(state.focus.layer) + layers, part.layers.length)];
+  const head = clamp(state.focus.head + heads, part.heads);
   return sameHead(state.focus, { layer, head }) ? state : isolate(state, { layer, head });
 }
 
@@ -96,9 +105,9 @@ export function unpin(state: State): State {
 }
 
 /** Steps to a neighbouring token, on the side that is pinned. */
-export function stepToken(state: State, by: number, tokens: Token[]): State {
+export function stepToken(state: State, by: number, part: Part): State {
   const side = state.focus.key !== null && state.focus.query === null ? "key" : "query";
-  const shown = shownTokens(state, tokens);
+  const shown = rowsOf(state, part, side);
   const now = shown.indexOf(state.focus[side] ?? -1);
   const next = now < 0 ? (by > 0 ? 0 : shown.length - 1) : clamp(now + by, shown.length);
   const index = shown[next];
@@ -112,9 +121,9 @@ export function after<T>(choices: readonly T[], now: T): T {
 
 /** Shows the first `count` tokens of a text that the model continued, the prompt at least. */
 export function showUpTo(state: State, count: number, trace: Trace): State {
-  const least = trace.prompt ?? trace.tokens.length;
-  const upTo = Math.max(least, Math.min(trace.tokens.length, count));
-  return fit({ ...state, upTo: upTo === trace.tokens.length ? null : upTo }, trace);
+  const all = writtenTokens(trace).length;
+  const upTo = Math.max(trace.prompt ?? all, Math.min(all, count));
+  return fit({ ...state, upTo: upTo === all ? null : upTo }, trace);
 }
 
 /** The last token shown. */
@@ -122,7 +131,14 @@ export function lastShown({ upTo }: State, tokens: Token[]): number {
   return Math.min(upTo ?? tokens.length, tokens.length) - 1;
 }
 
-/** The tokens that have a row. */
+/** The tokens of one side that have a row. */
+export function rowsOf(state: State, part: Part, side: "query" | "key"): number[] {
+  const isWritten = part.key === "cross" ? side === "query" : part.key !== "encoder";
+  const tokens = side === "query" ? part.queries : part.keys;
+  return shownTokens(isWritten ? state : { ...state, upTo: null }, tokens);
+}
+
+/** The tokens that have a row, of what a model may have continued. */
 export function shownTokens(state: State, tokens: Token[]): number[] {
   const { special } = state;
   const all = tokens.slice(0, lastShown(state, tokens) + 1).map((_, i) => i);
@@ -131,22 +147,25 @@ export function shownTokens(state: State, tokens: Token[]): number[] {
 
 /** `state` with everything that `trace` does not have put right. */
 export function fit(state: State, trace: Trace): State {
-  const inside = ({ layer, head }: HeadId) => layer < trace.layers && head < trace.heads;
+  const inside = ({ layer, head }: HeadId, { layers, heads }: Part) => layers.includes(layer) && head < heads;
   const { layer, head, query, key } = state.focus;
-  const focused = inside(state.focus) ? { layer, head } : { layer: 0, head: 0 };
+  const home = partAt(trace, layer);
+  const focused = inside(state.focus, home) ? { layer, head } : { layer: home.layers[0], head: 0 };
+  const part = partAt(trace, focused.layer);
   const heads = state.heads.filter(
-    (id, i, all) => inside(id) && all.findIndex((other) => sameHead(other, id)) === i,
+    (id, i, all) => inside(id, part) && all.findIndex((other) => sameHead(other, id)) === i,
   );
-  const upTo = state.upTo !== null && state.upTo < trace.tokens.length ? state.upTo : null;
-  const shown = trace.prompt === null ? null : upTo;
-  const hasRow = new Set(shownTokens({ ...state, upTo: shown }, trace.tokens));
-  const token = (index: number | null) => (index !== null && hasRow.has(index) ? index : null);
+  const written = writtenTokens(trace);
+  const upTo =
+    trace.prompt !== null && state.upTo !== null && state.upTo < written.length ? state.upTo : null;
+  const token = (side: "query" | "key", index: number | null) =>
+    index !== null && rowsOf({ ...state, upTo }, part, side).includes(index) ? index : null;
   return {
     ...state,
-    focus: { ...focused, query: token(query), key: token(key) },
+    focus: { ...focused, query: token("query", query), key: token("key", key) },
     heads: heads.some((drawn) => sameHead(drawn, focused)) ? heads : [focused],
-    flow: isPair(trace.tokens) ? state.flow : "all",
-    upTo: shown,
+    flow: isPair(part) ? state.flow : "all",
+    upTo,
     order: trace.metrics.some((metric) => metric.key === state.order) ? state.order : "layer",
   };
 }

@@ -97,12 +97,15 @@ pub struct ViewArgs {
     /// The text, or the first text of a pair
     #[arg(value_name = "TEXT A", required = true)]
     pub text: Option<String>,
-    /// The second text of a pair
+    /// The second text of a pair; for a model with a decoder of its own, the target
     #[arg(value_name = "TEXT B")]
     pub pair: Option<String>,
     /// Words too many.
     #[command(flatten)]
     pub surplus: Surplus,
+    /// What the decoder reads.
+    #[command(flatten)]
+    pub target: TargetArgs,
     /// Which model.
     #[command(flatten)]
     pub model: ModelArgs,
@@ -115,6 +118,17 @@ pub struct ViewArgs {
     /// How to show.
     #[command(flatten)]
     pub page: PageArgs,
+}
+
+/// What the decoder of an encoder-decoder reads.
+#[derive(Debug, Args)]
+pub struct TargetArgs {
+    /// What the decoder of an encoder-decoder reads, as a text: behind its start token, without the end mark
+    #[arg(long, value_name = "TEXT", conflicts_with = "pair")]
+    pub target: Option<String>,
+    /// The same as token ids, which are run as they are
+    #[arg(long, value_name = "0,1,2", conflicts_with_all = ["pair", "target"], value_delimiter = ',')]
+    pub decoder_ids: Option<Vec<u32>>,
 }
 
 /// What comes of a text without quotes around it.
@@ -205,6 +219,9 @@ pub struct PageArgs {
     /// The view to begin with
     #[arg(long, value_enum)]
     pub view: Option<View>,
+    /// The part of an encoder-decoder to begin with
+    #[arg(long, value_enum)]
+    pub part: Option<Part>,
     /// The layer to begin with, counted from 0
     #[arg(long, value_name = "N")]
     pub layer: Option<usize>,
@@ -228,18 +245,32 @@ pub enum View {
     Tokens,
 }
 
+/// The parts of an encoder-decoder.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Part {
+    /// The text's tokens, to each other
+    Encoder,
+    /// The target's tokens, to each other
+    Decoder,
+    /// The target's tokens, to the text's
+    Cross,
+}
+
 /// Run and write.
 #[derive(Debug, Args)]
 pub struct TraceArgs {
     /// The text, or the first text of a pair
     #[arg(value_name = "TEXT A", required_unless_present = "ids")]
     pub text: Option<String>,
-    /// The second text of a pair
+    /// The second text of a pair; for a model with a decoder of its own, the target
     #[arg(value_name = "TEXT B")]
     pub pair: Option<String>,
     /// Words too many.
     #[command(flatten)]
     pub surplus: Surplus,
+    /// What the decoder reads.
+    #[command(flatten)]
+    pub target: TargetArgs,
     /// Which model.
     #[command(flatten)]
     pub model: ModelArgs,
@@ -253,7 +284,7 @@ pub struct TraceArgs {
     #[arg(short, long, value_name = "t.safetensors")]
     pub output: PathBuf,
     /// Which sites to record besides `last_hidden` and `logits`; * stands for any letters
-    #[arg(long, value_name = "GLOB,…", default_value = "*.attn.pattern")]
+    #[arg(long, value_name = "GLOB,…", default_value = "*attn.pattern")]
     pub sites: String,
     /// Token ids instead of a text: they are run as they are, nothing is added
     #[arg(long, value_name = "1,2,3", conflicts_with_all = ["text", "truncate", "generate"], value_delimiter = ',')]
@@ -353,6 +384,10 @@ mod tests {
         assert_eq!((view.view.model.model.as_str(), view.view.page.layer), ("m", Some(3)));
 
         assert!(matches!(parse(&["trace", "a", "-o", "t"]).unwrap().command, Some(Command::Trace(_))));
+        let ids = parse(&["trace", "--ids", "5,6", "--decoder-ids", "0,7", "-o", "t"]).unwrap();
+        let Some(Command::Trace(ids)) = ids.command else { panic!("a trace") };
+        assert_eq!((ids.ids, ids.target.decoder_ids), (Some(vec![5, 6]), Some(vec![0, 7])));
+        assert_eq!(parse(&["a", "--target", "b"]).unwrap().view.target.target.as_deref(), Some("b"));
         assert_eq!(parse(&["--", "trace"]).unwrap().view.text.as_deref(), Some("trace"));
 
         let usage = [
@@ -364,6 +399,12 @@ mod tests {
             &["trace", "-o", "t"],                             // nothing to run
             &["trace", "a", "--ids", "1", "-o", "t"],          // both
             &["trace", "--ids", "1,x", "-o", "t"],
+            &["a", "b", "--target", "c"], // a third text
+            &["a", "--target", "b", "--decoder-ids", "1"],
+            &["trace", "a", "b", "--decoder-ids", "1", "-o", "t"],
+            &["trace", "--decoder-ids", "1", "-o", "t"], // no text
+            &["trace", "--ids", "1", "--decoder-ids", "", "-o", "t"],
+            &["a", "--part", "middle"],
             &["a", "--threads", "0"],
             &["a", "--view", "nothing"],
             &["a", "--generate", "0"],

@@ -7,7 +7,33 @@ use std::time::Instant;
 use headscope::view::ViewData;
 use headscope::{Error, Generation, Input, Model, Sites, Trace};
 
+use crate::args::TargetArgs;
 use crate::commands::{note_part, printable};
+
+/// What is given to a model.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Given<'a> {
+    /// A text, or the first of a pair.
+    pub text: &'a str,
+    /// The second of a pair or, where there is a decoder, what that reads.
+    pub second: Option<&'a str>,
+    /// What a decoder reads, named as such.
+    pub target: Option<&'a str>,
+    /// The same as ids.
+    pub decoder_ids: Option<&'a [u32]>,
+}
+
+impl<'a> Given<'a> {
+    /// Those of a command line.
+    pub fn of(text: Option<&'a str>, second: Option<&'a str>, target: &'a TargetArgs) -> Given<'a> {
+        Given {
+            text: text.unwrap_or_default(),
+            second,
+            target: target.target.as_deref(),
+            decoder_ids: target.decoder_ids.as_deref(),
+        }
+    }
+}
 
 /// A model, and what is done with texts.
 pub struct Runner {
@@ -20,13 +46,13 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Runs a text or a pair and keeps the values at `sites`; of a text that is continued, with what the
-    /// model expected at each token.
+    /// Runs texts and keeps the values at `sites`; of a text that is continued, with what the model expected
+    /// at each token.
     ///
     /// # Errors
     /// If a text is empty or too long, or is to be continued by a model that cannot write.
-    pub fn trace(&self, text: &str, pair: Option<&str>, sites: &Sites) -> Result<Trace, Error> {
-        let (input, prompt) = self.read(text, pair)?;
+    pub fn trace(&self, texts: Given<'_>, sites: &Sites) -> Result<Trace, Error> {
+        let (input, prompt) = self.read(texts)?;
         let mut trace = self.model.trace_encoding(input, sites)?;
         if prompt.is_some() {
             trace.predictions = self.model.predictions(&trace);
@@ -35,13 +61,13 @@ impl Runner {
         Ok(trace)
     }
 
-    /// Runs a text or a pair and makes it ready to be shown.
+    /// Runs texts and makes them ready to be shown.
     ///
     /// # Errors
     /// As [`trace`](Runner::trace).
-    pub fn view(&self, text: &str, pair: Option<&str>) -> Result<ViewData, Error> {
+    pub fn view(&self, texts: Given<'_>) -> Result<ViewData, Error> {
         let start = Instant::now();
-        let (input, prompt) = self.read(text, pair)?;
+        let (input, prompt) = self.read(texts)?;
         let sites = Sites::of_attention(self.model.engine(), &ViewData::POINTS);
         let mut trace = self.model.trace_encoding(input, &sites)?;
         let elapsed = start.elapsed();
@@ -52,22 +78,42 @@ impl Runner {
         Ok(data)
     }
 
-    /// The tokens of a text or a pair; and if they were continued, how many were given.
-    fn read(&self, text: &str, pair: Option<&str>) -> Result<(Input, Option<usize>), Error> {
-        let encoding = self.model.encode(text, pair, self.truncate)?;
-        let Some(generation) = &self.generation else { return Ok((encoding.into(), None)) };
-        let given = encoding.len();
+    /// What the model reads. A decoder that is to write begins with its start token.
+    fn input(&self, texts: Given<'_>) -> Result<Input, Error> {
+        let Given { text, second, target, decoder_ids } = texts;
+        let input = self.model.input(text, second, self.truncate)?;
+        let target = match (target, decoder_ids) {
+            (Some(text), _) => Some(self.model.encode_target(text, self.truncate)?),
+            (None, Some(ids)) => Some(self.model.tokenizer().ids(ids)?),
+            (None, None) if input.target.is_none() && self.generation.is_some() => {
+                self.model.target_start()?
+            }
+            (None, None) => input.target,
+        };
+        Ok(Input { target, ..input })
+    }
+
+    /// The tokens of texts; and if they were continued, how many were given of what was.
+    fn read(&self, texts: Given<'_>) -> Result<(Input, Option<usize>), Error> {
+        let input = self.input(texts)?;
+        // A decoder that has nothing to begin with is refused by the pass.
+        let can_begin = input.target.is_some() || !self.model.has_decoder();
+        let Some(generation) = self.generation.as_ref().filter(|_| can_begin) else {
+            return Ok((input, None));
+        };
+        let prompt = input.target.as_ref().unwrap_or(&input.text);
+        let (given, text) = (prompt.len(), prompt.text.clone());
         let start = Instant::now();
         let show = |text: &str| {
             let lines: Vec<String> = text.split('\n').map(printable).collect();
             note_part(&lines.join("\n"));
         };
-        show(text);
+        show(&text);
         let each = |text: &str| {
             show(text);
             ControlFlow::Continue(())
         };
-        let input = self.model.generate(encoding, generation, each)?;
+        let input = self.model.generate(input, generation, each)?;
         let written = input.target.as_ref().unwrap_or(&input.text).len() - given;
         let secs = start.elapsed().as_secs_f64();
         note_part(&format!("\n({written} tokens, {:.0} a second)\n", written as f64 / secs.max(1e-9)));

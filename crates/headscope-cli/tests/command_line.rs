@@ -47,6 +47,10 @@ fn usage_errors_exit_with_2_and_say_how_it_goes() {
         (&["the cat", "--port", "65536"], "65536 is not in 0..=65535"),
         (&["the cat", "--layer", "-1"], "unexpected argument"),
         (&["the cat", "--view", "pie"], "possible values: head"),
+        (&["the cat", "the dog", "--target", "a mat"], "cannot be used with"),
+        (&["trace", "a", "--target", "b", "--decoder-ids", "1", "-o", "t"], "cannot be used with"),
+        (&["trace", "--decoder-ids", "1", "-o", "t"], "<TEXT A>"),
+        (&["the cat", "--part", "middle"], "possible values: encoder, decoder, cross"),
         (&["open"], "<t.safetensors>"),
         (&["tokens"], "<TEXT A>"),
         (&["pull"], "<ID[:FILE.gguf]>"),
@@ -70,7 +74,7 @@ fn help_goes_to_stdout_and_lists_what_works() {
         }
         assert!(!help.text().contains('\u{1b}'), "no escape codes into a pipe");
     }
-    assert!(headscope(&["trace", "--help"]).succeeded().text().contains("*.attn.pattern"));
+    assert!(headscope(&["trace", "--help"]).succeeded().text().contains("*attn.pattern"));
     assert_eq!(headscope(&["--version"]).text(), concat!("headscope ", env!("CARGO_PKG_VERSION"), "\n"));
 }
 

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use headscope::engine::{Bytes, Checkpoint};
 use headscope::trace::{AttentionRule, Card};
 use headscope::view::{Focus, ViewData, render::html};
-use headscope::{Attn, AttnPoint, Compute, Encoding, Isa, Sites, Tensor, Token, Trace, engine};
+use headscope::{Attn, AttnPoint, Compute, Encoding, Input, Isa, Sites, Tensor, Token, Trace, engine};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use support::{join, repository, split};
@@ -151,8 +151,9 @@ fn run(config: Vec<u8>, weights: Vec<u8>) {
         weights: vec![("model.safetensors".into(), Bytes::Static(weights.leak()))],
     };
     let Ok(model) = engine::Model::load(&checkpoint, &COMPUTE) else { return };
-    let encoding = Encoding::from_ids(&[0, 5, 1], |id| id.to_string());
-    let _ = model.trace(encoding, &Sites::patterns(&model));
+    let text = Encoding::from_ids(&[0, 5, 1], |id| id.to_string());
+    let target = model.target_limits().map(|_| text.clone());
+    let _ = model.trace(Input { target, ..Input::from(text) }, &Sites::patterns(&model));
 }
 
 #[test]

@@ -90,6 +90,15 @@ impl Checkpoint {
         }
     }
 
+    /// The token that a decoder reads first, as `config.json` or else `generation_config.json` says.
+    pub(crate) fn decoder_start(&self, config: &Config) -> Result<Option<u32>, EngineError> {
+        const KEY: &str = "decoder_start_token_id";
+        match (config.given(KEY)?, &self.generation) {
+            (None, Some((file, bytes))) => Config::parse(bytes, file)?.given(KEY),
+            (start, _) => Ok(start),
+        }
+    }
+
     /// The tokens that end a text: those of `generation_config.json`, or else of the configuration.
     pub(crate) fn ends(&self, config: &Config) -> Result<Vec<u32>, EngineError> {
         const KEY: &str = "eos_token_id";

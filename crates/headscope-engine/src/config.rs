@@ -22,6 +22,14 @@ impl Setting for usize {
     }
 }
 
+impl Setting for u32 {
+    const EXPECTED: &'static str = "a token id";
+
+    fn read(value: &Value) -> Option<u32> {
+        value.as_u64()?.try_into().ok()
+    }
+}
+
 impl Setting for i64 {
     const EXPECTED: &'static str = "a whole number";
 
@@ -266,6 +274,15 @@ impl Config {
         }
     }
 
+    /// A size that goes by several names: the first of them that is given, or `default`.
+    ///
+    /// # Errors
+    /// As [`size`](Config::size).
+    pub fn size_of(&self, names: &[&str], default: usize) -> Result<usize, EngineError> {
+        let is_given = |name: &&&str| self.values.get(**name).is_some_and(|value| !value.is_null());
+        names.iter().find(is_given).map_or(Ok(default), |name| self.size(name, default))
+    }
+
     /// What a norm adds to the variance, which must not be negative.
     ///
     /// # Errors
@@ -309,11 +326,19 @@ impl Config {
         names.iter().find(|name| self.values.contains_key(**name)).unwrap_or(&names[0])
     }
 
-    /// The activation function called `key`.
+    /// The activation function that `key` names.
     ///
     /// # Errors
     /// Names the function found and those supported.
     pub fn activation(&self, key: &str, default: &str) -> Result<Activation, EngineError> {
+        self.activation_called(&self.get(key, default.to_owned())?, key)
+    }
+
+    /// The activation function called `name`, which the value of `key` meant.
+    ///
+    /// # Errors
+    /// As [`activation`](Config::activation).
+    pub fn activation_called(&self, name: &str, key: &str) -> Result<Activation, EngineError> {
         const SUPPORTED: [(&str, Activation); 13] = [
             ("gelu", Activation::Gelu),
             ("gelu_python", Activation::Gelu),
@@ -329,7 +354,6 @@ impl Config {
             ("relu", Activation::Relu),
             ("tanh", Activation::Tanh),
         ];
-        let name = self.get(key, default.to_owned())?;
         let found = SUPPORTED.iter().find(|(supported, _)| *supported == name);
         found.map(|(_, activation)| *activation).ok_or_else(|| {
             let names = SUPPORTED.map(|(name, _)| name).join(", ");
@@ -361,6 +385,9 @@ mod tests {
         assert_eq!(config.size("layers", 12).unwrap(), 3);
         assert_eq!(config.size("absent", 12).unwrap(), 12);
         assert_eq!(config.size("none", 7).unwrap(), 7);
+        assert_eq!(config.size_of(&["none", "layers", "zero"], 12).unwrap(), 3);
+        assert_eq!(config.size_of(&["none", "absent"], 12).unwrap(), 12);
+        assert!(config.size_of(&["zero", "layers"], 12).is_err());
         assert!(config.only("kind", "absolute").is_ok());
         assert!(config.only("absent", false).is_ok());
         assert_eq!(config.activation("act", "gelu").unwrap(), Activation::GeluTanh);

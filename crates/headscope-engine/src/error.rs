@@ -88,20 +88,24 @@ pub enum EngineError {
         detail: String,
     },
     /// A text of more tokens than the model has positions for.
-    #[error("the text has {tokens} tokens, but {model} takes at most {limit}")]
+    #[error("the {of} has {tokens} tokens, but {model} takes at most {limit}")]
     TooLong {
         /// The model.
         model: String,
+        /// `text` or `target`.
+        of: &'static str,
         /// The text's tokens, special ones included.
         tokens: usize,
         /// The model's positions.
         limit: usize,
     },
     /// A token id or segment that the model has no embedding for.
-    #[error("token {position} has {what} {found}, but {model} has {limit} of them")]
+    #[error("token {position}{} has {what} {found}, but {model} has {limit} of them", of_target(of))]
     OutOfRange {
         /// The model.
         model: String,
+        /// `text` or `target`.
+        of: &'static str,
         /// The token's place.
         position: usize,
         /// `id` or `segment`.
@@ -118,8 +122,11 @@ pub enum EngineError {
         model: String,
     },
     /// No token at all.
-    #[error("there is no token to run")]
-    Empty,
+    #[error("there is no token to run{}", of_target(of))]
+    Empty {
+        /// `text` or `target`.
+        of: &'static str,
+    },
     /// A model of two stacks, and nothing for its decoder.
     #[error("{model} has an encoder and a decoder; nothing was given that the decoder reads")]
     NoTarget {
@@ -192,6 +199,11 @@ fn channels(shape: &[usize]) -> String {
     }
 }
 
+/// Says of a target that it is one.
+fn of_target(of: &str) -> &'static str {
+    if of == "target" { " of the target" } else { "" }
+}
+
 fn at(revision: Option<&str>) -> String {
     revision.map_or_else(String::new, |revision| format!(" at revision {revision:?}"))
 }
@@ -239,12 +251,16 @@ impl EngineError {
             EngineError::TooLong { .. } => {
                 Some("shorten the text, cut it with --truncate, or choose a model with more positions".into())
             }
-            EngineError::NoTarget { .. } => Some("give what the decoder reads: a target text, or its ids".into()),
             EngineError::NoImage { .. } => Some("give the path of a png or jpeg file in place of a text".into()),
             EngineError::NoEyes { .. } => Some("give a text, or choose a model that reads images".into()),
             EngineError::ImageSize { .. } => Some(
                 "images are resized as preprocessor_config.json in the model's folder says; its sizes and those of \
                  config.json should agree"
+                    .into(),
+            ),
+            EngineError::NoTarget { .. } => Some(
+                "give what the decoder reads: a second text, --target \"TEXT\", or its ids by --decoder-ids; \
+                 or let the model write it with --generate 40"
                     .into(),
             ),
             EngineError::NoSuchSite { .. } => Some(

@@ -33,6 +33,11 @@ struct Rows {
 }
 
 impl Memory {
+    /// Whether anything is remembered of a block.
+    pub(crate) fn knows(&self, attn: Attn) -> bool {
+        self.blocks.contains_key(&attn)
+    }
+
     /// What is remembered of a block, with further tokens behind it; of what it attends to in the
     /// encoder, which stays the same, it is remembered once.
     pub(crate) fn extended(&mut self, attn: Attn, k: Heads<'_>, v: Heads<'_>) -> KeysValues {

@@ -23,6 +23,7 @@ use crate::weights::Weights;
 pub struct Model {
     card: Card,
     network: Box<dyn Network>,
+    decoder_start: Option<u32>,
     weights: Weights,
     packer: Packer,
     shelf: Arc<Shelf>,
@@ -60,6 +61,10 @@ impl Model {
         models::check(&config)?;
         let weights = Weights::read(checkpoint.weights.clone(), compute)?;
         let network = (family.load)(&config, &weights)?;
+        let decoder_start = match network.target_limits() {
+            Some(_) => checkpoint.decoder_start(&config)?.or(network.decoder_start()),
+            None => None,
+        };
         let card = Card {
             hash: checkpoint.fingerprint(&weights),
             dtype: weights.dtype(),
@@ -68,8 +73,9 @@ impl Model {
             ..Card::new(&checkpoint.id, family.model_type)
         };
         let packer = Packer::new(weights.layers());
+        let (shelf, compute) = (Arc::default(), compute.clone());
         let ends = checkpoint.ends(&config)?;
-        Ok(Model { card, network, weights, packer, shelf: Arc::default(), compute: compute.clone(), ends })
+        Ok(Model { card, network, decoder_start, weights, packer, shelf, compute, ends })
     }
 
     /// What it is called and how it computes.
@@ -146,6 +152,11 @@ impl Model {
     /// What image it takes, in models that see.
     pub fn image_limits(&self) -> Option<ImageLimits> {
         self.network.image()
+    }
+
+    /// The token that its decoder reads first, in models of two stacks where that is one for all texts.
+    pub fn decoder_start(&self) -> Option<u32> {
+        self.decoder_start
     }
 
     /// Runs a text, or an image, under a probe.
@@ -242,11 +253,12 @@ impl Model {
 
     pub(crate) fn check(&self, input: &Input) -> Result<(), EngineError> {
         self.check_image(input)?;
-        self.check_text(&input.text, self.limits())?;
+        self.check_text("text", &input.text, self.limits())?;
+        self.check_text("text", &input.text, self.limits())?;
         let model = || self.card.id.clone();
         match (self.target_limits(), &input.target) {
             (None, None) => Ok(()),
-            (Some(limits), Some(target)) => self.check_text(target, limits),
+            (Some(limits), Some(target)) => self.check_text("target", target, limits),
             (Some(_), None) => Err(EngineError::NoTarget { model: model() }),
             (None, Some(_)) => Err(EngineError::OneStack { model: model() }),
         }
@@ -271,20 +283,25 @@ impl Model {
         }
     }
 
-    fn check_text(&self, text: &Encoding, limits: Limits) -> Result<(), EngineError> {
+    fn check_text(&self, of: &'static str, text: &Encoding, limits: Limits) -> Result<(), EngineError> {
         let model = || self.card.id.clone();
         if text.is_empty() {
-            return Err(EngineError::Empty);
+            return Err(EngineError::Empty { of });
         }
         if text.len() > limits.tokens {
-            return Err(EngineError::TooLong { model: model(), tokens: text.len(), limit: limits.tokens });
+            return Err(EngineError::TooLong {
+                model: model(),
+                of,
+                tokens: text.len(),
+                limit: limits.tokens,
+            });
         }
         for (position, token) in text.tokens.iter().enumerate() {
             let segments = limits.segments.unwrap_or(usize::MAX);
             let values = [("id", token.id, limits.vocabulary), ("segment", token.segment, segments)];
             for (what, found, limit) in values {
                 if found as usize >= limit {
-                    return Err(EngineError::OutOfRange { model: model(), position, what, found, limit });
+                    return Err(EngineError::OutOfRange { model: model(), of, position, what, found, limit });
                 }
             }
         }

@@ -199,6 +199,11 @@ impl<'a> Pass<'a> {
         encoded
     }
 
+    /// Whether keys and values of the current attention are remembered; those of an encoder do not change.
+    pub(crate) fn remembers_block(&self) -> bool {
+        self.memory.as_ref().is_some_and(|memory| memory.knows(self.attn))
+    }
+
     /// Keys and values of the current attention behind those that are remembered, if any are to be.
     pub(crate) fn remembered(&mut self, k: Heads<'_>, v: Heads<'_>) -> Option<KeysValues> {
         let memory = self.memory.as_mut().filter(|_| self.attn.stack != Stack::Encoder)?;

@@ -71,6 +71,27 @@ fn llama_that_ends(file: &str, ends: &str) -> Model {
     load(copy.path())
 }
 
+/// Encoder-decoders of every kind: distances, learned positions, sines and cosines.
+const OF_TWO_STACKS: &[&str] = &["t5", "t5-flan", "mt5", "bart", "mbart", "marian", "pegasus"];
+
+#[test]
+fn a_target_is_continued_as_a_whole_pass_would() {
+    for name in OF_TWO_STACKS {
+        let model = load(fixture(name));
+        let input = |target: &[u32]| Input { target: Some(text(target)), ..Input::from(text(&[5, 17, 3, 40, 8])) };
+        let go_on = |_| ControlFlow::Continue(());
+        let mut ids = vec![0, 9];
+        let written = model.generate(input(&ids), 12, Choice::Greedy, go_on).unwrap();
+        assert!(!written.is_empty(), "{name}");
+        for token in written {
+            let trace = model.trace(input(&ids), &model.sites("decoder.logits").unwrap()).unwrap();
+            let (_, logits) = trace.values().find(|(site, _)| site.point == Point::Logits).unwrap();
+            assert_eq!(token, likeliest(logits.row(ids.len() - 1)), "{name}, after {ids:?}");
+            ids.push(token);
+        }
+    }
+}
+
 #[test]
 fn writing_ends_where_positions_do_where_told_and_at_the_last_token() {
     let model = llama_that_ends("config.json", "null");
@@ -136,7 +157,7 @@ fn models_that_cannot_write_say_so() {
     }
     let model = load(fixture("llama"));
     let written = |input| model.generate(input, 3, Choice::Greedy, |_| ControlFlow::Continue(()));
-    assert!(matches!(written(text(&[]).into()), Err(EngineError::Empty)));
+    assert!(matches!(written(text(&[]).into()), Err(EngineError::Empty { .. })));
     let two = Input { target: Some(text(&[6])), ..Input::from(text(&[5])) };
     assert!(matches!(written(two), Err(EngineError::OneStack { .. })));
 }

@@ -313,7 +313,7 @@ impl Scan<'_> {
             }
         };
         for unit in 0..units[0] * units[1] {
-            if self.restart > 0 && unit > 0 && unit % self.restart == 0 {
+            if self.restart > 0 && unit > 0 && unit.is_multiple_of(self.restart) {
                 self.bits.restart()?;
                 (self.before, self.skip) = ([0; 4], 0);
             }
@@ -525,7 +525,7 @@ fn down(rows: &[&[u8]], y: usize, sparser: [f64; 2], width: usize) -> Vec<u16> {
     if sparser[1] != 2.0 || !is_smooth(sparser, width) {
         return rows[near].iter().map(|sample| u16::from(*sample)).collect();
     }
-    let far = if y % 2 == 0 { near.saturating_sub(1) } else { (near + 1).min(rows.len() - 1) };
+    let far = if y.is_multiple_of(2) { near.saturating_sub(1) } else { (near + 1).min(rows.len() - 1) };
     rows[near].iter().zip(rows[far]).map(|(near, far)| 3 * u16::from(*near) + u16::from(*far)).collect()
 }
 

@@ -42,6 +42,16 @@ impl Encoding {
         Encoding { text: String::new(), parts: Vec::new(), tokens: ids.iter().map(token).collect() }
     }
 
+    /// A target as a decoder reads it to score each of its tokens: one to the right, behind `start`. The
+    /// end mark, which is scored and never read, goes; where no token is first in all texts, it comes first.
+    pub fn shifted_right(mut self, start: Option<Token>) -> Encoding {
+        let last = self.tokens.pop_if(|token| token.special);
+        if let Some(first) = start.or(last) {
+            self.tokens.insert(0, Token { span: None, ..first });
+        }
+        self
+    }
+
     /// The number of tokens.
     pub fn len(&self) -> usize {
         self.tokens.len()
@@ -128,6 +138,26 @@ mod tests {
         );
         assert_eq!(serde_json::from_str::<Encoding>(&json).unwrap(), encoding);
         assert_eq!(encoding.texts().collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_target_is_read_one_to_the_right() {
+        let target = |ids: &[u32]| {
+            let mut encoding = Encoding::from_ids(ids, |id| id.to_string());
+            encoding.tokens.iter_mut().for_each(|token| token.special = token.id < 3);
+            encoding
+        };
+        let start = target(&[0]).tokens.pop();
+        let rows: [(&[u32], _, &[u32]); 4] = [
+            (&[7, 8, 1], start.clone(), &[0, 7, 8]), // T5
+            (&[7, 8, 1, 2], None, &[2, 7, 8, 1]),    // mBART, whose texts end with their language
+            (&[7, 8], start, &[0, 7, 8]),            // nothing marks the end
+            (&[7, 8], None, &[7, 8]),
+        ];
+        for (ids, start, expected) in rows {
+            let shifted = target(ids).shifted_right(start);
+            assert_eq!(shifted.tokens.iter().map(|token| token.id).collect::<Vec<_>>(), expected);
+        }
     }
 
     #[test]

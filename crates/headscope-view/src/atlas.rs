@@ -12,20 +12,25 @@ pub(crate) fn side(tokens: usize) -> usize {
     tokens.min(MAX_SIDE)
 }
 
-/// A pattern as `side · side` bytes: each cell is the largest weight under it on a square-root
+/// A pattern as bytes, in the upper left of a square of `room · room`: a row of cells for each side of the
+/// queries, a column for each of the keys. Each cell is the largest weight under it on a square-root
 /// scale, 255 for a weight of 1. The maximum keeps thin diagonals that a mean would wash out.
-pub(crate) fn thumbnail(pattern: &Tensor) -> Vec<u8> {
-    let tokens = pattern.shape()[0];
-    let side = side(tokens);
-    let cells = |i: usize| i * tokens / side..(i + 1) * tokens / side;
-    let mut picture = Vec::with_capacity(side * side);
-    for rows in (0..side).map(cells) {
-        let largest: Vec<f32> = largest_by_column(pattern, rows);
-        picture.extend(
-            (0..side).map(cells).map(|cols| shade(largest[cols].iter().copied().fold(0.0, f32::max))),
-        );
+pub(crate) fn thumbnail(pattern: &Tensor, room: usize) -> Vec<u8> {
+    let [queries, keys] = [pattern.shape()[0], pattern.shape()[1]];
+    let mut picture = vec![0; room * room];
+    for (row, out) in picture.chunks_exact_mut(room).take(side(queries)).enumerate() {
+        let largest = largest_by_column(pattern, under(row, queries));
+        for (column, out) in out.iter_mut().take(side(keys)).enumerate() {
+            *out = shade(largest[under(column, keys)].iter().copied().fold(0.0, f32::max));
+        }
     }
     picture
+}
+
+/// The tokens, of so many, that the `i`-th cell of a side stands for.
+fn under(i: usize, tokens: usize) -> Range<usize> {
+    let side = side(tokens);
+    i * tokens / side..(i + 1) * tokens / side
 }
 
 fn largest_by_column(pattern: &Tensor, rows: Range<usize>) -> Vec<f32> {
@@ -51,12 +56,17 @@ mod tests {
         for tokens in [1, 5, 32, 33, 100] {
             let mut weights = vec![0.0; tokens * tokens];
             (0..tokens).for_each(|i| weights[i * tokens + i] = 1.0);
-            let picture = thumbnail(&Tensor::new([tokens, tokens], weights));
             let side = side(tokens);
+            let picture = thumbnail(&Tensor::new([tokens, tokens], weights), side);
             assert_eq!(picture.len(), side * side);
             for (i, cell) in picture.iter().enumerate() {
                 assert_eq!(*cell, if i % (side + 1) == 0 { 255 } else { 0 }, "{tokens} tokens, cell {i}");
             }
         }
+    }
+    #[test]
+    fn two_texts_of_different_lengths_leave_room() {
+        let picture = thumbnail(&Tensor::new([2, 3], vec![0.0, 1.0, 0.0, 0.25, 0.0, 0.0]), 4);
+        assert_eq!(picture, [0, 255, 0, 0, 128, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
 }

@@ -22,6 +22,14 @@ pub enum ViewError {
         /// How many can be shown.
         limit: usize,
     },
+    /// A part of the model that the trace has nothing of.
+    #[error("{part} cannot be shown; the trace has {shown}")]
+    NoPart {
+        /// `encoder`, `decoder` or `cross`.
+        part: &'static str,
+        /// The parts that can be shown.
+        shown: String,
+    },
     /// A layer that the trace has nothing of.
     #[error("there is no layer {layer} to show; the trace has {shown}")]
     NotShown {
@@ -51,6 +59,7 @@ impl ViewError {
             }
             ViewError::NoToken
             | ViewError::TooMany { .. }
+            | ViewError::NoPart { .. }
             | ViewError::NotShown { .. }
             | ViewError::OutOfRange { .. } => None,
         }

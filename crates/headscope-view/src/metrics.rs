@@ -2,8 +2,8 @@
 //!
 //! Each metric is the mean, over the rows of queries that are not special tokens, of a number read
 //! off the row. A row where the number has no meaning (the token before the first) is left out; a
-//! metric without a single row is NaN. One text says little about a head: scan many before naming
-//! it.
+//! metric without a single row is NaN, and so is one that compares places of one text where a decoder
+//! attends to another. One text says little about a head: scan many before naming it.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -22,6 +22,9 @@ pub struct Metric {
     pub about: &'static str,
     /// Its unit; empty for a share of the weight.
     pub unit: &'static str,
+    /// Whether it means something where queries and keys are of two texts.
+    #[serde(skip)]
+    across: bool,
     /// Its value for one row of weights.
     #[serde(skip)]
     row: fn(&Row<'_>) -> Option<f64>,
@@ -31,6 +34,7 @@ pub struct Metric {
 struct Row<'a> {
     query: usize,
     weights: &'a [f32],
+    /// The text of the keys; of queries and keys, but for metrics that work across.
     text: &'a Text,
 }
 
@@ -54,6 +58,7 @@ pub const METRICS: &[Metric] = &[
         label: "next token",
         about: "weight on the token after the query",
         unit: "",
+        across: false,
         row: |row| row.at(row.query + 1),
     },
     Metric {
@@ -61,6 +66,7 @@ pub const METRICS: &[Metric] = &[
         label: "previous token",
         about: "weight on the token before the query",
         unit: "",
+        across: false,
         row: |row| row.at(row.query.checked_sub(1)?),
     },
     Metric {
@@ -68,6 +74,7 @@ pub const METRICS: &[Metric] = &[
         label: "itself",
         about: "weight on the query's own token",
         unit: "",
+        across: false,
         row: |row| row.at(row.query),
     },
     Metric {
@@ -75,6 +82,7 @@ pub const METRICS: &[Metric] = &[
         label: "first token",
         about: "weight on the first token",
         unit: "",
+        across: true,
         row: |row| row.at(0),
     },
     Metric {
@@ -82,6 +90,7 @@ pub const METRICS: &[Metric] = &[
         label: "separators",
         about: "weight on special tokens other than the first",
         unit: "",
+        across: true,
         row: |row| Some(row.sum_where(|key| key > 0 && row.text.special[key])),
     },
     Metric {
@@ -89,6 +98,7 @@ pub const METRICS: &[Metric] = &[
         label: "own sentence",
         about: "weight within the query's own text of a pair, special tokens included",
         unit: "",
+        across: false,
         row: |row| row.sentences(|segment, own| segment == own),
     },
     Metric {
@@ -96,6 +106,7 @@ pub const METRICS: &[Metric] = &[
         label: "the other sentence",
         about: "weight on the other text of a pair, special tokens included",
         unit: "",
+        across: false,
         row: |row| row.sentences(|segment, own| segment != own),
     },
     Metric {
@@ -103,6 +114,7 @@ pub const METRICS: &[Metric] = &[
         label: "same word",
         about: "weight on other occurrences of the query's piece, over the queries that have one",
         unit: "",
+        across: false,
         row: |row| {
             let same = &row.text.pieces[row.text.piece[row.query]];
             let others = same.iter().filter(|key| **key != row.query);
@@ -115,6 +127,7 @@ pub const METRICS: &[Metric] = &[
         label: "entropy",
         about: "entropy of the query's weights: 0 when all lies on one token",
         unit: "nats",
+        across: true,
         row: |row| Some(entropy(row.weights)),
     },
     Metric {
@@ -122,6 +135,7 @@ pub const METRICS: &[Metric] = &[
         label: "mean distance",
         about: "distance to what is attended to, weighted",
         unit: "tokens",
+        across: false,
         row: |row| {
             let weighted = row
                 .weights
@@ -195,19 +209,22 @@ impl Text {
     }
 }
 
-/// Measures many heads on one text.
+/// Measures many heads on one text, or across two.
 pub struct Meter {
     text: Text,
     queries: Vec<usize>,
+    across: bool,
 }
 
 impl Meter {
     /// A meter for a text. A text of special tokens alone is measured on all of them.
     pub fn new(encoding: &Encoding) -> Meter {
-        let text = Text::new(encoding);
-        let plain: Vec<usize> = (0..encoding.len()).filter(|i| !text.special[*i]).collect();
-        let queries = if plain.is_empty() { (0..encoding.len()).collect() } else { plain };
-        Meter { text, queries }
+        Meter { text: Text::new(encoding), queries: measured(encoding), across: false }
+    }
+
+    /// A meter for tokens of a target that attend to a text.
+    pub fn across(target: &Encoding, text: &Encoding) -> Meter {
+        Meter { text: Text::new(text), queries: measured(target), across: true }
     }
 
     /// Every metric of a head with this pattern, `[queries, keys]`, in the order of [`METRICS`].
@@ -216,6 +233,9 @@ impl Meter {
         for &query in &self.queries {
             let row = Row { query, weights: pattern.row(query), text: &self.text };
             for (metric, (sum, rows)) in METRICS.iter().zip(&mut sums) {
+                if self.across && !metric.across {
+                    continue;
+                }
                 if let Some(value) = (metric.row)(&row) {
                     *sum += value;
                     *rows += 1;
@@ -224,6 +244,12 @@ impl Meter {
         }
         sums.into_iter().map(|(sum, rows)| (sum / f64::from(rows)) as f32).collect()
     }
+}
+
+/// The queries whose rows count.
+fn measured(encoding: &Encoding) -> Vec<usize> {
+    let plain: Vec<usize> = (0..encoding.len()).filter(|i| !encoding.tokens[*i].special).collect();
+    if plain.is_empty() { (0..encoding.len()).collect() } else { plain }
 }
 
 #[cfg(test)]
@@ -283,5 +309,21 @@ mod tests {
                 && of("other_sentence").is_nan()
                 && of("same_word").is_nan()
         );
+    }
+    #[test]
+    fn across_texts_only_what_needs_no_common_place_is_measured() {
+        let target = Encoding::from_ids(&[5, 6], |_| "a".into());
+        let mut weights = vec![0.0; 12];
+        (weights[0], weights[3], weights[6]) = (0.5, 0.5, 1.0); // the second row looks at the first token
+        let found = Meter::across(&target, &text()).measure(&Tensor::new([2, 6], weights));
+        for (metric, found) in METRICS.iter().zip(found) {
+            let expected = match metric.key {
+                "first" => 0.75,
+                "separators" => 0.25,
+                "entropy" => std::f32::consts::LN_2 / 2.0,
+                _ => f32::NAN,
+            };
+            assert!(found == expected || (found.is_nan() && expected.is_nan()), "{}: {found}", metric.key);
+        }
     }
 }

@@ -1,9 +1,12 @@
 //! What a page needs of a trace: the same container, the same metadata, a picture and a few numbers
 //! of each head, and the means to show any pattern.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use headscope_trace::{Attn, AttnPoint, Section, Site, Tensor, Trace, Values, write_safetensors};
+use headscope_trace::{
+    AttentionRule, Attn, AttnPoint, Encoding, Position, Section, Site, Stack, Tensor, Trace, Values,
+    write_safetensors,
+};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -24,6 +27,42 @@ pub struct Focus {
     pub head: Option<usize>,
 }
 
+/// Which attention of a model: where there is one stack, that of its tokens to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The only stack.
+    Only,
+    /// The encoder's tokens to each other.
+    Encoder,
+    /// The decoder's tokens to each other.
+    Decoder,
+    /// The decoder's tokens to the encoder's.
+    Cross,
+}
+
+impl Part {
+    const ALL: [Part; 4] = [Part::Only, Part::Encoder, Part::Decoder, Part::Cross];
+
+    /// The part that a block belongs to.
+    pub fn of(attn: Attn) -> Part {
+        match (attn.stack, attn.cross) {
+            (_, true) => Part::Cross,
+            (Stack::Only, _) => Part::Only,
+            (Stack::Encoder, _) => Part::Encoder,
+            (Stack::Decoder, _) => Part::Decoder,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Part::Only => "a single stack",
+            Part::Encoder => "encoder",
+            Part::Decoder => "decoder",
+            Part::Cross => "cross",
+        }
+    }
+}
+
 /// The longest text shown: the weights of one head are held at once, 1 GiB at this length.
 const MAX_TOKENS: usize = 1 << 14;
 
@@ -37,7 +76,8 @@ pub struct ViewData {
     trace: Trace,
     blocks: Vec<Attn>,
     n_heads: usize,
-    atlas: Vec<u8>,    // [blocks, heads, side, side]
+    side: usize,
+    atlas: Vec<u8>, // [blocks, heads, side, side], filled from the upper left as far as a block's texts reach
     metrics: Vec<f32>, // [metrics, blocks, heads]
     /// How long the pass took, in milliseconds, if known.
     pub traced_ms: Option<f64>,
@@ -55,29 +95,35 @@ impl ViewData {
     /// # Errors
     /// If nothing is left, the text is empty, or there is more than can be shown.
     pub fn new(mut trace: Trace) -> Result<ViewData, ViewError> {
-        if trace.encoding.is_empty() {
+        let texts = [Some(&trace.encoding), trace.target.as_ref()].into_iter().flatten();
+        if texts.clone().any(Encoding::is_empty) {
             return Err(ViewError::NoToken);
         }
+        let longest = texts.map(Encoding::len).max().unwrap_or(0);
         let blocks: Vec<Attn> =
             trace.rules().iter().map(|(attn, _)| *attn).filter(|attn| trace.tells_patterns(*attn)).collect();
         let heads_of = |attn: &Attn| trace.rule(*attn).map_or(0, |rule| rule.query_heads);
         let n_heads = blocks.iter().map(heads_of).max().ok_or(ViewError::NoAttention)?;
 
         let too_many = |what, found, limit| ViewError::TooMany { what, found, limit };
-        if trace.encoding.len() > MAX_TOKENS {
-            return Err(too_many("tokens", trace.encoding.len(), MAX_TOKENS));
+        if longest > MAX_TOKENS {
+            return Err(too_many("tokens", longest, MAX_TOKENS));
         }
         if blocks.len().saturating_mul(n_heads) > MAX_HEADS {
             return Err(too_many("heads", blocks.len().saturating_mul(n_heads), MAX_HEADS));
         }
-        let meter = Meter::new(&trace.encoding);
+        let meters: BTreeMap<(Stack, bool), Meter> =
+            blocks.iter().map(|attn| ((attn.stack, attn.cross), meter_of(&trace, *attn))).collect();
         let places: Vec<(Attn, usize)> =
             blocks.iter().flat_map(|attn| (0..n_heads).map(|head| (*attn, head))).collect();
-        let side = atlas::side(trace.encoding.len());
+        let side = atlas::side(longest);
         let measured: Vec<(Vec<u8>, Vec<f32>)> = places
             .par_iter()
             .map(|(attn, head)| match trace.pattern(*attn, *head) {
-                Some(pattern) => (atlas::thumbnail(&pattern), meter.measure(&pattern)),
+                Some(pattern) => {
+                    let meter = &meters[&(attn.stack, attn.cross)];
+                    (atlas::thumbnail(&pattern, side), meter.measure(&pattern))
+                }
                 None => (vec![0; side * side], vec![f32::NAN; METRICS.len()]), // a narrower block
             })
             .collect();
@@ -87,7 +133,7 @@ impl ViewData {
         let atlas = measured.iter().flat_map(|(picture, _)| picture).copied().collect();
         spell_out(&mut trace, &blocks);
         slim(&mut trace, &blocks);
-        Ok(ViewData { trace, blocks, n_heads, atlas, metrics, traced_ms: None })
+        Ok(ViewData { trace, blocks, n_heads, side, atlas, metrics, traced_ms: None })
     }
 
     /// The trace, without what no view reads.
@@ -111,15 +157,23 @@ impl ViewData {
         self.blocks.get(layer).copied()
     }
 
-    /// The place, among the blocks shown, of what the model counts as layer `layer`. They differ where
-    /// only some layers were recorded.
+    /// The place, among the blocks shown, of what the model counts as layer `layer` of a part: of the
+    /// encoder of two stacks, their decoder, or the attention between them. They differ where only some
+    /// layers were recorded. The first part shown is meant when none is named.
     ///
     /// # Errors
-    /// If that layer is not shown; names those that are.
-    pub fn place_of(&self, layer: usize) -> Result<usize, ViewError> {
-        let layers = || self.blocks.iter().map(|attn| attn.layer);
-        layers().position(|shown| shown == layer).ok_or_else(|| {
-            let shown: Vec<String> = layers().map(|layer| layer.to_string()).collect();
+    /// If that part or layer is not shown; names those that are.
+    pub fn place_of(&self, part: Option<Part>, layer: usize) -> Result<usize, ViewError> {
+        let first = self.blocks.first().map_or(Part::Only, |attn| Part::of(*attn));
+        let part = part.unwrap_or(first);
+        let of_part = || self.blocks.iter().enumerate().filter(|(_, attn)| Part::of(**attn) == part);
+        if of_part().next().is_none() {
+            let is_shown = |part: &Part| self.blocks.iter().any(|attn| Part::of(*attn) == *part);
+            let shown: Vec<&str> = Part::ALL.into_iter().filter(is_shown).map(Part::name).collect();
+            return Err(ViewError::NoPart { part: part.name(), shown: shown.join(", ") });
+        }
+        of_part().find(|(_, attn)| attn.layer == layer).map(|(place, _)| place).ok_or_else(|| {
+            let shown: Vec<String> = of_part().map(|(_, attn)| attn.layer.to_string()).collect();
             ViewError::NotShown { layer, shown: shown.join(", ") }
         })
     }
@@ -151,7 +205,7 @@ impl ViewData {
         if let Some(ms) = self.traced_ms {
             metadata.insert("traced_ms", format!("{ms:.1}"));
         }
-        let (blocks, heads, side) = (self.blocks.len(), self.n_heads, atlas::side(self.trace.encoding.len()));
+        let (blocks, heads, side) = (self.blocks.len(), self.n_heads, self.side);
         sections.push(Section {
             name: "metrics".into(),
             shape: vec![METRICS.len(), blocks, heads],
@@ -169,13 +223,24 @@ impl ViewData {
     }
 }
 
-/// Records the patterns of blocks that have a term of position: a page knows the products of queries and keys,
-/// and would draw a picture without it.
+/// A meter for the texts that a block's queries and keys are of.
+fn meter_of(trace: &Trace, attn: Attn) -> Meter {
+    let [queries, keys] = [attn.stack, attn.key_stack()].map(|stack| trace.encoding_of(stack));
+    if attn.cross { Meter::across(queries, keys) } else { Meter::new(keys) }
+}
+
+/// Whether patterns take more than queries, keys and what their distance adds, which is all that a page
+/// computes them from.
+fn is_beyond_a_page(rule: &AttentionRule) -> bool {
+    matches!(rule.position, Some(Position::Disentangled(_)))
+}
+
+/// Records the patterns of blocks that a page would draw without their term of position.
 fn spell_out(trace: &mut Trace, blocks: &[Attn]) {
     for &attn in
         blocks.iter().filter(|attn| trace.get(attn.site(AttnPoint::Pattern)).is_none()).collect::<Vec<_>>()
     {
-        let Some(rule) = trace.rule(attn).filter(|rule| rule.position.is_some()) else { continue };
+        let Some(rule) = trace.rule(attn).filter(|rule| is_beyond_a_page(rule)) else { continue };
         let heads: Vec<Tensor> =
             (0..rule.query_heads).into_par_iter().filter_map(|head| trace.pattern(attn, head)).collect();
         let Some(first) = heads.first() else { continue };
@@ -200,7 +265,7 @@ fn slim(trace: &mut Trace, blocks: &[Attn]) {
 fn told_by(trace: &Trace, attn: Attn) -> Vec<Site> {
     let [q, k, pattern] = [AttnPoint::Q, AttnPoint::K, AttnPoint::Pattern].map(|point| attn.site(point));
     let len = |site| trace.get(site).map(|value| value.len());
-    if trace.rule(attn).is_some_and(|rule| rule.position.is_some()) {
+    if trace.rule(attn).is_some_and(is_beyond_a_page) {
         return vec![pattern];
     }
     match (len(pattern), len(q), len(k)) {
@@ -213,7 +278,7 @@ fn told_by(trace: &Trace, attn: Attn) -> Vec<Site> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use headscope_trace::{AttentionRule, Card, Container, Disentangled, Encoding, Position};
+    use headscope_trace::{Card, Container, Disentangled};
 
     fn trace(tokens: usize, sites: &[AttnPoint]) -> Trace {
         let encoding = Encoding::from_ids(&(0..tokens as u32).collect::<Vec<_>>(), |id| format!("t{id}"));
@@ -294,6 +359,43 @@ mod tests {
         assert!(data.pattern(0, 3).is_err());
         assert!(data.check(&Focus { head: Some(3), ..Focus::default() }).is_err());
         assert!(data.check(&Focus::default()).is_ok());
+    }
+
+    /// One layer of each stack, a text of five tokens and a target of three.
+    fn of_two_stacks() -> Trace {
+        let ids = |n: u32| Encoding::from_ids(&(0..n).collect::<Vec<_>>(), |id| format!("t{id}"));
+        let attn = |stack, cross| Attn { stack, layer: 0, cross };
+        let blocks = [attn(Stack::Encoder, false), attn(Stack::Decoder, false), attn(Stack::Decoder, true)];
+        let rules = blocks.map(|attn| (attn, AttentionRule::full(0.5, 2))).to_vec();
+        let mut trace = Trace { target: Some(ids(3)), ..Trace::new(Card::new("tiny", "t5"), ids(5), rules) };
+        for (attn, [queries, keys]) in blocks.into_iter().zip([[5, 5], [3, 3], [3, 5]]) {
+            let uniform = vec![1.0 / keys as f32; 2 * queries * keys];
+            trace.insert(attn.site(AttnPoint::Pattern), Tensor::new([2, queries, keys], uniform));
+        }
+        trace
+    }
+
+    #[test]
+    fn blocks_of_two_stacks_have_sides_of_their_own() {
+        let data = ViewData::new(of_two_stacks()).unwrap();
+        assert_eq!(
+            [0, 1, 2].map(|layer| data.pattern(layer, 1).unwrap().shape().to_vec()),
+            [[5, 5], [3, 3], [3, 5]]
+        );
+        let cells = |block: usize| data.atlas[block * 50..][..25].iter().filter(|cell| **cell > 0).count();
+        assert_eq!([0, 1, 2].map(cells), [25, 9, 15]);
+        let distance = METRICS.iter().position(|metric| metric.key == "distance").unwrap();
+        let defined = |block: usize| !data.metrics[(distance * 3 + block) * 2].is_nan();
+        assert_eq!([0, 1, 2].map(defined), [true, true, false]);
+
+        let places = [None, Some(Part::Encoder), Some(Part::Decoder), Some(Part::Cross)];
+        assert_eq!(places.map(|part| data.place_of(part, 0).unwrap()), [0, 0, 1, 2]);
+        let message = |part, layer| data.place_of(part, layer).unwrap_err().to_string();
+        assert_eq!(message(Some(Part::Cross), 1), "there is no layer 1 to show; the trace has 0");
+        assert_eq!(
+            message(Some(Part::Only), 0),
+            "a single stack cannot be shown; the trace has encoder, decoder, cross"
+        );
     }
 
     #[test]

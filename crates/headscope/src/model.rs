@@ -104,6 +104,7 @@ impl ModelFiles {
 }
 
 /// A model of either kind: which one shows only when its configuration is read.
+#[expect(clippy::large_enum_variant, reason = "a process holds one")]
 pub enum AnyModel {
     /// One that reads texts.
     Text(Model),
@@ -191,12 +192,55 @@ impl Model {
         })
     }
 
-    /// Runs a text or a pair and keeps every head's pattern.
+    /// Whether it has an encoder and a decoder, which then reads the second text.
+    pub fn has_decoder(&self) -> bool {
+        self.engine.target_limits().is_some()
+    }
+
+    /// What the decoder of two stacks reads before anything is written: the token that is first in all
+    /// targets, if there is one.
+    ///
+    /// # Errors
+    /// None that is known; the tokenizer may refuse the token.
+    pub fn target_start(&self) -> Result<Option<Encoding>, Error> {
+        let Some(id) = self.engine.decoder_start() else { return Ok(None) };
+        let mut start = self.tokenizer.ids(&[id])?;
+        start.tokens.iter_mut().for_each(|token| token.special = true);
+        Ok(Some(start))
+    }
+
+    /// Tokenizes a target as the decoder of two stacks reads it: one to the right, behind the token that
+    /// is first in all of them. Cut to its positions if `truncate`.
+    ///
+    /// # Errors
+    /// If the text is empty.
+    pub fn encode_target(&self, text: &str, truncate: bool) -> Result<Encoding, Error> {
+        let start = self.target_start()?.and_then(|mut start| start.tokens.pop());
+        let mut target = self.tokenizer.encode_target(text)?.shifted_right(start);
+        if let Some(limits) = self.engine.target_limits().filter(|_| truncate) {
+            target.tokens.truncate(limits.tokens);
+        }
+        Ok(target)
+    }
+
+    /// What the model reads of one text or two: a pair or, where there is a decoder, a text and its target.
+    ///
+    /// # Errors
+    /// As [`encode`](Model::encode) and [`encode_target`](Model::encode_target).
+    pub fn input(&self, text: &str, second: Option<&str>, truncate: bool) -> Result<Input, Error> {
+        if !self.has_decoder() {
+            return Ok(self.encode(text, second, truncate)?.into());
+        }
+        let target = second.map(|text| self.encode_target(text, truncate)).transpose()?;
+        Ok(Input { target, ..Input::from(self.encode(text, None, truncate)?) })
+    }
+
+    /// Runs a text or a pair, or a text with its target, and keeps every head's pattern.
     ///
     /// # Errors
     /// If a text is empty, or longer than the model takes.
-    pub fn trace(&self, text: &str, pair: Option<&str>) -> Result<Trace, Error> {
-        self.trace_encoding(self.encode(text, pair, false)?, &Sites::patterns(&self.engine))
+    pub fn trace(&self, text: &str, second: Option<&str>) -> Result<Trace, Error> {
+        self.trace_encoding(self.input(text, second, false)?, &Sites::patterns(&self.engine))
     }
 
     /// Runs an encoding, or two for a model of two stacks, and keeps the values at `sites`.

@@ -1,48 +1,60 @@
 /** A head's weights, computed from its queries and keys where they were not stored. */
 
 import type { Safetensors } from "./safetensors";
-import type { HeadId, Mask, Rule, Trace } from "./trace";
+import { byDistance } from "./position";
+import { type HeadId, type Mask, partAt, type Rule, type Trace } from "./trace";
 
 /** The weights of one head, [queries, keys]: read from the file, or recomputed from queries and keys. */
-export function patternOf(file: Safetensors, { blocks, rules, tokens }: Trace, { layer, head }: HeadId): Float32Array {
-  const site = blocks[layer];
-  const n = tokens.length;
-  if (file.has(`${site}.pattern`)) {
-    return file.f32(`${site}.pattern`).subarray(head * n * n, (head + 1) * n * n);
-  }
-  const rule = rules[layer];
-  const size = n * file.shape(`${site}.q`)[2];
-  const part = (name: string, index: number) =>
-    file.f32(`${site}.${name}`).subarray(index * size, (index + 1) * size);
+export function patternOf(file: Safetensors, trace: Trace, { layer, head }: HeadId): Float32Array {
+  const site = trace.blocks[layer];
+  const part = (name: string, index: number) => {
+    const [, rows, columns] = file.shape(`${site}.${name}`);
+    return file.f32(`${site}.${name}`).subarray(index * rows * columns, (index + 1) * rows * columns);
+  };
+  if (file.has(`${site}.pattern`)) return part("pattern", head);
+  const rule = trace.rules[layer];
+  const { queries, keys } = partAt(trace, layer);
   return recompute(
     part("q", head),
     part("k", Math.floor((head * rule.key_heads) / rule.query_heads)),
     rule,
-    tokens.map((token) => token.mask),
-    rule.sink?.[head],
+    keys.map((token) => token.mask),
+    {
+      sink: rule.sink?.[head],
+      position: rule.position && byDistance(rule.position, head, queries.length, keys.length),
+    },
   );
 }
 
+/** What a head has of its own, besides queries and keys. */
+interface OfHead {
+  /** Takes part in the softmax, and is dropped. */
+  sink?: number;
+  /** What is added to a score for each distance, as `byDistance` has it. */
+  position?: Float32Array;
+}
+
 /**
- * Softmax over the keys that the rule and the padding leave, [queries, keys]. A learned `sink` takes part and is
- * dropped. Scores stay in double precision: near 200, where some heads have them, a float is off by 8e-6.
+ * Softmax over the keys that the rule and the padding leave, [queries, keys]. Scores stay in double precision: near 200, where some heads have them, a float is off by 8e-6.
  */
 export function recompute(
   q: Float32Array,
   k: Float32Array,
   rule: Pick<Rule, "scale" | "mask" | "soft_cap">,
   padding: boolean[],
-  sink = Number.NEGATIVE_INFINITY,
+  { sink = Number.NEGATIVE_INFINITY, position }: OfHead = {},
 ): Float32Array {
   const n = padding.length;
-  const width = q.length / n;
-  const weights = new Float32Array(n * n);
+  const width = k.length / n;
+  const queries = q.length / width;
+  const weights = new Float32Array(queries * n);
   const scores = new Float64Array(n);
-  for (let query = 0; query < n; query++) {
+  for (let query = 0; query < queries; query++) {
     const [start, end] = visibleKeys(rule.mask, query, n);
     let most = sink;
     for (let key = start; key < end; key++) {
       scores[key] = padding[key] ? score(q, query * width, k, key * width, width, rule) : Number.NEGATIVE_INFINITY;
+      if (position) scores[key] += position[key + queries - 1 - query];
       most = Math.max(most, scores[key]);
     }
     if (most === Number.NEGATIVE_INFINITY) continue; // nothing is visible: all weights are 0

@@ -1,6 +1,6 @@
 /** Numbers about the weights on screen. */
 
-import type { Token } from "./trace";
+import { isSelf, type Sides } from "./trace";
 
 /** The kinds of edges; each edge is of the first kind that fits it, so that their shares add up. */
 export const KINDS = [
@@ -13,14 +13,25 @@ export const KINDS = [
   { key: "other", label: "other sentence" },
 ] as const;
 
-/** The index in `KINDS` of what `other` is to `token`. */
-export function kindOf(tokens: Token[], token: number, other: number): number {
+/** The index in `KINDS` of what `other`, on the side of `from`, is to `token`, on that of what attends or is attended to. */
+export function kindOf(sides: Sides, token: number, other: number, from: "query" | "key" = "query"): number {
+  const others = from === "query" ? sides.keys : sides.queries;
   if (other === 0) return 0;
-  if (tokens[other].special) return 1;
+  if (others[other].special) return 1;
+  if (!isSelf(sides)) return 6; // tokens of two texts have no distance
   if (other === token) return 2;
   if (other === token + 1) return 3;
   if (other === token - 1) return 4;
-  return tokens[other].segment === tokens[token].segment ? 5 : 6;
+  return others[other].segment === others[token].segment ? 5 : 6;
+}
+
+/** The kinds that tell something of these sides, as places in `KINDS` with their names. */
+export function kindsOf(sides: Sides): { index: number; key: string; label: string }[] {
+  const kinds = KINDS.map((kind, index) => ({ ...kind, index }));
+  if (!isSelf(sides)) {
+    return [kinds[0], kinds[1], { ...kinds[6], label: "other tokens" }];
+  }
+  return isPair(sides) ? kinds : kinds.slice(0, 6);
 }
 
 /** A row or a column of a pattern, or with both left out the whole of it. */
@@ -29,21 +40,22 @@ export interface Slice {
   key: number | null;
 }
 
-/** Calls `visit` for each edge of a slice of a square pattern. */
-function eachEdge(n: number, { query, key }: Slice, visit: (query: number, key: number) => void) {
-  const [firstQuery, lastQuery] = query === null ? [0, n - 1] : [query, query];
-  const [firstKey, lastKey] = key === null ? [0, n - 1] : [key, key];
+/** Calls `visit` for each edge of a slice of a pattern. */
+function eachEdge(sides: Sides, { query, key }: Slice, visit: (query: number, key: number) => void) {
+  const [firstQuery, lastQuery] = query === null ? [0, sides.queries.length - 1] : [query, query];
+  const [firstKey, lastKey] = key === null ? [0, sides.keys.length - 1] : [key, key];
   for (let q = firstQuery; q <= lastQuery; q++) {
     for (let k = firstKey; k <= lastKey; k++) visit(q, k);
   }
 }
 
 /** The weight in a slice, by kind, as in `KINDS`: of what is attended to, or in a column of what attends. */
-export function massByKind(pattern: Float32Array, tokens: Token[], slice: Slice): number[] {
+export function massByKind(pattern: Float32Array, sides: Sides, slice: Slice): number[] {
   const mass: number[] = KINDS.map(() => 0);
   const isColumn = slice.query === null && slice.key !== null;
-  eachEdge(tokens.length, slice, (q, k) => {
-    mass[isColumn ? kindOf(tokens, k, q) : kindOf(tokens, q, k)] += pattern[q * tokens.length + k];
+  eachEdge(sides, slice, (q, k) => {
+    const kind = isColumn ? kindOf(sides, k, q, "key") : kindOf(sides, q, k);
+    mass[kind] += pattern[q * sides.keys.length + k];
   });
   return mass;
 }
@@ -59,15 +71,15 @@ export interface Edge {
 /** The strongest edges of a slice over several patterns, strongest first. */
 export function strongest(
   patterns: Float32Array[],
-  n: number,
+  sides: Sides,
   slice: Slice,
   limit: number,
   shows: (query: number, key: number) => boolean,
 ): Edge[] {
   const best: Edge[] = [];
   patterns.forEach((pattern, of) => {
-    eachEdge(n, slice, (query, key) => {
-      const weight = pattern[query * n + key];
+    eachEdge(sides, slice, (query, key) => {
+      const weight = pattern[query * sides.keys.length + key];
       if (best.length === limit && weight <= best[limit - 1].weight) return;
       if (!shows(query, key)) return;
       let at = best.length;
@@ -82,23 +94,23 @@ export function strongest(
 /** The pattern among tokens that are not special, each row scaled to sum to 1 again. */
 export function withoutSpecial(
   pattern: Float32Array,
-  tokens: Token[],
+  { queries, keys }: Sides,
 ): { weights: Float32Array; removed: number } {
-  const n = tokens.length;
-  const weights = new Float32Array(n * n);
+  const n = keys.length;
+  const weights = new Float32Array(pattern.length);
   let [kept, total] = [0, 0];
-  for (let query = 0; query < n; query++) {
-    if (tokens[query].special) continue;
+  for (let query = 0; query < queries.length; query++) {
+    if (queries[query].special) continue;
     const row = pattern.subarray(query * n, (query + 1) * n);
     let sum = 0;
     row.forEach((weight, key) => {
       total += weight;
-      if (!tokens[key].special) sum += weight;
+      if (!keys[key].special) sum += weight;
     });
     kept += sum;
     if (sum === 0) continue;
     row.forEach((weight, key) => {
-      if (!tokens[key].special) weights[query * n + key] = weight / sum;
+      if (!keys[key].special) weights[query * n + key] = weight / sum;
     });
   }
   return { weights, removed: total === 0 ? 0 : 1 - kept / total };
@@ -116,20 +128,20 @@ export const FLOWS = [
 export type Flow = (typeof FLOWS)[number]["key"];
 
 /** A test of whether an edge is in `flow`. */
-export function inFlow(flow: Flow, tokens: Token[]): (query: number, key: number) => boolean {
+export function inFlow(flow: Flow, { queries, keys }: Sides): (query: number, key: number) => boolean {
   const { from, to } = FLOWS.find((candidate) => candidate.key === flow)!;
   if (from === null) return () => true;
-  return (query, key) => tokens[query].segment === from && tokens[key].segment === to;
+  return (query, key) => queries[query].segment === from && keys[key].segment === to;
 }
 
 /** How much of the weight of the asking sentence an edge filter leaves, from 0 to 1. */
-export function flowShare(pattern: Float32Array, flow: Flow, tokens: Token[]): number {
-  const n = tokens.length;
-  const shows = inFlow(flow, tokens);
+export function flowShare(pattern: Float32Array, flow: Flow, sides: Sides): number {
+  const n = sides.keys.length;
+  const shows = inFlow(flow, sides);
   const { from } = FLOWS.find((candidate) => candidate.key === flow)!;
   let [shown, total] = [0, 0];
-  eachEdge(n, { query: null, key: null }, (query, key) => {
-    if (from !== null && tokens[query].segment !== from) return;
+  eachEdge(sides, { query: null, key: null }, (query, key) => {
+    if (from !== null && sides.queries[query].segment !== from) return;
     total += pattern[query * n + key];
     if (shows(query, key)) shown += pattern[query * n + key];
   });
@@ -148,7 +160,7 @@ export function percentages(parts: number[]): number[] {
   return floors.map((tenths) => tenths / 10);
 }
 
-/** Whether any token belongs to a second sentence. */
-export function isPair(tokens: Token[]): boolean {
-  return tokens.some((token) => token.segment === 1);
+/** Whether a text of two sentences attends to itself. */
+export function isPair(sides: Sides): boolean {
+  return isSelf(sides) && sides.keys.some((token) => token.segment === 1);
 }

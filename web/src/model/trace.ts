@@ -23,6 +23,37 @@ export interface Token {
   mask: boolean;
 }
 
+/** A text with its tokens. */
+export interface Text {
+  tokens: Token[];
+  /** The bytes of the whole text, which spans count. */
+  bytes: Uint8Array;
+}
+
+/** What attends to what: a text to itself, or a target to a text. */
+export interface Sides {
+  queries: Token[];
+  keys: Token[];
+}
+
+/** Which attention of a model; `only` where there is one stack. */
+export type PartKey = "only" | "encoder" | "decoder" | "cross";
+
+/** Heads that belong together: their layers, and what all of them attend to. */
+export interface Part extends Sides {
+  key: PartKey;
+  /** Its name for readers; empty where there is one stack. */
+  label: string;
+  /** Its layers, as places in `blocks`. */
+  layers: number[];
+  /** How many heads its widest layer has. */
+  heads: number;
+}
+
+export type Position =
+  | { alibi: { slopes: number[] } }
+  | { buckets: { table: number[][]; max_distance: number; two_sided: boolean } };
+
 export type Mask = "full" | "causal" | { window: number } | { causal_window: number };
 
 export interface Rule {
@@ -30,6 +61,7 @@ export interface Rule {
   scale: number;
   mask: Mask;
   soft_cap: number | null;
+  position?: Position;
   sink: number[] | null;
   query_heads: number;
   key_heads: number;
@@ -58,13 +90,16 @@ export interface HeadId {
 
 export interface Trace {
   card: Card;
-  /** The texts as they were given: one, or two. */
+  /** The texts as they were given: one, a pair, or a text and its target. */
   texts: string[];
-  tokens: Token[];
+  /** What the model read, or of two stacks the encoder. */
+  source: Text;
+  /** What the decoder of two stacks read. */
+  target: Text | null;
   /** What a model that sees was given; its patches are tokens. */
   image: PatchImage | null;
-  /** The bytes of the whole text, which spans count. */
-  bytes: Uint8Array;
+  /** One, or encoder, decoder and what is between them, as far as they were recorded. */
+  parts: Part[];
   /** The rule of each layer shown. */
   rules: Rule[];
   /** The sites of the layers shown, such as `blocks.3.attn`; not every layer need be recorded. */
@@ -74,7 +109,10 @@ export interface Trace {
   metrics: Metric[];
   /** [metrics, layers, heads]; NaN where a metric does not apply. */
   metricValues: Float32Array;
-  /** [layers, heads, side, side]; 255 is a weight of 1, on a square-root scale. */
+  /**
+   * [layers, heads, side, side]; 255 is a weight of 1, on a square-root scale. A thumbnail fills its square
+   * from the upper left, as far as its texts reach.
+   */
   atlas: Uint8Array;
   side: number;
   /** By the place of a token; empty where nobody asked. */
@@ -87,17 +125,19 @@ export interface Trace {
 export function readTrace(file: Safetensors): Trace {
   const { metadata } = file;
   const [layers, heads, side] = file.shape("atlas");
-  const encoding = json(metadata, "encoding");
+  const source = readText(json(metadata, "encoding"));
+  const target = "target" in metadata ? readText(json(metadata, "target")) : null;
   const blocks: string[] = json(metadata, "blocks");
   const rules: Rule[] = json(metadata, "rules");
-  const bytes = new TextEncoder().encode(encoding.text);
+  const shown = blocks.map((site) => rules.find((rule) => rule.site === site)!);
   return {
     card: json(metadata, "card"),
-    texts: encoding.parts.map(([start, end]: [number, number]) => decode(bytes, start, end)),
-    tokens: encoding.tokens,
+    texts: [...source.texts, ...(target?.texts ?? [])],
+    source,
+    target,
     image: readImage(file),
-    bytes,
-    rules: blocks.map((site) => rules.find((rule) => rule.site === site)!),
+    parts: partsOf(shown, source.tokens, target?.tokens ?? source.tokens),
+    rules: shown,
     blocks,
     layers,
     heads,
@@ -111,6 +151,52 @@ export function readTrace(file: Safetensors): Trace {
   };
 }
 
+function readText(encoding: { text: string; parts: [number, number][]; tokens: Token[] }) {
+  const bytes = new TextEncoder().encode(encoding.text);
+  const texts = encoding.parts.map(([start, end]) => decode(bytes, start, end));
+  return { tokens: encoding.tokens, bytes, texts };
+}
+
+const LABELS: Record<PartKey, string> = {
+  only: "",
+  encoder: "Encoder",
+  decoder: "Decoder",
+  cross: "Cross",
+};
+
+/** The parts that some layers make, in the order of a pass. */
+export function partsOf(rules: Rule[], source: Token[], target: Token[]): Part[] {
+  return (Object.keys(LABELS) as PartKey[]).flatMap((key) => {
+    const layers = rules.flatMap(({ site }, layer) => (partKey(site) === key ? [layer] : []));
+    if (layers.length === 0) return [];
+    const reads = (stack: boolean) => (stack ? target : source);
+    const heads = Math.max(...layers.map((layer) => rules[layer].query_heads));
+    const queries = reads(key === "decoder" || key === "cross");
+    return [{ key, label: LABELS[key], layers, heads, queries, keys: reads(key === "decoder") }];
+  });
+}
+
+function partKey(site: string): PartKey {
+  if (site.endsWith(".cross_attn")) return "cross";
+  if (site.startsWith("encoder.")) return "encoder";
+  return site.startsWith("decoder.") ? "decoder" : "only";
+}
+
+/** The part that a layer belongs to. */
+export function partAt({ parts }: Trace, layer: number): Part {
+  return parts.find(({ layers }) => layers.includes(layer)) ?? parts[0];
+}
+
+/** The tokens that a model continues when it writes: what the decoder reads, or the text. */
+export function writtenTokens({ source, target }: Trace): Token[] {
+  return (target ?? source).tokens;
+}
+
+/** Whether what attends is what is attended to. */
+export function isSelf({ queries, keys }: Sides): boolean {
+  return queries === keys;
+}
+
 function readPredictions(text: string): Map<number, Prediction> {
   const predictions: Prediction[] = JSON.parse(text);
   return new Map(predictions.map((one) => [one.position, { ...one, probability: one.probability ?? null }]));
@@ -121,30 +207,27 @@ export function metricOf(trace: Trace, metric: number, { layer, head }: HeadId):
   return trace.metricValues[(metric * trace.layers + layer) * trace.heads + head];
 }
 
-/** All heads, by layer and then by head. */
-export function allHeads({ layers, heads }: Trace): HeadId[] {
-  return Array.from({ length: layers * heads }, (_, i) => ({
-    layer: Math.floor(i / heads),
-    head: i % heads,
-  }));
+/** All heads of a part, by layer and then by head. */
+export function allHeads({ layers, heads }: Part): HeadId[] {
+  return layers.flatMap((layer) => Array.from({ length: heads }, (_, head) => ({ layer, head })));
 }
 
-/** All heads, those with the highest value of `metric` first. */
-export function headsBy(trace: Trace, metric: number): HeadId[] {
+/** All heads of a part, those with the highest value of `metric` first. */
+export function headsBy(trace: Trace, part: Part, metric: number): HeadId[] {
   const value = (id: HeadId) => {
     const own = metricOf(trace, metric, id);
     return Number.isNaN(own) ? Number.NEGATIVE_INFINITY : own;
   };
-  return allHeads(trace).sort((a, b) => value(b) - value(a) || 0);
+  return allHeads(part).sort((a, b) => value(b) - value(a) || 0);
 }
 
 export function sameHead(a: HeadId, b: HeadId): boolean {
   return a.layer === b.layer && a.head === b.head;
 }
 
-/** A layer's own number, or the site's name where there are several stacks. */
+/** A layer's own number, in its stack. */
 export function layerName({ blocks }: Trace, layer: number): string {
-  return /^blocks\.(\d+)\.attn$/.exec(blocks[layer])?.[1] ?? blocks[layer];
+  return /blocks\.(\d+)\.(?:cross_)?attn$/.exec(blocks[layer])?.[1] ?? blocks[layer];
 }
 
 /** Short, as on chips. */
@@ -154,11 +237,12 @@ export function headName(trace: Trace, { layer, head }: HeadId): string {
 
 /** In full, as in titles. */
 export function headTitle(trace: Trace, { layer, head }: HeadId): string {
-  return `Layer ${layerName(trace, layer)}, head ${head}`;
+  const { label } = partAt(trace, layer);
+  return `${label ? `${label} layer` : "Layer"} ${layerName(trace, layer)}, head ${head}`;
 }
 
 /** The text that a token stands for, or null. Spans count UTF-8 bytes, strings UTF-16 units. */
-export function spanText({ bytes }: Trace, { span }: Token): string | null {
+export function spanText({ bytes }: Text, { span }: Token): string | null {
   return span && decode(bytes, span[0], span[1]);
 }
 

@@ -4,9 +4,23 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/ho
 import { useCell } from "../cell";
 import { readPalette } from "../colours";
 import { FLOWS, isPair } from "../model/measure";
+import { partAt, writtenTokens } from "../model/trace";
 import { type Picture, pictureOf } from "../picture";
 import type { Session } from "../session";
-import { after, lastShown, showUpTo, SPECIALS, type State, step, stepToken, type Theme, toggle, unpin, VIEWS } from "../state";
+import {
+  after,
+  enterPart,
+  lastShown,
+  showUpTo,
+  SPECIALS,
+  type State,
+  step,
+  stepToken,
+  type Theme,
+  toggle,
+  unpin,
+  VIEWS,
+} from "../state";
 import { Atlas } from "./atlas";
 import { Finder } from "./finder";
 import { Footer } from "./footer";
@@ -38,8 +52,8 @@ export function App({ session, host }: { session: Session; host: HTMLElement }) 
             onFold={() => setFolded(!folded)}
           />
           <div class="side" data-folded={folded}>
-            <Atlas session={session} trace={picture.trace} palette={palette} />
-            <Finder session={session} trace={picture.trace} />
+            <Atlas session={session} trace={picture.trace} part={picture.part} palette={palette} />
+            <Finder session={session} trace={picture.trace} part={picture.part} />
           </div>
           <Stage session={session} picture={picture} palette={palette} />
           <Inspector session={session} picture={picture} palette={palette} />
@@ -144,6 +158,7 @@ function useKeys(session: Session, host: HTMLElement, onHelp: () => void) {
 /** What a key does to the state, if anything. */
 function changeOf(key: string, shift: boolean, session: Session): ((state: State) => State) | null {
   const { trace } = session.shown.value!;
+  const part = partAt(trace, session.state.value.focus.layer);
   if (key in ARROWS) {
     const [layers, heads] = ARROWS[key];
     return (state) =>
@@ -151,9 +166,9 @@ function changeOf(key: string, shift: boolean, session: Session): ((state: State
   }
   const view = VIEWS[Number(key) - 1]?.key;
   if (view) return (state) => ({ ...state, view });
-  if (key === "j") return (state) => stepToken(state, 1, trace.tokens);
-  if (key === "k") return (state) => stepToken(state, -1, trace.tokens);
-  if (key === "f" && isPair(trace.tokens)) {
+  if (key === "j") return (state) => stepToken(state, 1, part);
+  if (key === "k") return (state) => stepToken(state, -1, part);
+  if (key === "f" && isPair(part)) {
     return (state) => ({
       ...state,
       flow: after(
@@ -162,10 +177,11 @@ function changeOf(key: string, shift: boolean, session: Session): ((state: State
       ),
     });
   }
+  if (key === "e") return (state) => enterPart(state, after(trace.parts, part), trace);
   if (key === "s") return (state) => ({ ...state, special: after(SPECIALS, state.special) });
   if (key === "," || key === ".") {
     const by = key === "," ? -1 : 1;
-    return (state) => showUpTo(state, lastShown(state, trace.tokens) + 1 + by, trace);
+    return (state) => showUpTo(state, lastShown(state, writtenTokens(trace)) + 1 + by, trace);
   }
   if (key === "Escape") return unpin;
   return null;

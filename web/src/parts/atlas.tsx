@@ -11,6 +11,8 @@ import {
   headTitle,
   layerName,
   metricOf,
+  type Part,
+  partAt,
   sameHead,
   type Trace,
 } from "../model/trace";
@@ -24,6 +26,7 @@ import { useSize } from "./size";
 interface Props {
   session: Session;
   trace: Trace;
+  part: Part;
   palette: Palette;
 }
 
@@ -34,19 +37,19 @@ const LARGEST_CELL = 56;
 const CONTRAST = 1.45;
 const CARD = { width: 236, picture: 208, height: 330 };
 
-export function Atlas({ session, trace, palette }: Props) {
+export function Atlas({ session, trace, part, palette }: Props) {
   const state = useCell(session.state);
   const box = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const { width } = useSize(box);
   const [hovered, setHovered] = useState<HeadId | null>(null);
   const metric = trace.metrics.findIndex(({ key }) => key === state.order);
-  const order = useMemo(() => (metric < 0 ? allHeads(trace) : headsBy(trace, metric)), [trace, metric]);
-  const grid = useMemo(() => gridOf(trace, width), [trace.layers, trace.heads, width]);
+  const order = useMemo(() => (metric < 0 ? allHeads(part) : headsBy(trace, part, metric)), [trace, part, metric]);
+  const grid = useMemo(() => gridOf(part, width), [part.layers.length, part.heads, width]);
   const sheet = useMemo(() => drawSheet(trace, palette), [trace, palette]);
 
   useLayoutEffect(() => {
-    if (canvas.current && width) drawAtlas(canvas.current, sheet, order, grid, trace.side);
+    if (canvas.current && width) drawAtlas(canvas.current, sheet, order, grid, trace);
   }, [sheet, order, grid]);
 
   const headAt = (event: MouseEvent): HeadId | null => {
@@ -85,16 +88,16 @@ export function Atlas({ session, trace, palette }: Props) {
         ref={box}
         role="grid"
         tabIndex={0}
-        aria-label={`${trace.layers} layers by ${trace.heads} heads. Arrow keys choose, with Shift they add.`}
-        aria-rowcount={trace.layers}
-        aria-colcount={trace.heads}
+        aria-label={`${count(part.layers.length, "layer")} by ${count(part.heads, "head")}. Arrow keys choose, with Shift they add.`}
+        aria-rowcount={part.layers.length}
+        aria-colcount={part.heads}
         aria-activedescendant="atlas-focus"
         aria-multiselectable="true"
         data-testid="atlas"
         data-heads={order.length}
         style={px({ height: RULER.top + grid.rows * grid.cell + 2 })}
       >
-        <div role="row" aria-rowindex={focus.layer + 1} class="unseen">
+        <div role="row" aria-rowindex={part.layers.indexOf(focus.layer) + 1} class="unseen">
           <div role="gridcell" id="atlas-focus" aria-colindex={focus.head + 1} aria-selected="true">
             {headTitle(trace, focus)}
           </div>
@@ -136,6 +139,10 @@ export function Atlas({ session, trace, palette }: Props) {
   );
 }
 
+function count(n: number, thing: string): string {
+  return `${n} ${thing}${n === 1 ? "" : "s"}`;
+}
+
 function OrderChoice({ session, trace, order }: { session: Session; trace: Trace; order: string }) {
   return (
     <select
@@ -167,9 +174,9 @@ interface Grid {
   gap: number;
 }
 
-function gridOf({ layers, heads }: Trace, width: number): Grid {
+function gridOf({ layers, heads }: Part, width: number): Grid {
   const cell = Math.max(3, Math.min(LARGEST_CELL, (width - RULER.left) / heads));
-  return { columns: heads, rows: layers, cell, gap: cell >= 14 ? 2 : cell >= 7 ? 1 : 0 };
+  return { columns: heads, rows: layers.length, cell, gap: cell >= 14 ? 2 : cell >= 7 ? 1 : 0 };
 }
 
 function placeOf(index: number, { columns, cell }: Grid): { left: number; top: number } {
@@ -217,10 +224,10 @@ function Rulers({
         <span
           key={`r${row}`}
           class="ruler left"
-          data-on={row === focus?.layer}
+          data-on={first(row)?.layer === focus?.layer}
           style={px({ top: RULER.top + row * grid.cell, height: grid.cell, width: RULER.left - 7 })}
         >
-          {metric < 0 ? layerName(trace, row) : short(metricOf(trace, metric, first(row)))}
+          {metric < 0 ? layerName(trace, first(row).layer) : short(metricOf(trace, metric, first(row)))}
         </span>
       ))}
     </div>
@@ -291,16 +298,23 @@ function drawAtlas(
   sheet: HTMLCanvasElement,
   order: HeadId[],
   grid: Grid,
-  side: number,
+  trace: Trace,
 ) {
   const context = prepare(canvas, grid.columns * grid.cell, grid.rows * grid.cell);
   const size = sizeOf(grid);
-  context.imageSmoothingEnabled = size * devicePixelRatio < side * 3;
+  context.imageSmoothingEnabled = size * devicePixelRatio < trace.side * 3;
   context.imageSmoothingQuality = "high";
-  order.forEach(({ layer, head }, i) => {
+  order.forEach((id, i) => {
     const { left, top } = placeOf(i, grid);
-    context.drawImage(sheet, head * side, layer * side, side, side, left, top, size, size);
+    context.drawImage(sheet, ...thumbnailOf(trace, id), left, top, size, size);
   });
+}
+
+/** Where a thumbnail is on the sheet, and how wide and high: it may not fill its square. */
+function thumbnailOf(trace: Trace, { layer, head }: HeadId): [number, number, number, number] {
+  const { side } = trace;
+  const { queries, keys } = partAt(trace, layer);
+  return [head * side, layer * side, Math.min(keys.length, side), Math.min(queries.length, side)];
 }
 
 // ---- the preview --------------------------------------------------------------------------
@@ -330,19 +344,10 @@ function Card({
     const { picture } = CARD;
     const context = prepare(canvas.current!, picture, picture);
     context.imageSmoothingEnabled = false;
-    context.drawImage(
-      sheet,
-      id.head * trace.side,
-      id.layer * trace.side,
-      trace.side,
-      trace.side,
-      0,
-      0,
-      picture,
-      picture,
-    );
+    context.drawImage(sheet, ...thumbnailOf(trace, id), 0, 0, picture, picture);
   }, [sheet, id]);
-  const high = (trace.layers * trace.heads) / 10;
+  const part = partAt(trace, id.layer);
+  const high = (part.layers.length * part.heads) / 10;
   const best = byRank(trace, id).filter(({ rank }, i) => i === 0 || (i < 3 && rank <= high));
   return (
     <div class="card" style={px(corner)} data-testid="card">

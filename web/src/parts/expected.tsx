@@ -1,6 +1,6 @@
 /** What the model held likely in the place of a token. */
 
-import type { Trace } from "../model/trace";
+import { type Part, type Trace, writtenTokens } from "../model/trace";
 import { Group } from "./group";
 import { percent } from "./percent";
 import { Piece } from "./piece";
@@ -8,10 +8,10 @@ import { Piece } from "./piece";
 /** Guesses listed; the trace holds some more. */
 const SHOWN = 6;
 
-export function Expected({ trace, index }: { trace: Trace; index: number }) {
+export function Expected({ trace, part, index }: { trace: Trace; part: Part; index: number }) {
   const prediction = trace.predictions.get(index);
-  if (!prediction) return null;
-  const { id, piece } = trace.tokens[index];
+  if (!prediction || part.queries !== writtenTokens(trace)) return null;
+  const { id, piece } = part.queries[index];
   const { probability, top } = prediction;
   const guesses = top.slice(0, SHOWN).map((guess) => ({ ...guess, here: probability !== null && guess.id === id }));
   const listed = probability === null || guesses.some(({ here }) => here);

@@ -1,7 +1,7 @@
 /** Find a head: for each metric, the heads with the highest values. */
 
 import { useMemo } from "preact/hooks";
-import { headName, headsBy, headTitle, metricOf, sameHead, type Trace } from "../model/trace";
+import { headName, headsBy, headTitle, metricOf, type Part, sameHead, type Trace } from "../model/trace";
 import { useCell } from "../cell";
 import type { Session } from "../session";
 import { isolate, toggle } from "../state";
@@ -9,9 +9,9 @@ import { standings } from "./rank";
 
 const SHOWN = 3;
 
-export function Finder({ session, trace }: { session: Session; trace: Trace }) {
+export function Finder({ session, trace, part }: { session: Session; trace: Trace; part: Part }) {
   const { heads } = useCell(session.state);
-  const metrics = useMemo(() => standings(trace, { layer: 0, head: 0 }), [trace]);
+  const metrics = useMemo(() => standings(trace, { layer: part.layers[0], head: 0 }), [trace, part]);
   return (
     <section class="finder" aria-label="Find a head">
       <h2>Find a head</h2>
@@ -20,7 +20,7 @@ export function Finder({ session, trace }: { session: Session; trace: Trace }) {
           <div key={metric.key} title={metric.about} data-testid={`find-${metric.key}`}>
             <dt>{metric.label}</dt>
             <dd>
-              {headsBy(trace, index)
+              {headsBy(trace, part, index)
                 .slice(0, SHOWN)
                 .map((id) => (
                   <button

@@ -3,11 +3,13 @@
 import type { Trace } from "../model/trace";
 
 export function Footer({ trace }: { trace: Trace }) {
-  const { tokens, tracedMs, card } = trace;
+  const { source, target, tracedMs, card } = trace;
   return (
     <footer class="footer">
       <p data-testid="numerics">
-        <span>{tokens.length} tokens</span>
+        <span>
+          {source.tokens.length} tokens{target && ` and ${target.tokens.length} of the target`}
+        </span>
         {tracedMs !== null && (
           <span>traced in {tracedMs < 10 ? tracedMs.toFixed(1) : Math.round(tracedMs)} ms</span>
         )}

@@ -9,6 +9,7 @@ const KEYS: [string, string][] = [
   ["j k", "next, previous token"],
   ["Esc", "free the pinned token"],
   ["1 2", "head view, token table"],
+  ["e", "encoder, decoder, cross"],
   ["f", "next edge filter"],
   ["s", "special tokens on, off"],
   [", .", "one written token less, more"],
@@ -41,7 +42,9 @@ export function Help({ open, onClose }: { open: boolean; onClose: () => void }) 
           Each token on the left attends to the tokens on the right. A curve’s width and opacity show the
           weight; the weights of one token add up to 1. Hover over a token to see its weights as numbers,
           click to pin it. On the right side the same shows which tokens attend to it. In a long text, curves
-          that reach far are drawn thinner, so that they do not bury the others.
+          that reach far are drawn thinner, so that they do not bury the others. Of an encoder-decoder each
+          stack has a tab, and so has what is between them: there the target is on the left, the source on
+          the right.
         </p>
         <p>
           The thumbnails at the left are all heads. Click one to draw it, Shift-click to draw several,

@@ -26,7 +26,8 @@ const PRINTED = 3;
 const LEAST_PRINTED = 0.01;
 
 export function ImagePanel({ session, picture, palette }: Props) {
-  const { image, tokens } = picture.trace;
+  const { image, source } = picture.trace;
+  const { tokens } = source;
   const hover = useCell(session.hover);
   const { focus } = useCell(session.state);
   const slice = activeSlice(hover, focus);
@@ -41,7 +42,10 @@ export function ImagePanel({ session, picture, palette }: Props) {
     <div class="image-panel" data-testid="image-panel">
       <Patches {...{ session, picture, palette, image, weights, active }} />
       <div class="image-words">
-        <p class="label">{sentence(slice)}</p>
+        <p class="label" data-testid="image-words">
+          {sentence(slice)}
+          {weights && ` The brightest patch has ${strongestOf(image, weights).toFixed(3)}.`}
+        </p>
         <ul class="image-specials">
           {specials.map(({ token, index }) => (
             <li key={index}>
@@ -74,6 +78,11 @@ function sentence(slice: Slice | null): string {
   return slice.query !== null ? "Light falls on what it attends to." : "Light falls on what attends to it.";
 }
 
+/** The largest weight of a patch: with a few hundred of them, a scale that ends at 1 would leave all dark. */
+function strongestOf(image: PatchImage, weights: Float32Array): number {
+  return weights[largest(weights, image.first, 1)[0]];
+}
+
 interface PatchesProps extends Props {
   image: PatchImage;
   weights: Float32Array | null;
@@ -86,7 +95,7 @@ function Patches({ session, picture, palette, image, weights, active }: PatchesP
   const scale = SIDE / Math.max(image.width, image.height);
   const [width, height] = [image.width * scale, image.height * scale];
   const cell = { width: width / image.columns, height: height / image.rows };
-  const { shows, scale: strengths } = picture;
+  const { shows, scale: drawn } = picture;
 
   useLayoutEffect(() => {
     const context = canvas.current?.getContext("2d");
@@ -98,7 +107,8 @@ function Patches({ session, picture, palette, image, weights, active }: PatchesP
     context.imageSmoothingEnabled = scale < 2; // a picture of few pixels is shown as it is
     context.drawImage(pixels, 0, 0, width, height);
     if (weights && active !== null) {
-      light(context, { image, cell, palette, strength: (token) => strengthOf(weights[token], strengths) });
+      const light = { top: strongestOf(image, weights) || 1, sqrt: drawn.sqrt };
+      lighten(context, { image, cell, palette, strength: (token) => strengthOf(weights[token], light) });
     }
     grid(context, image, cell, palette);
     if (active !== null) frame(context, image, cell, active, palette);
@@ -187,7 +197,7 @@ interface Light {
 }
 
 /** Darkens what has no weight, and tints what has, so that both stand out on any image. */
-function light(context: CanvasRenderingContext2D, { image, cell, palette, strength }: Light) {
+function lighten(context: CanvasRenderingContext2D, { image, cell, palette, strength }: Light) {
   for (let patch = 0; patch < image.rows * image.columns; patch++) {
     const x = (patch % image.columns) * cell.width;
     const y = Math.floor(patch / image.columns) * cell.height;

@@ -3,8 +3,8 @@
 import { useMemo } from "preact/hooks";
 import { useCell } from "../cell";
 import { headInk, type Palette } from "../colours";
-import { isPair, KINDS, massByKind, percentages, type Slice, strongest } from "../model/measure";
-import { type HeadId, headName, headTitle, type Trace } from "../model/trace";
+import { kindsOf, massByKind, percentages, type Slice, strongest } from "../model/measure";
+import { type HeadId, headName, headTitle, isSelf, type Part, partAt, type Token, type Trace } from "../model/trace";
 import { activeSlice, type Picture } from "../picture";
 import type { Session } from "../session";
 import { ordinal, type Standing, standings } from "./rank";
@@ -34,37 +34,46 @@ export function Inspector({ session, picture, palette }: Props) {
     <section class="inspector" aria-label="Inspector" data-testid="inspector">
       <h2 class="title">{headTitle(picture.trace, id)}</h2>
       <p class="subject" data-testid="subject">
-        <Subject slice={slice} trace={picture.trace} />
+        <Subject slice={slice} part={picture.part} of={picture.trace.image ? "image" : "text"} />
         {pinned && <span class="pinned"> · pinned</span>}
         {picture.weights !== picture.raw && <span class="pinned"> · renormalised</span>}
       </p>
       <Strongest slice={slice ?? WHOLE} picture={picture} palette={palette} />
       <Mass slice={slice ?? WHOLE} picture={picture} />
-      {slice?.query != null && <Expected trace={picture.trace} index={slice.query} />}
+      {slice?.query != null && <Expected trace={picture.trace} part={picture.part} index={slice.query} />}
       <Metrics trace={picture.trace} id={id} />
     </section>
   );
 }
 
 /** What the numbers are about, in words. */
-function Subject({ slice, trace }: { slice: Slice | null; trace: Trace }) {
-  const token = (index: number) => <Quoted trace={trace} index={index} />;
-  if (!slice) return <>strongest weights of the whole {trace.image ? "image" : "text"}</>;
+function Subject({ slice, part, of }: { slice: Slice | null; part: Part; of: "text" | "image" }) {
+  const { queries, keys } = part;
+  if (!slice) return <>strongest weights of the whole {isSelf(part) ? of : "target"}</>;
   const { query, key } = slice;
   if (query !== null && key !== null)
     return (
       <>
-        {token(query)} attends to {token(key)}
+        <Quoted token={queries[query]} /> attends to <Quoted token={keys[key]} />
       </>
     );
-  if (query !== null) return <>{token(query)} attends to</>;
-  return <>{token(key!)} is attended to by</>;
+  if (query !== null)
+    return (
+      <>
+        <Quoted token={queries[query]} /> attends to
+      </>
+    );
+  return (
+    <>
+      <Quoted token={keys[key!]} /> is attended to by
+    </>
+  );
 }
 
-function Quoted({ trace, index }: { trace: Trace; index: number }) {
+function Quoted({ token }: { token: Token }) {
   return (
     <span class="quoted">
-      “<Piece of={trace.tokens[index].piece} />”
+      “<Piece of={token.piece} />”
     </span>
   );
 }
@@ -72,11 +81,11 @@ function Quoted({ trace, index }: { trace: Trace; index: number }) {
 // ---- the strongest edges ------------------------------------------------------------------
 
 function Strongest({ slice, picture, palette }: { slice: Slice; picture: Picture; palette: Palette }) {
-  const { trace, weights, heads, shows, shown } = picture;
+  const { trace, part, weights, heads, shows, shown } = picture;
   const edges = useMemo(() => {
-    const rows = new Set(shown);
-    const drawn = (query: number, key: number) => rows.has(query) && rows.has(key) && shows(query, key);
-    return strongest(weights, trace.tokens.length, slice, EDGES, drawn);
+    const [queries, keys] = [new Set(shown.query), new Set(shown.key)];
+    const drawn = (query: number, key: number) => queries.has(query) && keys.has(key) && shows(query, key);
+    return strongest(weights, part, slice, EDGES, drawn);
   }, [slice.query, slice.key, picture]);
   const many = heads.length > 1;
   return (
@@ -94,10 +103,10 @@ function Strongest({ slice, picture, palette }: { slice: Slice; picture: Picture
                 colour={headInk(of, heads.length, palette).colour}
               />
             )}
-            {slice.query === null && <Piece of={trace.tokens[query].piece} />}
+            {slice.query === null && <Piece of={part.queries[query].piece} />}
             {slice.query === null && slice.key === null && <span class="arrow">→</span>}
-            {slice.key === null && <Piece of={trace.tokens[key].piece} />}
-            {slice.query !== null && slice.key !== null && <Piece of={trace.tokens[key].piece} />}
+            {slice.key === null && <Piece of={part.keys[key].piece} />}
+            {slice.query !== null && slice.key !== null && <Piece of={part.keys[key].piece} />}
           </span>
           <span class="bar">
             <i
@@ -127,16 +136,13 @@ function HeadSign({ name, colour }: { name: string; colour: string }) {
 // ---- where the weight goes ----------------------------------------------------------------
 
 function Mass({ slice, picture }: { slice: Slice; picture: Picture }) {
-  const { trace, raw, focused } = picture;
-  const { tokens } = trace;
-  const mass = useMemo(() => massByKind(raw[focused], tokens, slice), [raw, focused, slice.query, slice.key]);
+  const { trace, part, raw, focused } = picture;
+  const mass = useMemo(() => massByKind(raw[focused], part, slice), [raw, focused, slice.query, slice.key]);
   const total = mass.reduce((sum, part) => sum + part, 0);
   const shares = percentages(mass);
-  const kinds = KINDS.map((kind, i) => ({ ...kind, share: shares[i] })).filter(
-    ({ key }) => key !== "other" || isPair(tokens),
-  );
+  const kinds = kindsOf(part).map((kind) => ({ ...kind, share: shares[kind.index] }));
   return (
-    <Group title={<MassTitle slice={slice} trace={trace} />} value={massValue(slice, total, tokens.length)}>
+    <Group title={<MassTitle slice={slice} part={part} />} value={massValue(slice, total, part.queries.length)}>
       <div class="mass" aria-hidden="true">
         {kinds.map(({ key, share }) => (
           <i key={key} class={`kind ${key}`} style={{ width: `${share}%` }} />
@@ -156,17 +162,17 @@ function Mass({ slice, picture }: { slice: Slice; picture: Picture }) {
   );
 }
 
-function MassTitle({ slice: { query, key }, trace }: { slice: Slice; trace: Trace }) {
+function MassTitle({ slice: { query, key }, part }: { slice: Slice; part: Part }) {
   if (query !== null)
     return (
       <>
-        The weight of <Quoted trace={trace} index={query} />
+        The weight of <Quoted token={part.queries[query]} />
       </>
     );
   if (key !== null)
     return (
       <>
-        The weight on <Quoted trace={trace} index={key} />
+        The weight on <Quoted token={part.keys[key]} />
       </>
     );
   return <>The weight of this head</>;
@@ -182,8 +188,9 @@ function massValue({ query, key }: Slice, total: number, n: number): string {
 // ---- metrics ------------------------------------------------------------------------------
 
 function Metrics({ trace, id }: { trace: Trace; id: HeadId }) {
+  const { layers, heads } = partAt(trace, id.layer);
   return (
-    <Group title="This head, this text" value={`among ${trace.layers * trace.heads}`}>
+    <Group title="This head, this text" value={`among ${layers.length * heads}`}>
       <dl class="metrics">
         {standings(trace, id).map((standing) => (
           <div key={standing.metric.key} title={standing.metric.about}>
@@ -192,7 +199,7 @@ function Metrics({ trace, id }: { trace: Trace; id: HeadId }) {
               {standing.metric.unit && `, ${standing.metric.unit}`}
             </dt>
             <dd>
-              <Strip trace={trace} standing={standing} />
+              <Strip standing={standing} />
               <span class="figure">{figure(standing.value)}</span>
               <span class="rank">{ordinal(standing.rank)}</span>
             </dd>
@@ -210,20 +217,18 @@ function figure(value: number): string {
 }
 
 /** All heads as ticks from the lowest value to the highest; this one stands out. */
-function Strip({ trace, standing: { index, value } }: { trace: Trace; standing: Standing }) {
-  const count = trace.layers * trace.heads;
+function Strip({ standing: { value, values } }: { standing: Standing }) {
   const { path, at } = useMemo(() => {
-    const values = trace.metricValues.subarray(index * count, (index + 1) * count);
     const most = values.reduce((max, of) => (of > max ? of : max), 0) || 1;
     const x = (of: number) => (1 + (of / most) * 38).toFixed(1);
     return {
-      path: [...values]
+      path: values
         .filter((of) => of >= 0)
         .map((of) => `M${x(of)} 3V9`)
         .join(""),
       at: x(value),
     };
-  }, [trace, index, value]);
+  }, [values, value]);
   return (
     <svg class="strip" width="40" height="12" aria-hidden="true">
       <path class="ticks" d={path} />

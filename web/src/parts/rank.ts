@@ -1,20 +1,22 @@
 /** Where a head stands among all heads, metric by metric. */
 
-import { type HeadId, type Metric, metricOf, type Trace } from "../model/trace";
+import { allHeads, type HeadId, type Metric, metricOf, partAt, type Trace } from "../model/trace";
 
 export interface Standing {
   metric: Metric;
   index: number;
   value: number;
-  /** 1 for the highest value of all heads. */
+  /** 1 for the highest value of all heads of its part. */
   rank: number;
+  /** Of all heads of its part. */
+  values: number[];
 }
 
 /** A head's standings, in the order of the metrics; those that say nothing here are left out. */
 export function standings(trace: Trace, id: HeadId): Standing[] {
-  const count = trace.layers * trace.heads;
+  const all = allHeads(partAt(trace, id.layer));
   return trace.metrics.flatMap((metric, index) => {
-    const values = trace.metricValues.subarray(index * count, (index + 1) * count);
+    const values = all.map((other) => metricOf(trace, index, other));
     const value = metricOf(trace, index, id);
     if (Number.isNaN(value) || !values.some((other) => other > 0)) return [];
     return [
@@ -22,7 +24,8 @@ export function standings(trace: Trace, id: HeadId): Standing[] {
         metric,
         index,
         value,
-        rank: 1 + values.reduce((higher, other) => higher + (other > value ? 1 : 0), 0),
+        rank: 1 + values.filter((other) => other > value).length,
+        values,
       },
     ];
   });

@@ -6,7 +6,18 @@ import { FLOWS, isPair } from "../model/measure";
 import { headName, headTitle } from "../model/trace";
 import type { Picture } from "../picture";
 import type { Session } from "../session";
-import { after, bringForward, isolate, SCALES, SPECIALS, type State, toggle, TOPS, VIEWS } from "../state";
+import {
+  after,
+  bringForward,
+  enterPart,
+  isolate,
+  SCALES,
+  SPECIALS,
+  type State,
+  toggle,
+  TOPS,
+  VIEWS,
+} from "../state";
 import { ImagePanel } from "./image";
 import { HeadView } from "../views/head";
 import { TokensView } from "../views/tokens";
@@ -35,6 +46,7 @@ export function Stage(props: Props) {
           </button>
         ))}
       </div>
+      {props.picture.trace.parts[0].key !== "only" && <Parts {...props} />}
       {state.view === "head" ? (
         <>
           <Switches {...props} state={state} />
@@ -50,11 +62,37 @@ export function Stage(props: Props) {
   );
 }
 
+/** Whose attention: of the encoder, of the decoder, or between them. */
+function Parts({ session, picture: { trace, part } }: Props) {
+  return (
+    <div class="tabs parts" role="group" aria-label="Part of the model">
+      {trace.parts.map((each) => (
+        <button
+          key={each.key}
+          aria-pressed={each.key === part.key}
+          data-testid={`part-${each.key}`}
+          onClick={() => session.update((now) => enterPart(now, each, trace))}
+        >
+          {each.label}
+        </button>
+      ))}
+      <span class="label">{READERS[part.key]}</span>
+    </div>
+  );
+}
+
+const READERS = {
+  only: "",
+  encoder: "the source attends to itself",
+  decoder: "the target attends to itself",
+  cross: "the target attends to the source",
+};
+
 function Switches({ session, picture, state }: Props & { state: State }) {
   const set = (change: Partial<State>) => session.update((now) => ({ ...now, ...change }));
   return (
     <div class="switches">
-      {isPair(picture.trace.tokens) && (
+      {isPair(picture.part) && (
         <div class="choices" role="group" aria-label="Edges between sentences">
           {FLOWS.map(({ key, label }) => (
             <button

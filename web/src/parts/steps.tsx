@@ -1,7 +1,7 @@
 /** What the model wrote, a step at a time: a slider over the tokens behind the prompt. */
 
 import { useCell } from "../cell";
-import { type Trace } from "../model/trace";
+import { type Trace, writtenTokens } from "../model/trace";
 import type { Session } from "../session";
 import { lastShown, showUpTo } from "../state";
 import { percent } from "./percent";
@@ -10,7 +10,8 @@ import { Piece } from "./piece";
 export function Steps({ session, trace }: { session: Session; trace: Trace }) {
   const state = useCell(session.state);
   if (trace.prompt === null) return null;
-  const last = lastShown(state, trace.tokens);
+  const tokens = writtenTokens(trace);
+  const last = lastShown(state, tokens);
   const written = last + 1 - trace.prompt;
   const prediction = trace.predictions.get(last);
   const go = (shown: number) => session.update((now) => showUpTo(now, shown, trace));
@@ -26,20 +27,20 @@ export function Steps({ session, trace }: { session: Session; trace: Trace }) {
         id="written"
         type="range"
         min={trace.prompt}
-        max={trace.tokens.length}
+        max={tokens.length}
         value={last + 1}
-        aria-valuetext={`${written} of ${trace.tokens.length - trace.prompt} tokens`}
+        aria-valuetext={`${written} of ${tokens.length - trace.prompt} tokens`}
         onInput={(event) => go(Number(event.currentTarget.value))}
       />
       <button class="chip" aria-label="One token more" onClick={() => go(last + 2)}>
         ›
       </button>
       <span class="figure" data-testid="written">
-        {written} of {trace.tokens.length - trace.prompt}
+        {written} of {tokens.length - trace.prompt}
       </span>
       {written > 0 && (
         <span class="latest">
-          <Piece of={trace.tokens[last].piece} />
+          <Piece of={tokens[last].piece} />
           {prediction?.probability != null && (
             <span class="figure"> {percent(prediction.probability)}</span>
           )}

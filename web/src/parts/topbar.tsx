@@ -22,11 +22,11 @@ export function TopBar({
         <p class="model" data-testid="model">
           <strong>{trace.card.id}</strong>
           <span>
-            {trace.layers} layers × {trace.heads} heads
+            {sizes(trace)}
           </span>
         </p>
       )}
-      {trace && (session.editable ? <Editor session={session} /> : <Texts texts={trace.texts} />)}
+      {trace && (session.editable ? <Editor session={session} trace={trace} /> : <Texts texts={trace.texts} />)}
       <div class="actions">
         <CopyLink />
         <ThemeButton session={session} />
@@ -42,6 +42,13 @@ export function TopBar({
       </div>
     </header>
   );
+}
+
+/** Layers by heads, where there are two stacks of both. */
+function sizes({ parts }: Trace): string {
+  const stacks = parts.filter(({ key }) => key !== "cross" || parts.length === 1);
+  const heads = [...new Set(stacks.map((part) => part.heads))];
+  return `${stacks.map(({ layers }) => layers.length).join(" + ")} layers × ${heads.join(" and ")} heads`;
 }
 
 /** The texts of a page that cannot run them again. */
@@ -61,7 +68,8 @@ function Texts({ texts }: { texts: string[] }) {
 }
 
 /** The texts, editable in place; the picture follows the typing. */
-function Editor({ session }: { session: Session }) {
+function Editor({ session, trace }: { session: Session; trace: Trace }) {
+  const roles = trace.target ? ROLES.two : ROLES.one;
   const draft = useCell(session.draft);
   const busy = useCell(session.busy);
   const added = useRef(false);
@@ -72,11 +80,12 @@ function Editor({ session }: { session: Session }) {
         <Sentence
           key={i}
           name={"AB"[i]}
+          role={roles[i]}
           text={text}
           autoFocus={i === 1 && added.current}
           onInput={(now) => change(i, now)}
           onEnter={() => session.edit(session.draft.value, 0)}
-          onRemove={i === 1 ? () => session.edit([draft[0]], 0) : undefined}
+          onRemove={i === 1 && !trace.target ? () => session.edit([draft[0]], 0) : undefined}
         />
       ))}
       {draft.length === 1 && (
@@ -88,7 +97,7 @@ function Editor({ session }: { session: Session }) {
             session.draft.set([...draft, ""]);
           }}
         >
-          + sentence B
+          + {roles[1].name}
         </button>
       )}
       <span class="running" aria-live="polite">
@@ -98,11 +107,24 @@ function Editor({ session }: { session: Session }) {
   );
 }
 
+/** What the texts are to a model: sentences, or what its encoder and its decoder read. */
+const ROLES = {
+  one: [
+    { name: "sentence A", label: "Sentence A", placeholder: "Type a sentence" },
+    { name: "sentence B", label: "Sentence B", placeholder: "Type a second sentence" },
+  ],
+  two: [
+    { name: "source", label: "Source", placeholder: "Type a text" },
+    { name: "target", label: "Target", placeholder: "Type what the decoder reads" },
+  ],
+};
+
 /** An opened sentence covers no more of the picture than this, in CSS pixels. */
 const TALLEST = 168;
 
 interface SentenceProps {
   name: string;
+  role: { label: string; placeholder: string };
   text: string;
   autoFocus: boolean;
   onInput: (text: string) => void;
@@ -111,7 +133,7 @@ interface SentenceProps {
 }
 
 /** One line until it is edited; then as tall as its text. */
-function Sentence({ name, text, autoFocus, onInput, onEnter, onRemove }: SentenceProps) {
+function Sentence({ name, role, text, autoFocus, onInput, onEnter, onRemove }: SentenceProps) {
   const area = useRef<HTMLTextAreaElement>(null);
   const [open, setOpen] = useState(false);
   useLayoutEffect(() => {
@@ -133,9 +155,9 @@ function Sentence({ name, text, autoFocus, onInput, onEnter, onRemove }: Sentenc
         dir="auto"
         spellcheck={false}
         autocomplete="off"
-        aria-label={`Sentence ${name}`}
+        aria-label={role.label}
         data-testid={`sentence-${name.toLowerCase()}`}
-        placeholder={name === "A" ? "Type a sentence" : "Type a second sentence"}
+        placeholder={role.placeholder}
         value={text}
         onFocus={() => setOpen(true)}
         onBlur={(event) => {

@@ -6,14 +6,14 @@ import { useCell } from "../cell";
 import { headInk, type Palette } from "../colours";
 import type { Slice } from "../model/measure";
 import { plain } from "../model/piece";
-import type { Token } from "../model/trace";
+import { isSelf, type Token } from "../model/trace";
 import { Piece } from "../parts/piece";
 import { px } from "../parts/px";
 import { useSize } from "../parts/size";
 import { activeSlice, type Picture } from "../picture";
 import type { Session } from "../session";
 import { pin } from "../state";
-import { type Layout, layOut, sentences, tokenAt } from "./layout";
+import { type Layout, layOut, sentences, type Side, tokenAt } from "./layout";
 import {
   type Layer,
   looksOf,
@@ -25,8 +25,6 @@ import {
   strokeEdge,
   visibleEdges,
 } from "./paint";
-
-type Side = "query" | "key";
 
 interface Props {
   session: Session;
@@ -44,15 +42,15 @@ export function HeadView({ session, picture, palette }: Props) {
   const frame = useRef<HTMLDivElement>(null);
   const base = useRef<HTMLCanvasElement>(null);
   const size = useSize(scroller);
-  const { tokens } = picture.trace;
+  const { part } = picture;
   const { focus } = useCell(session.state);
   const layout = useMemo(
-    () => layOut(tokens, picture.shown, spaceOf(scroller.current, size), textMeasure(scroller.current)),
-    [tokens, picture.shown.length, size],
+    () => layOut(part, picture.shown, spaceOf(scroller.current, size), textMeasure(scroller.current)),
+    [part, picture.shown.query.length, picture.shown.key.length, size],
   );
   const layers = useMemo(() => layersOf(picture, palette), [picture, palette]);
   const edges = useMemo(
-    () => visibleEdges(layers, layout, tokens.length, picture.scale, picture.shows),
+    () => visibleEdges(layers, layout, part.keys.length, picture.scale, picture.shows),
     [layers, layout, picture],
   );
   const [band, follow] = useBand(scroller, layout, size.height);
@@ -66,8 +64,9 @@ export function HeadView({ session, picture, palette }: Props) {
   }, [edges, layers, layout, band]);
 
   useLayoutEffect(() => {
-    const index = focus.query ?? focus.key;
-    if (index !== null && scroller.current) reveal(scroller.current, layout, index);
+    const side: Side = focus.query === null ? "key" : "query";
+    const index = focus[side];
+    if (index !== null && scroller.current) reveal(scroller.current, layout, side, index);
   }, [focus.query, focus.key, layout]);
 
   const columns = useMemo(
@@ -77,12 +76,13 @@ export function HeadView({ session, picture, palette }: Props) {
           key={side}
           side={side}
           session={session}
-          tokens={tokens}
+          label={labelOf(side, isSelf(part))}
+          tokens={side === "query" ? part.queries : part.keys}
           layout={layout}
           pinned={focus[side]}
         />
       )),
-    [session, tokens, layout, focus.query, focus.key],
+    [session, part, layout, focus.query, focus.key],
   );
 
   return (
@@ -100,7 +100,7 @@ export function HeadView({ session, picture, palette }: Props) {
             frame={frame}
             scroller={scroller}
           />
-          {layout.bracket > 0 && <Brackets layout={layout} tokens={tokens} />}
+          {layout.bracket > 0 && <Brackets layout={layout} tokens={part.keys} />}
           {size.width > 0 && columns}
         </div>
       </div>
@@ -152,21 +152,28 @@ function layersOf({ weights }: Picture, palette: Palette): Layer[] {
 
 // ---- tokens -------------------------------------------------------------------------------
 
+/** What a side is, for those who do not see where it is. */
+function labelOf(side: Side, self: boolean): string {
+  if (self) return side === "query" ? "Tokens that attend" : "Tokens attended to";
+  return side === "query" ? "Tokens of the target, that attend" : "Tokens of the source, attended to";
+}
+
 interface ColumnProps {
   side: Side;
   session: Session;
+  label: string;
   tokens: Token[];
   layout: Layout;
   pinned: number | null;
 }
 
 /** One side's tokens. Hovering one isolates its edges, clicking pins it. */
-function Column({ side, session, tokens, layout, pinned }: ColumnProps) {
+function Column({ side, session, label, tokens, layout, pinned }: ColumnProps) {
   const { curves, column } = layout;
   const left = side === "query" ? curves[0] - column - 6 : curves[1] + 6;
   const under = (event: { currentTarget: EventTarget | null; clientY: number }) => {
     const top = (event.currentTarget as HTMLElement).getBoundingClientRect().top;
-    return tokenAt(layout, event.clientY - top);
+    return tokenAt(layout, side, event.clientY - top);
   };
   const hover = (event: PointerEvent) => {
     if (event.pointerType === "touch") return;
@@ -187,7 +194,7 @@ function Column({ side, session, tokens, layout, pinned }: ColumnProps) {
       class={`column ${side}`}
       role="listbox"
       tabIndex={0}
-      aria-label={side === "query" ? "Tokens that attend" : "Tokens attended to"}
+      aria-label={label}
       aria-activedescendant={pinned === null ? undefined : `${side}-${pinned}`}
       data-testid={`${side}-column`}
       style={px({ left, width: column, fontSize: layout.type })}
@@ -195,14 +202,14 @@ function Column({ side, session, tokens, layout, pinned }: ColumnProps) {
       onPointerLeave={() => session.hover.set(null)}
       onClick={click}
     >
-      {layout.shown.map((index) => (
+      {layout.shown[side].map((index) => (
         <div
           key={index}
           id={`${side}-${index}`}
           role="option"
           aria-selected={index === pinned}
           class={tokens[index].special ? "token special" : "token"}
-          style={px({ top: layout.middle[index] - layout.rowHeight / 2, height: layout.rowHeight })}
+          style={px({ top: layout.middle[side][index] - layout.rowHeight / 2, height: layout.rowHeight })}
           data-testid={`${side}-token`}
           data-index={index}
           title={isCut(tokens[index]) ? plain(tokens[index].piece) : undefined}
@@ -271,11 +278,12 @@ function Active({ session, picture, palette, layout, layers, band, frame, scroll
   }, [slice?.query, slice?.key, picture, layout]);
 
   const side: Side = slice?.query != null ? "query" : "key";
+  const other: Side = side === "query" ? "key" : "query";
   const own = slice?.[side];
   return (
     <>
       <canvas class="over" ref={canvas} style={px({ top: band.top })} aria-hidden="true" />
-      {slice && own != null && !Number.isNaN(layout.middle[own]) && (
+      {slice && own != null && !Number.isNaN(layout.middle[side][own]) && (
         <>
           <Pill side={side} index={own} layout={layout} />
           {(["above", "below"] as const).map((where) => (
@@ -292,7 +300,7 @@ function Active({ session, picture, palette, layout, layers, band, frame, scroll
           {ends(slice, picture, layout)
             .filter(
               ({ index }) =>
-                Math.abs(layout.middle[index] - band.top - band.height / 2) < band.height / 2 + 40,
+                Math.abs(layout.middle[other][index] - band.top - band.height / 2) < band.height / 2 + 40,
             )
             .map(({ index, weights, mean }) => (
               <Weight
@@ -315,12 +323,12 @@ function Active({ session, picture, palette, layout, layers, band, frame, scroll
 function paintSlice(
   context: CanvasRenderingContext2D,
   slice: Slice,
-  { weights, scale, shows, shown, trace }: Picture,
+  { weights, scale, shows, shown, part }: Picture,
   layers: Layer[],
   layout: Layout,
   looked: string,
 ) {
-  const n = trace.tokens.length;
+  const n = part.keys.length;
   const edges = layers.flatMap((_, layer) =>
     othersOf(slice, shown).flatMap((other) => {
       const query = slice.query ?? other;
@@ -337,8 +345,8 @@ function paintSlice(
     strokeEdge(
       context,
       layout,
-      layout.middle[query] + shift,
-      layout.middle[key] + shift,
+      layout.middle.query[query] + shift,
+      layout.middle.key[key] + shift,
       0.06 + 0.94 * strength,
       own,
     );
@@ -346,8 +354,9 @@ function paintSlice(
 }
 
 /** The tokens that may be at the other end: one if both ends are given, or else all. */
-function othersOf({ query, key }: Slice, shown: number[]): number[] {
-  return query !== null && key !== null ? [key] : shown;
+function othersOf({ query, key }: Slice, shown: Record<Side, number[]>): number[] {
+  if (query !== null && key !== null) return [key];
+  return query !== null ? shown.key : shown.query;
 }
 
 interface End {
@@ -358,8 +367,8 @@ interface End {
 }
 
 /** The tokens at the other end of a slice, with weights that print as more than nothing. */
-function ends(slice: Slice, { weights, shows, trace }: Picture, { shown }: Layout): End[] {
-  const n = trace.tokens.length;
+function ends(slice: Slice, { weights, shows, part }: Picture, { shown }: Layout): End[] {
+  const n = part.keys.length;
   return othersOf(slice, shown).flatMap((index) => {
     const query = slice.query ?? index;
     const key = slice.query === null ? slice.key! : index;
@@ -383,8 +392,10 @@ interface BeyondProps {
 function Beyond({ where, side, scroller, joined, picture, layout }: BeyondProps) {
   const { top, height } = useScroll(scroller);
   const { curves, column, middle } = layout;
+  const other: Side = side === "query" ? "key" : "query";
+  const tokens = other === "query" ? picture.part.queries : picture.part.keys;
   const hidden = joined.filter(({ index, mean }) => {
-    const y = middle[index];
+    const y = middle[other][index];
     return mean >= LEAST_BEYOND && (where === "above" ? y < top : y > top + height);
   });
   if (hidden.length === 0) return null;
@@ -395,9 +406,9 @@ function Beyond({ where, side, scroller, joined, picture, layout }: BeyondProps)
     <div class={`beyond ${where}`} style={where === "below" ? px({ top: height - 26 }) : undefined}>
       <button
         style={{ ...place, maxWidth: `${column + layout.numbers}px` }}
-        onClick={() => reveal(scroller.current!, layout, index)}
+        onClick={() => reveal(scroller.current!, layout, other, index)}
       >
-        {where === "above" ? "↑" : "↓"} <Piece of={picture.trace.tokens[index].piece} />{" "}
+        {where === "above" ? "↑" : "↓"} <Piece of={tokens[index].piece} />{" "}
         <span class="figure">{mean.toFixed(3)}</span>
       </button>
     </div>
@@ -411,7 +422,7 @@ function Pill({ side, index, layout }: { side: Side; index: number; layout: Layo
   return (
     <div
       class={`pill ${side}`}
-      style={px({ left, width: column + 4, height, top: middle[index] - height / 2 })}
+      style={px({ left, width: column + 4, height, top: middle[side][index] - height / 2 })}
     />
   );
 }
@@ -432,7 +443,7 @@ function Weight({
       class={`weight from-${side}`}
       data-testid="weight"
       data-index={index}
-      style={px({ left: outside, top: middle[index], width: numbers })}
+      style={px({ left: outside, top: middle[side === "query" ? "key" : "query"][index], width: numbers })}
     >
       <span class="figure">{mean.toFixed(3)}</span>
       {bars && (
@@ -506,13 +517,14 @@ function useScroll(scroller: RefObject<HTMLElement | null>): { top: number; heig
 }
 
 /** Scrolls a token's row into sight: by a little when it is near, or else to the middle. */
-function reveal(scroller: HTMLElement, { middle, rowHeight }: Layout, index: number) {
+function reveal(scroller: HTMLElement, { middle, rowHeight }: Layout, side: Side, index: number) {
   const { scrollTop, clientHeight } = scroller;
-  const top = middle[index] - rowHeight * 2;
-  const bottom = middle[index] + rowHeight * 2;
+  const at = middle[side][index];
+  const top = at - rowHeight * 2;
+  const bottom = at + rowHeight * 2;
   const away = Math.max(scrollTop - top, bottom - scrollTop - clientHeight);
   if (Number.isNaN(top) || away <= 0) return;
-  if (away > rowHeight * 4) scroller.scrollTop = middle[index] - clientHeight / 2;
+  if (away > rowHeight * 4) scroller.scrollTop = at - clientHeight / 2;
   else scroller.scrollTop = top < scrollTop ? top : bottom - clientHeight;
 }
 

@@ -1,6 +1,9 @@
 /** Where the head view puts its rows and columns, in CSS pixels. */
 
-import type { Token } from "../model/trace";
+import { isSelf, type Sides, type Token } from "../model/trace";
+
+/** What attends, at the left, or what is attended to, at the right. */
+export type Side = "query" | "key";
 
 export interface Layout {
   width: number;
@@ -8,10 +11,10 @@ export interface Layout {
   rowHeight: number;
   /** Font size of a token. */
   type: number;
-  /** Tokens with a row, from top to bottom. */
-  shown: number[];
+  /** Tokens with a row, from top to bottom, on either side. */
+  shown: Record<Side, number[]>;
   /** Middle of each token's row; NaN where it has none. */
-  middle: Float32Array;
+  middle: Record<Side, Float32Array>;
   /** Left and right edge of the curves. */
   curves: [number, number];
   /** Width of the token columns. */
@@ -34,36 +37,40 @@ const GAP = 10;
  * Without a height the picture takes what it needs. `textWidth` measures a token at 1px font size.
  */
 export function layOut(
-  tokens: Token[],
-  shown: number[],
+  sides: Sides,
+  shown: Record<Side, number[]>,
   space: { width: number; height: number | null },
   textWidth: (token: Token) => number,
 ): Layout {
   const narrow = space.width < NARROW;
-  const breaks = sentenceBreaks(tokens, shown);
-  const height = space.height ?? (shown.length + 1) * ROW_HEIGHT.free;
-  const fitting = (height - 4) / (shown.length + breaks * 0.3);
+  const { queries, keys } = sides;
+  const most = Math.max(shown.query.length, shown.key.length);
+  const breaks = Math.max(sentenceBreaks(queries, shown.query), sentenceBreaks(keys, shown.key));
+  const height = space.height ?? (most + 1) * ROW_HEIGHT.free;
+  const fitting = (height - 4) / (most + breaks * 0.3);
   const rowHeight = Math.max(ROW_HEIGHT.least, Math.min(ROW_HEIGHT.most, Math.floor(fitting)));
   const type = Math.max(12, Math.min(17, 8 + rowHeight * 0.2));
-  const placed = rows(tokens, shown, rowHeight);
+  const right = rows(keys, shown.key, rowHeight);
+  const left = isSelf(sides) ? right : rows(queries, shown.query, rowHeight);
 
   const bars = space.width > 600;
   const numbers = bars ? 102 : 38;
-  const bracket = isSplit(tokens) ? (narrow ? 18 : 30) : 0;
+  const bracket = isSelf(sides) && isSplit(keys) ? (narrow ? 18 : 30) : 0;
   const margin = narrow ? 10 : 22;
   const free = space.width - 2 * (numbers + margin + GAP) - bracket;
-  const widest = Math.max(0, ...shown.map((i) => textWidth(tokens[i]))) * type + 20;
+  const widths = [...shown.query.map((i) => queries[i]), ...shown.key.map((i) => keys[i])].map(textWidth);
+  const widest = widths.reduce((most, width) => Math.max(most, width), 0) * type + 20;
   const column = Math.max(48, Math.min(widest, free * 0.32, 190));
   const span = Math.min(WIDEST_CURVES, free - 2 * column + 2 * GAP);
-  const left = (space.width - span - bracket) / 2 + bracket;
+  const start = (space.width - span - bracket) / 2 + bracket;
   return {
     width: space.width,
-    height: placed.height,
+    height: Math.max(left.height, right.height),
     rowHeight,
     type,
     shown,
-    middle: placed.middle,
-    curves: [left + GAP, left + span - GAP],
+    middle: { query: left.middle, key: right.middle },
+    curves: [start + GAP, start + span - GAP],
     column,
     numbers,
     bracket,
@@ -91,8 +98,10 @@ function isSplit(tokens: Token[]): boolean {
   return tokens.some((token) => token.segment !== tokens[0].segment);
 }
 
-/** The token in whose row `y` lies, or null. */
-export function tokenAt({ shown, middle, rowHeight }: Layout, y: number): number | null {
+/** The token of one side in whose row `y` lies, or null. */
+export function tokenAt(layout: Layout, side: Side, y: number): number | null {
+  const { rowHeight } = layout;
+  const [shown, middle] = [layout.shown[side], layout.middle[side]];
   let [low, high] = [0, shown.length - 1];
   while (low <= high) {
     const row = (low + high) >> 1;
@@ -105,7 +114,9 @@ export function tokenAt({ shown, middle, rowHeight }: Layout, y: number): number
 }
 
 /** Runs of shown tokens of one segment: the sentence brackets. */
-export function sentences({ shown, middle, rowHeight }: Layout, tokens: Token[]) {
+export function sentences(layout: Layout, tokens: Token[]) {
+  const { rowHeight } = layout;
+  const [shown, middle] = [layout.shown.key, layout.middle.key];
   const runs: { segment: number; top: number; bottom: number }[] = [];
   for (const index of shown) {
     const last = runs[runs.length - 1];

@@ -51,7 +51,7 @@ function weightOf(strength: number, { top, sqrt }: Scale): number {
 export function visibleEdges(
   layers: Layer[],
   { shown }: Layout,
-  n: number,
+  n: number, // keys
   scale: Scale,
   shows: (query: number, key: number) => boolean,
 ): Edges {
@@ -61,8 +61,8 @@ export function visibleEdges(
   ) => {
     const least = weightOf(FAINTEST, scale);
     layers.forEach(({ weights }, layer) => {
-      for (const query of shown) {
-        for (const key of shown) {
+      for (const query of shown.query) {
+        for (const key of shown.key) {
           const weight = weights[query * n + key];
           if (weight < least || !shows(query, key)) continue;
           const strength = strengthOf(weight, scale);
@@ -114,8 +114,8 @@ export function paintEdges(
 ): void {
   const { middle } = layout;
   for (let i = 0; i < edges.count; i++) {
-    const from = middle[edges.query[i]];
-    const to = middle[edges.key[i]];
+    const from = middle.query[edges.query[i]];
+    const to = middle.key[edges.key[i]];
     if (Math.max(from, to) < top || Math.min(from, to) > bottom) continue;
     const layer = edges.layer[i];
     const shift = spread(layer, layers.length, layout.rowHeight);

@@ -2,16 +2,23 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { useCell } from "../cell";
-import { spanText } from "../model/trace";
+import { isSelf, spanText, type Text } from "../model/trace";
 import { Piece } from "../parts/piece";
 import type { Picture } from "../picture";
 import type { Session } from "../session";
 import { pin } from "../state";
 
 export function TokensView({ session, picture }: { session: Session; picture: Picture }) {
-  const { trace } = picture;
+  const { trace, part } = picture;
   const { focus } = useCell(session.state);
   const pinned = focus.query ?? focus.key;
+  const textOf = (tokens: Text["tokens"]) => (tokens === trace.target?.tokens ? trace.target : trace.source);
+  const groups = isSelf(part)
+    ? [{ side: "query" as const, name: null, text: textOf(part.keys), pinned }]
+    : [
+        { side: "query" as const, name: "target", text: textOf(part.queries), pinned: focus.query },
+        { side: "key" as const, name: "source", text: textOf(part.keys), pinned: focus.key },
+      ];
   const row = useRef<HTMLTableRowElement>(null);
   useLayoutEffect(() => row.current?.scrollIntoView({ block: "nearest" }), [pinned]);
   return (
@@ -35,31 +42,40 @@ export function TokensView({ session, picture }: { session: Session; picture: Pi
             <th scope="col">special</th>
           </tr>
         </thead>
-        <tbody>
-          {trace.tokens.map((token, index) => {
-            const text = spanText(trace, token);
-            return (
-              <tr
-                key={index}
-                ref={index === pinned ? row : undefined}
-                class={token.special ? "special" : undefined}
-                aria-selected={index === pinned}
-                onClick={() => session.update((state) => pin(state, "query", index))}
-              >
-                <td class="number">{index}</td>
-                <th scope="row">
-                  <Piece of={token.piece} />
+        {groups.map(({ side, name, text, pinned }) => (
+          <tbody key={side}>
+            {name && (
+              <tr class="group">
+                <th scope="rowgroup" colSpan={8}>
+                  {name}
                 </th>
-                <td class="number">{token.id}</td>
-                <td>{text === null ? <span class="none">none</span> : <Piece of={text} />}</td>
-                <td class="number">{token.span ? `${token.span[0]}–${token.span[1]}` : ""}</td>
-                <td>{"AB"[token.segment] ?? token.segment}</td>
-                <td>{token.mask ? "attended" : "padding"}</td>
-                <td>{token.special ? "special" : ""}</td>
               </tr>
-            );
-          })}
-        </tbody>
+            )}
+            {text.tokens.map((token, index) => {
+              const spelled = spanText(text, token);
+              return (
+                <tr
+                  key={index}
+                  ref={index === pinned ? row : undefined}
+                  class={token.special ? "special" : undefined}
+                  aria-selected={index === pinned}
+                  onClick={() => session.update((state) => pin(state, side, index))}
+                >
+                  <td class="number">{index}</td>
+                  <th scope="row">
+                    <Piece of={token.piece} />
+                  </th>
+                  <td class="number">{token.id}</td>
+                  <td>{spelled === null ? <span class="none">none</span> : <Piece of={spelled} />}</td>
+                  <td class="number">{token.span ? `${token.span[0]}–${token.span[1]}` : ""}</td>
+                  <td>{"AB"[token.segment] ?? token.segment}</td>
+                  <td>{token.mask ? "attended" : "padding"}</td>
+                  <td>{token.special ? "special" : ""}</td>
+                </tr>
+              );
+            })}
+          </tbody>
+        ))}
       </table>
     </div>
   );

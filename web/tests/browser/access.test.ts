@@ -4,16 +4,18 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Browser } from "playwright-core";
-import { exportPage, launch, open } from "./headscope";
+import { exportModel, exportPage, launch, open, twoStacks } from "./headscope";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 let browser: Browser;
 let file: string;
+let ofTwo: string;
 
 beforeAll(async () => {
   browser = await launch();
   file = exportPage();
+  ofTwo = exportModel(["-m", twoStacks()], "the cat sat", "the dog");
 });
 
 afterAll(() => browser?.close());
@@ -34,6 +36,14 @@ describe.each(["light", "dark"])("%s", (theme) => {
     expect(await violations(page)).toEqual([]);
     await page.context().close();
   });
+});
+
+test.each(["light", "dark"])("an encoder-decoder, %s", async (theme) => {
+  const { page } = await open(browser, ofTwo, { hash: `#head=3.1&query=2&theme=${theme}` });
+  expect(await violations(page)).toEqual([]);
+  await page.getByTestId("view-tokens").click();
+  expect(await violations(page)).toEqual([]);
+  await page.context().close();
 });
 
 async function violations(page: Awaited<ReturnType<typeof open>>["page"]): Promise<string[]> {

@@ -1,7 +1,7 @@
 /** Starts the binary named by HEADSCOPE_BIN and a Chromium to look at what it makes. */
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdtempSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
@@ -48,8 +48,13 @@ export interface App {
 }
 
 /** Serves the workbench for some texts. */
-export async function serve(...texts: string[]): Promise<App> {
-  const args = ["--no-browser", "--port", "0", "--", ...(texts.length ? texts : PAIR)];
+export function serve(...texts: string[]): Promise<App> {
+  return serveModel([], ...(texts.length ? texts : PAIR));
+}
+
+/** Serves it with further options. */
+export async function serveModel(options: string[], ...texts: string[]): Promise<App> {
+  const args = ["--no-browser", "--port", "0", ...options, "--", ...texts];
   const process = spawn(binary(), args, { stdio: ["ignore", "pipe", "pipe"] });
   return { url: await printedUrl(process), stop: () => void process.kill("SIGINT") };
 }
@@ -70,9 +75,25 @@ function printedUrl(process: ChildProcess): Promise<string> {
 
 /** Writes a self-contained page for some texts; returns its address. */
 export function exportPage(...texts: string[]): string {
+  return exportModel([], ...(texts.length ? texts : PAIR));
+}
+
+/** Writes it with further options. */
+export function exportModel(options: string[], ...texts: string[]): string {
   const file = join(mkdtempSync(join(tmpdir(), "headscope-")), "view.html");
-  execFileSync(binary(), ["-o", file, "--", ...(texts.length ? texts : PAIR)], { stdio: "pipe" });
+  execFileSync(binary(), ["-o", file, ...options, "--", ...texts], { stdio: "pipe" });
   return `file://${file}`;
+}
+
+/** A folder with a tiny model of two stacks and a tokenizer for it. */
+export function twoStacks(): string {
+  const folder = mkdtempSync(join(tmpdir(), "headscope-"));
+  for (const file of ["config.json", "model.safetensors"]) {
+    copyFileSync(join(import.meta.dirname, "../../../fixtures/t5", file), join(folder, file));
+  }
+  const words = "[PAD] [UNK] [CLS] [SEP] [MASK] the cat sat on mat a dog played in park";
+  writeFileSync(join(folder, "vocab.txt"), words.replaceAll(" ", "\n"));
+  return folder;
 }
 
 /** A page with a record of all that it asks for and complains about. */

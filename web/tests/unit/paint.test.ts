@@ -1,32 +1,34 @@
 import { describe, expect, test } from "vitest";
 import { layOut, sentences, tokenAt } from "../../src/views/layout";
 import { strengthOf, visibleEdges } from "../../src/views/paint";
-import { pair, randomPattern } from "./tensors";
+import { itself, noise, pair, randomPattern, words } from "./tensors";
 
 const tokens = pair("the cat sat on the mat", "the dog played in the park");
 const n = tokens.length;
-const shown = tokens.map((_, i) => i);
-const layout = layOut(tokens, shown, { width: 700, height: 660 }, () => 4);
+const every = (count: number) => Array.from({ length: count }, (_, i) => i);
+const shown = every(n);
+const both = { query: shown, key: shown };
+const layout = layOut(itself(tokens), both, { width: 700, height: 660 }, () => 4);
 const ink = { colour: "#000000", dashed: false };
 
 describe("rows", () => {
   test("fill the height and leave a gap between sentences", () => {
     expect(layout.height).toBeLessThanOrEqual(660);
-    expect(layout.middle[8] - layout.middle[7]).toBeGreaterThan(layout.rowHeight);
-    expect(layout.middle[2] - layout.middle[1]).toBe(layout.rowHeight);
+    expect(layout.middle.key[8] - layout.middle.key[7]).toBeGreaterThan(layout.rowHeight);
+    expect(layout.middle.key[2] - layout.middle.key[1]).toBe(layout.rowHeight);
   });
 
   test("are found by their place", () => {
-    for (const i of shown) expect(tokenAt(layout, layout.middle[i])).toBe(i);
-    expect(tokenAt(layout, -50)).toBeNull();
-    expect(tokenAt(layout, layout.middle[n - 1] + 500)).toBeNull();
+    for (const i of shown) expect(tokenAt(layout, "query", layout.middle.key[i])).toBe(i);
+    expect(tokenAt(layout, "key", -50)).toBeNull();
+    expect(tokenAt(layout, "query", layout.middle.key[n - 1] + 500)).toBeNull();
   });
 
   test("belong to two sentences", () =>
     expect(sentences(layout, tokens).map(({ segment }) => segment)).toEqual([0, 1]));
 
   test.each([320, 390, 520, 700, 1400])("fit into %i px", (width) => {
-    const { curves, column, numbers, bracket } = layOut(tokens, shown, { width, height: 660 }, () => 4);
+    const { curves, column, numbers, bracket } = layOut(itself(tokens), both, { width, height: 660 }, () => 4);
     expect(curves[0] - column - bracket - numbers).toBeGreaterThanOrEqual(0);
     expect(curves[1] + column + numbers).toBeLessThanOrEqual(width);
     expect(curves[1] - curves[0]).toBeGreaterThan(40);
@@ -56,8 +58,8 @@ describe("edges", () => {
   test("are never more than can be drawn in time", () => {
     const many = Array.from({ length: 200 }, (_, i) => ({ ...tokens[1], id: i }));
     const tall = layOut(
-      many,
-      many.map((_, i) => i),
+      itself(many),
+      { query: every(200), key: every(200) },
       { width: 700, height: 660 },
       () => 4,
     );
@@ -70,6 +72,26 @@ describe("edges", () => {
     );
     expect(count).toBeLessThanOrEqual(5000);
     expect(count).toBeGreaterThan(500);
+  });
+});
+
+describe("two texts", () => {
+  const across = { queries: words("[s] der hund"), keys: words("the dog ran home [/s]") };
+  const placed = layOut(across, { query: every(3), key: every(5) }, { width: 700, height: 300 }, () => 4);
+
+  test("have rows of their own, side by side", () => {
+    expect(placed.middle.query).toHaveLength(3);
+    expect([...placed.middle.query]).toEqual([...placed.middle.key.subarray(0, 3)]);
+    expect(tokenAt(placed, "key", placed.middle.key[4])).toBe(4);
+    expect(tokenAt(placed, "query", placed.middle.key[4])).toBeNull();
+    expect(placed.bracket).toBe(0);
+  });
+
+  test("have an edge from each token of one to each of the other", () => {
+    const weights = noise(15, 5).map((value) => value + 1.01);
+    const edges = visibleEdges([{ weights, ink }], placed, 5, { top: 2, sqrt: true }, () => true);
+    expect(new Set(edges.query)).toEqual(new Set(every(3)));
+    expect(new Set(edges.key)).toEqual(new Set(every(5)));
   });
 });
 

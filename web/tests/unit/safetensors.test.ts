@@ -100,7 +100,7 @@ describe("a trace", () => {
     expect(trace.rules).toEqual([{ site: "blocks.1.attn", scale: 2 }]));
 
   test("converts byte spans to text", () => {
-    const texts = trace.tokens.map((each) => spanText(trace, each));
+    const texts = trace.source.tokens.map((each) => spanText(trace.source, each));
     expect(texts).toEqual([null, "naïve", "東", "京", "😀", "end"]);
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import {
   bringForward,
+  enterPart,
   fit,
   follow,
   fromHash,
@@ -9,6 +10,7 @@ import {
   lastShown,
   MOST_HEADS,
   pin,
+  rowsOf,
   showUpTo,
   shownTokens,
   type State,
@@ -18,7 +20,8 @@ import {
   toHash,
   unpin,
 } from "../../src/state";
-import { pair, trace } from "./tensors";
+import { partAt } from "../../src/model/trace";
+import { itself, pair, trace, traceOfTwo, words } from "./tensors";
 
 const tokens = pair("the cat sat", "a dog");
 const tiny = trace(tokens);
@@ -134,11 +137,11 @@ describe("tokens", () => {
 
   test("steps skip hidden tokens", () => {
     const hidden: State = { ...INITIAL, special: "hidden" };
-    const first = stepToken(hidden, 1, tokens);
+    const first = stepToken(hidden, 1, itself(tokens));
     expect(first.focus.query).toBe(1);
-    expect(stepToken(pin(hidden, "query", 3), 1, tokens).focus.query).toBe(5);
-    expect(stepToken(pin(hidden, "query", 6), 1, tokens).focus.query).toBe(6);
-    expect(stepToken(hidden, -1, tokens).focus.query).toBe(6);
+    expect(stepToken(pin(hidden, "query", 3), 1, itself(tokens)).focus.query).toBe(5);
+    expect(stepToken(pin(hidden, "query", 6), 1, itself(tokens)).focus.query).toBe(6);
+    expect(stepToken(hidden, -1, itself(tokens)).focus.query).toBe(6);
   });
 
   test("a pinned token is found again in a changed text", () => {
@@ -176,5 +179,58 @@ describe("fit", () => {
       { layer: 1, head: 1 },
       { layer: 0, head: 2 },
     ]);
+  });
+});
+
+describe("two stacks", () => {
+  const two = traceOfTwo(words("the dog ran home [/s]"), words("[s] der hund"));
+  const [encoder, decoder, cross] = two.parts;
+
+  test("are three parts, with the tokens and heads of each", () => {
+    expect(two.parts.map(({ key, layers, heads }) => [key, layers, heads])).toEqual([
+      ["encoder", [0, 1], 3],
+      ["decoder", [2], 2],
+      ["cross", [3], 2],
+    ]);
+    expect([cross.queries.length, cross.keys.length]).toEqual([3, 5]);
+    expect([decoder.queries.length, encoder.keys.length]).toEqual([3, 5]);
+    expect(partAt(two, 3)).toBe(cross);
+  });
+
+  test("a part is entered at the same layer and head, as far as it has them, with nothing pinned", () => {
+    const state = enterPart(pin(at(1, 2), "query", 4), cross, two);
+    expect(state.focus).toEqual({ layer: 3, head: 1, query: null, key: null });
+    expect(enterPart(state, encoder, two).focus).toMatchObject({ layer: 0, head: 1 });
+    expect(enterPart(state, cross, two)).toBe(state);
+  });
+
+  test("steps stay in their part", () => {
+    expect(step(at(1, 2), 1, 1, two).focus).toMatchObject({ layer: 1, head: 2 });
+    expect(step(at(3, 1), -1, 1, two).focus).toMatchObject({ layer: 3, head: 1 });
+  });
+
+  test("a link's heads of other parts and tokens of other texts are left out", () => {
+    const { state } = fromHash("#head=3.0&heads=3.0 0.1 3.1 3.2&key=4", INITIAL);
+    expect(fit(state, two)).toMatchObject({
+      heads: [
+        { layer: 3, head: 0 },
+        { layer: 3, head: 1 },
+      ],
+      focus: { query: null, key: 4 },
+    });
+    expect(fit({ ...pin(at(3, 0), "query", 4) }, two).focus.query).toBeNull();
+  });
+
+  test("what the decoder wrote is shown up to a token, and the source whole", () => {
+    const written = { ...two, prompt: 1 };
+    const state = showUpTo(at(3, 0), 2, written);
+    expect([rowsOf(state, cross, "query"), rowsOf(state, cross, "key").length]).toEqual([[0, 1], 5]);
+    expect(rowsOf(state, decoder, "key")).toEqual([0, 1]);
+    expect(rowsOf(state, encoder, "query")).toHaveLength(5);
+  });
+
+  test("tokens are stepped through on the side that is pinned", () => {
+    expect(stepToken(pin(at(3, 0), "query", 2), 1, cross).focus.query).toBe(2);
+    expect(stepToken(pin(at(3, 0), "key", 3), 1, cross).focus.key).toBe(4);
   });
 });

@@ -1,6 +1,6 @@
 /** Tiny synthetic data for the unit tests. */
 
-import type { Token, Trace } from "../../src/model/trace";
+import { type Part, partsOf, type Rule, type Token, type Trace } from "../../src/model/trace";
 
 interface Tensor {
   dtype: "F32" | "U8";
@@ -50,16 +50,54 @@ export function pair(a: string, b: string): Token[] {
   }));
 }
 
+/** A text that attends to itself. */
+export function itself(tokens: Token[]): Part {
+  return { key: "only", label: "", layers: [0], heads: 1, queries: tokens, keys: tokens };
+}
+
+/** Words as tokens, those in brackets special. */
+export function words(text: string): Token[] {
+  return text.split(" ").map((piece, id) => ({
+    id,
+    piece,
+    segment: 0,
+    span: null,
+    special: piece.startsWith("["),
+    mask: true,
+  }));
+}
+
+/** The rule of a layer that scales by a half and masks nothing. */
+export function rule(site: string, heads: number): Rule {
+  return { site, scale: 0.5, mask: "full", soft_cap: null, sink: null, query_heads: heads, key_heads: heads };
+}
+
 /** A trace of `layers` by `heads` that has tokens and one metric, and no pattern. */
 export function trace(tokens: Token[], layers = 2, heads = 3): Trace {
+  const rules = Array.from({ length: layers }, (_, layer) => rule(`blocks.${layer}.attn`, heads));
+  return traceOf(rules, tokens, null, heads);
+}
+
+/** A trace of two stacks: two layers of the encoder, one of the decoder, which has fewer heads. */
+export function traceOfTwo(source: Token[], target: Token[]): Trace {
+  const sites = ["encoder.blocks.0.attn", "encoder.blocks.1.attn"];
+  const rules = sites.map((site) => rule(site, 3));
+  rules.push(rule("decoder.blocks.0.attn", 2), rule("decoder.blocks.0.cross_attn", 2));
+  return traceOf(rules, source, target, 3);
+}
+
+function traceOf(rules: Rule[], source: Token[], target: Token[] | null, heads: number): Trace {
+  const bytes = new Uint8Array();
+  const layers = rules.length;
   return {
     card: { id: "tiny", family: "bert", dtype: "f32", revision: null, kernel: "portable", row_sum_error: 0 },
     texts: ["a", "b"],
-    tokens,
+    source: { tokens: source, bytes },
+    target: target && { tokens: target, bytes },
     image: null,
-    bytes: new Uint8Array(),
-    rules: [],
-    blocks: Array.from({ length: layers }, (_, layer) => `blocks.${layer}.attn`),
+    parts: partsOf(rules, source, target ?? source),
+    rules,
+    blocks: rules.map(({ site }) => site),
     layers,
     heads,
     metrics: [{ key: "next", label: "next token", about: "", unit: "" }],

@@ -15,10 +15,10 @@ use std::path::Path;
 use anyhow::Result;
 use clap::ValueEnum;
 use headscope::view::render::html;
-use headscope::view::{Focus, ViewData};
+use headscope::view::{Focus, Part, ViewData};
 use headscope::{Compute, Error};
 
-use crate::args::PageArgs;
+use crate::args::{self, PageArgs};
 use crate::runner::Runner;
 use crate::server::{self, Server};
 
@@ -63,7 +63,13 @@ pub fn note(line: &str) {
 /// Writes the page, or serves it until Ctrl-C. With a model the texts can be edited.
 pub fn show(data: ViewData, runner: Option<Runner>, compute: Compute, page: &PageArgs) -> Result<()> {
     let view = page.view.and_then(|view| Some(view.to_possible_value()?.get_name().to_owned()));
-    let layer = page.layer.map(|layer| data.place_of(layer)).transpose().map_err(Error::from)?;
+    let part = page.part.map(|part| match part {
+        args::Part::Encoder => Part::Encoder,
+        args::Part::Decoder => Part::Decoder,
+        args::Part::Cross => Part::Cross,
+    });
+    let layer = page.layer.or(part.and(Some(0)));
+    let layer = layer.map(|layer| data.place_of(part, layer)).transpose().map_err(Error::from)?;
     let focus = Focus { view, layer, head: page.head };
     data.check(&focus).map_err(Error::from)?;
     match &page.output {

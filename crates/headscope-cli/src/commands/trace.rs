@@ -3,11 +3,12 @@
 use std::time::Instant;
 
 use anyhow::Result;
-use headscope::{AnyModel, Encoding, Error, Trace};
+use headscope::text::Tokenizer;
+use headscope::{AnyModel, Encoding, Error, Input, Trace};
 
 use super::{look, note, printable, size};
-use crate::args::TraceArgs;
-use crate::runner::Runner;
+use crate::args::{TargetArgs, TraceArgs};
+use crate::runner::{Given, Runner};
 use crate::source;
 
 pub fn run(args: &TraceArgs) -> Result<()> {
@@ -16,9 +17,9 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     trace.save(&args.output).map_err(Error::from)?;
     let bytes: usize = trace.values().map(|(_, value)| value.len() * 4).sum();
     note(&printable(&format!(
-        "wrote {}: {} tokens, {} sites, {} in {:.0} ms",
+        "wrote {}: {}, {} sites, {} in {:.0} ms",
         args.output.display(),
-        trace.encoding.len(),
+        lengths(&trace),
         trace.values().count(),
         size(bytes),
         start.elapsed().as_secs_f64() * 1e3,
@@ -26,17 +27,24 @@ pub fn run(args: &TraceArgs) -> Result<()> {
     Ok(())
 }
 
+fn lengths(trace: &Trace) -> String {
+    match &trace.target {
+        Some(target) => format!("{} tokens and {} of the target", trace.encoding.len(), target.len()),
+        None => format!("{} tokens", trace.encoding.len()),
+    }
+}
+
 fn trace(args: &TraceArgs) -> Result<Trace, anyhow::Error> {
     let (files, compute) = (source::find(&args.model)?, source::compute(&args.model)?);
-    if let Some(ids) = &args.ids {
-        // Pieces are a courtesy here: ids are run without a tokenizer, too.
-        let encoding = match files.tokenizer() {
-            Ok(tokenizer) => tokenizer.ids(ids).map_err(Error::from)?,
-            Err(_) => Encoding::from_ids(ids, |id| format!("<{id}>")),
-        };
+    let TargetArgs { target, decoder_ids } = &args.target;
+    if let (Some(ids), None) = (&args.ids, target) {
+        let tokenizer = files.tokenizer().ok();
+        let encode = |ids: &Vec<u32>| encode_ids(tokenizer.as_ref(), ids);
+        let target = decoder_ids.as_ref().map(encode).transpose()?;
+        let input = Input { target, ..Input::from(encode(ids)?) };
         let model = headscope::engine::Model::load(&files.checkpoint, &compute).map_err(Error::from)?;
         let sites = model.sites(&args.sites).map_err(Error::from)?;
-        return Ok(model.trace(encoding, &sites).map_err(Error::from)?);
+        return Ok(model.trace(input, &sites).map_err(Error::from)?);
     }
     let (text, pair) = (args.text.as_deref().unwrap_or_default(), args.pair.as_deref());
     let model = match AnyModel::load(&files, &compute)? {
@@ -48,6 +56,20 @@ fn trace(args: &TraceArgs) -> Result<Trace, anyhow::Error> {
     };
     source::no_image(&model.engine().card().id, &[Some(text), pair])?;
     let sites = model.engine().sites(&args.sites).map_err(Error::from)?;
+    if let Some(ids) = &args.ids {
+        let text = encode_ids(Some(model.tokenizer()), ids)?;
+        let target = target.as_deref().map(|text| model.encode_target(text, false)).transpose()?;
+        return Ok(model.trace_encoding(Input { target, ..Input::from(text) }, &sites)?);
+    }
+    let texts = Given::of(args.text.as_deref(), args.pair.as_deref(), &args.target);
     let runner = Runner { model, truncate: args.length.truncate, generation: args.generation.read() };
-    Ok(runner.trace(text, pair, &sites)?)
+    Ok(runner.trace(texts, &sites)?)
+}
+
+/// Raw ids. Pieces are a courtesy here: ids are run without a tokenizer, too.
+fn encode_ids(tokenizer: Option<&Tokenizer>, ids: &[u32]) -> Result<Encoding, Error> {
+    Ok(match tokenizer {
+        Some(tokenizer) => tokenizer.ids(ids)?,
+        None => Encoding::from_ids(ids, |id| format!("<{id}>")),
+    })
 }

@@ -5,13 +5,12 @@ use headscope::AnyModel;
 
 use super::{look, show};
 use crate::args::ViewArgs;
-use crate::runner::Runner;
+use crate::runner::{Given, Runner};
 use crate::source;
 
 pub fn run(args: &ViewArgs) -> Result<()> {
-    let text = args.text.as_deref().unwrap_or_default();
     let compute = source::compute(&args.model)?;
-    let pair = args.pair.as_deref();
+    let (text, pair) = (args.text.as_deref().unwrap_or_default(), args.pair.as_deref());
     let model = match AnyModel::load(&source::find(&args.model)?, &compute)? {
         AnyModel::Text(model) => model,
         AnyModel::Image(model) => {
@@ -21,6 +20,6 @@ pub fn run(args: &ViewArgs) -> Result<()> {
     };
     source::no_image(&model.engine().card().id, &[Some(text), pair])?;
     let runner = Runner { model, truncate: args.length.truncate, generation: args.generation.read() };
-    let data = runner.view(text, pair)?;
+    let data = runner.view(Given::of(Some(text), pair, &args.target))?;
     show(data, Some(runner), compute, &args.page)
 }

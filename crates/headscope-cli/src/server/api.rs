@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::guard::{self, Guard};
 use super::{Run, Server, lock};
+use crate::runner::Given;
 
 /// The longest text that is run, in bytes: several times what any model here can read.
 const MAX_TEXT: usize = 1 << 20;
@@ -115,7 +116,7 @@ struct Texts {
     texts: Vec<String>,
 }
 
-/// Runs one text or a pair, and answers with its overview.
+/// Runs one text or a pair, or a text with its target, and answers with its overview.
 async fn run(State(server): Shared, body: Result<Json<Texts>, JsonRejection>) -> Result<Response, Problem> {
     let Json(Texts { texts }) = body.map_err(|e| match e.status() {
         StatusCode::PAYLOAD_TOO_LARGE => too_large(),
@@ -149,7 +150,8 @@ fn too_large() -> Problem {
 fn pass(server: &Server, texts: &[String]) -> Result<Arc<Run>, Error> {
     let runner = server.runner.as_ref().expect("checked by the caller");
     let _one_at_a_time = lock(&server.passes);
-    Ok(server.keep(runner.view(&texts[0], texts.get(1).map(String::as_str))?))
+    let second = texts.get(1).map(String::as_str);
+    Ok(server.keep(runner.view(Given { text: &texts[0], second, ..Given::default() })?))
 }
 
 /// Runs what computes for a while where it does not hold up other requests.

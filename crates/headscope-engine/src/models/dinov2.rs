@@ -21,7 +21,7 @@ fn shape(config: &Config) -> Result<Shape, EngineError> {
     config.only("num_register_tokens", 0)?; // they are another family, dinov2_with_registers
     let mut shape = Shape::read(config, 1e-6, 14)?;
     let hidden = shape.width as f64 * config.get("mlp_ratio", Positive(4.0))?.0;
-    if hidden >= 1e9 || hidden < 1.0 {
+    if !(1.0..1e9).contains(&hidden) {
         return Err(config.fault("mlp_ratio", format!("makes {hidden} of {} dimensions", shape.width)));
     }
     let hidden = hidden as usize;

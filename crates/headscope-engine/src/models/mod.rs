@@ -4,6 +4,7 @@
 //! [`nn`](crate::nn). Everything that can fail, fails in `load`.
 
 mod albert;
+mod bart;
 mod bert;
 mod bloom;
 mod camembert;
@@ -23,19 +24,27 @@ mod gpt_neox;
 mod gpt_oss;
 mod gptj;
 mod llama;
+mod marian;
+mod mbart;
 mod mistral;
 mod modernbert;
 mod mpnet;
+mod mt5;
 mod olmo2;
 mod opt;
+mod pegasus;
 mod phi;
 mod phi3;
 mod qwen2;
 mod qwen3;
 mod roberta;
 mod smollm3;
+mod t5;
+mod two_stacks;
 mod vit;
 mod xlm_roberta;
+
+use std::ops::Range;
 
 use headscope_trace::{AttentionRule, Attn, Encoding, Grid, Token};
 
@@ -89,6 +98,12 @@ pub const FAMILIES: &[Family] = &[
     phi3::FAMILY,
     olmo2::FAMILY,
     smollm3::FAMILY,
+    t5::FAMILY,
+    mt5::FAMILY,
+    bart::FAMILY,
+    mbart::FAMILY,
+    marian::FAMILY,
+    pegasus::FAMILY,
     vit::FAMILY,
     deit::FAMILY,
     dinov2::FAMILY,
@@ -143,7 +158,7 @@ impl ImageLimits {
         };
         Encoding {
             text: name.to_owned(),
-            parts: vec![0..name.len()],
+            parts: Vec::from([Range { start: 0, end: name.len() }]),
             tokens: (0..).zip(specials.chain(patches)).map(token).collect(),
         }
     }
@@ -152,9 +167,9 @@ impl ImageLimits {
     pub(crate) fn refuses(&self, shape: &[usize]) -> Option<String> {
         let ImageLimits { channels, size: [height, width], patch, .. } = *self;
         let of_channels = format!("{channels} channel{}", if channels == 1 { "" } else { "s" });
-        match shape {
-            &[c, h, w] if self.any_size && c == channels && h >= patch[0] && w >= patch[1] => None,
-            &[c, h, w] if c == channels && [h, w] == self.size => None,
+        match *shape {
+            [c, h, w] if self.any_size && c == channels && h >= patch[0] && w >= patch[1] => None,
+            [c, h, w] if c == channels && [h, w] == self.size => None,
             _ if self.any_size => {
                 Some(format!("{of_channels}, and at least {} x {} pixels", patch[1], patch[0]))
             }
@@ -175,6 +190,11 @@ pub trait Network: Send + Sync {
 
     /// What image it takes, in models that see.
     fn image(&self) -> Option<ImageLimits> {
+        None
+    }
+
+    /// The token that its decoder reads first, if there is one for all texts.
+    fn decoder_start(&self) -> Option<u32> {
         None
     }
 

@@ -6,6 +6,7 @@
 
 mod attention;
 mod conv;
+mod cross_attention;
 mod distances;
 mod experts;
 mod masked_lm;
@@ -19,6 +20,7 @@ mod vision;
 pub(crate) use attention::is_causal;
 pub use attention::{HeadLayout, Projection, attend, attend_with};
 pub use conv::Conv;
+pub use cross_attention::CrossAttention;
 pub use distances::Distances;
 pub use experts::Experts;
 pub use masked_lm::{MaskedLm, MaskedLmNames, MaskedLmShape};

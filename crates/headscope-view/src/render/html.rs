@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use headscope_trace::Encoding;
 use sha2::{Digest, Sha256};
 
 use crate::{Focus, ViewData};
@@ -32,7 +33,8 @@ pub fn standalone(data: &ViewData, focus: &Focus) -> String {
         hash(&script),
         hash(STYLE),
     );
-    let texts: Vec<&str> = data.trace().encoding.texts().collect();
+    let (text, target) = (&data.trace().encoding, &data.trace().target);
+    let texts: Vec<&str> = text.texts().chain(target.iter().flat_map(Encoding::texts)).collect();
     page(
         &policy,
         &title(&texts),
@@ -113,7 +115,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use headscope_trace::{AttentionRule, Attn, AttnPoint, Card, Encoding, Tensor, Trace};
+    use headscope_trace::{AttentionRule, Attn, AttnPoint, Card, Tensor, Trace};
 
     fn data(text: &str) -> ViewData {
         let mut encoding = Encoding::from_ids(&[1], |_| text.to_owned());
