@@ -70,9 +70,12 @@ fn fixtures() -> Vec<String> {
 
 /// A folder's model: its GGUF file, if it has one.
 fn load(folder: &Path, compute: &Compute) -> Model {
+    Model::load(&checkpoint(folder), compute).unwrap()
+}
+
+fn checkpoint(folder: &Path) -> Checkpoint {
     let gguf = folder.join("model.gguf");
-    let path = if gguf.exists() { &gguf } else { folder };
-    Model::load(&Checkpoint::open(path).unwrap(), compute).unwrap()
+    Checkpoint::open(if gguf.exists() { &gguf } else { folder }).unwrap()
 }
 
 impl Case {
@@ -163,7 +166,7 @@ fn every_family_agrees_with_transformers_at_every_site() {
     for isa in Isa::available() {
         let compute = Compute::new(2, isa);
         for name in &names {
-            let checkpoint = Checkpoint::open(root().join("fixtures").join(name)).unwrap();
+            let checkpoint = checkpoint(&root().join("fixtures").join(name));
             let divergence = match Model::load(&checkpoint, &compute) {
                 Ok(model) => reference(name).divergence(&model),
                 Err(error) => Some(format!("does not load: {error}")),
