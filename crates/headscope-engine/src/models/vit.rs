@@ -92,7 +92,7 @@ impl Shape {
             None => width / n_heads, // what is left over is not seen
             Some(d_head) => d_head,
         };
-        if d_head == 0 || n_heads.checked_mul(3 * d_head).is_none() {
+        if d_head == 0 || d_head.checked_mul(3).and_then(|width| n_heads.checked_mul(width)).is_none() {
             let detail = format!("is {n_heads}; expected from 1 to the {width} of hidden_size");
             return Err(config.fault("num_attention_heads", detail));
         }
