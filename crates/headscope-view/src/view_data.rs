@@ -366,7 +366,8 @@ mod tests {
         let attn = |stack, cross| Attn { stack, layer: 0, cross };
         let blocks = [attn(Stack::Encoder, false), attn(Stack::Decoder, false), attn(Stack::Decoder, true)];
         let rules = blocks.map(|attn| (attn, AttentionRule::full(0.5, 2))).to_vec();
-        let mut trace = Trace { target: Some(ids(3)), ..Trace::new(Card::new("tiny", "t5"), ids(5), rules) };
+        let mut trace = Trace::new(Card::new("tiny", "t5"), ids(5), rules);
+        trace.target = Some(ids(3));
         for (attn, [queries, keys]) in blocks.into_iter().zip([[5, 5], [3, 3], [3, 5]]) {
             let uniform = vec![1.0 / keys as f32; 2 * queries * keys];
             trace.insert(attn.site(AttnPoint::Pattern), Tensor::new([2, queries, keys], uniform));
