@@ -1,5 +1,7 @@
 //! Which model is meant, where it is, and what computes.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -94,6 +96,41 @@ fn refuse_file(path: &Path) -> Hinted {
     Hinted {
         what: format!("{file} is a file; expected a model's folder, or a .gguf file"),
         help: format!("give the folder, which holds config.json too: -m {}", folder.display()),
+    }
+}
+
+/// The image that a text names: for a model that sees the text is a path.
+///
+/// # Errors
+/// If it names no file, or there is a second text.
+pub fn image<'a>(id: &str, text: &'a str, pair: Option<&str>) -> Result<&'a Path, Hinted> {
+    let help = "give one png or jpeg file, or choose a model that reads texts".to_owned();
+    if pair.is_some() {
+        return Err(Hinted { what: format!("{id} reads one image; two were given"), help });
+    }
+    let path = Path::new(text);
+    match path.is_file() {
+        true => Ok(path),
+        false => Err(Hinted { what: format!("{id} reads images; there is no file {text:?}"), help }),
+    }
+}
+
+/// Refuses a text that is the name of an image: the letters of a path are hardly what was meant.
+///
+/// # Errors
+/// If there is a png or jpeg file by that name.
+pub fn no_image(id: &str, texts: &[Option<&str>]) -> Result<(), Hinted> {
+    let is_image = |path: &Path| {
+        let mut head = Vec::new();
+        let read = File::open(path).and_then(|file| file.take(8).read_to_end(&mut head));
+        read.is_ok() && headscope::image::is_image(&head)
+    };
+    match texts.iter().flatten().find(|text| Path::new(text).is_file() && is_image(Path::new(text))) {
+        None => Ok(()),
+        Some(text) => Err(Hinted {
+            what: format!("{text} is an image; {id} reads texts"),
+            help: "choose a model that sees: `headscope models` lists the families".into(),
+        }),
     }
 }
 

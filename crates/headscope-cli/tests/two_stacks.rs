@@ -82,10 +82,13 @@ fn a_target_is_read_behind_the_start_and_without_its_end() {
     assert_eq!(read(&target), "[SEP] [CLS] the dog played", "no token is first in all texts");
 }
 
+/// A fixture, what it is given, and what the error and its help say.
+type Refusal<'a> = (&'a str, &'a [&'a str], &'a [&'a str], Option<&'a str>);
+
 #[test]
 fn targets_that_cannot_be_run() {
     let long = "the cat sat ".repeat(20);
-    let rows: &[(&str, &[&str], &[&str], Option<&str>)] = &[
+    let rows: &[Refusal<'_>] = &[
         ("t5", &["the cat"], &["has an encoder and a decoder; nothing was given"], Some("--target")),
         ("t5", &["--ids", "5"], &["nothing was given that the decoder reads"], Some("--decoder-ids")),
         ("t5", &["the cat", "--target", " "], &["the text holds only spaces"], Some("at least one word")),

@@ -66,6 +66,23 @@ impl Setting for Positive {
     }
 }
 
+/// Rows and columns: one number for both, or a list of two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Area(pub [usize; 2]);
+
+impl Setting for Area {
+    const EXPECTED: &'static str = "a size from 1 to 65536, or two: height and width";
+
+    fn read(value: &Value) -> Option<Area> {
+        let side = |value| usize::read(value).filter(|side| (1..=1 << 16).contains(side));
+        match value.as_array().map(Vec::as_slice) {
+            None => side(value).map(|side| Area([side; 2])),
+            Some([height, width]) => Some(Area([side(height)?, side(width)?])),
+            Some(_) => None,
+        }
+    }
+}
+
 /// Token ids: one, or a list. (Some say -1 where they mean none.)
 pub struct Ids(pub Vec<u32>);
 
@@ -361,7 +378,7 @@ mod tests {
     #[test]
     fn values_are_read_or_refused_by_name() {
         let config = config(
-            r#"{"layers": 3, "eps": 1e-5, "negative": -1e-5, "act": "gelu_new", "kind": "absolute", "zero": 0, "none": null,
+            r#"{"layers": 3, "sides": [3, 5], "eps": 1e-5, "negative": -1e-5, "act": "gelu_new", "kind": "absolute", "zero": 0, "none": null,
                 "huge": 1e99, "names": ["A", "B"], "pair": "B | a|",
                 "rope": {"theta": 10000, "factor": -2, "none": null}}"#,
         );
@@ -417,6 +434,9 @@ mod tests {
             r#"config.json: pair has "b"; supported are a, c"#
         );
         assert!(message(config.given::<Vec<String>>("act").map(drop)).ends_with("expected a list of names"));
+        assert_eq!(config.get("sides", Area([1; 2])).unwrap(), Area([3, 5]));
+        assert_eq!(config.get("layers", Area([1; 2])).unwrap(), Area([3, 3]));
+        assert!(message(config.get("names", Area([1; 2])).map(drop)).contains("expected a size from 1"));
         assert!(message(config.get("eps", false).map(drop)).ends_with("expected true or false"));
         assert!(message(config.text("zero").map(drop)).ends_with("is 0; expected a name"));
         assert!(message(config.text("none").map(drop)).ends_with("is missing; expected a name"));

@@ -145,6 +145,38 @@ pub enum EngineError {
         /// The model.
         model: String,
     },
+    /// A model that sees, and no image.
+    #[error("{model} reads images; no image was given")]
+    NoImage {
+        /// The model.
+        model: String,
+    },
+    /// An image, and a model that reads.
+    #[error("{model} reads texts; an image was given")]
+    NoEyes {
+        /// The model.
+        model: String,
+    },
+    /// An image of another size than the model takes.
+    #[error("the image is {} ({}); {model} takes {expected}", sides(found), channels(found))]
+    ImageSize {
+        /// The model.
+        model: String,
+        /// What it takes.
+        expected: String,
+        /// Channels, height and width of the image.
+        found: Vec<usize>,
+    },
+    /// An image whose tokens are not its patches.
+    #[error("the image has {found} tokens; {model} makes {expected} of it")]
+    ImageTokens {
+        /// The model.
+        model: String,
+        /// The special tokens and the patches.
+        expected: usize,
+        /// The tokens given.
+        found: usize,
+    },
     /// A pattern of site names that no site of the model matches.
     #[error("no site of {model} is called {glob:?}")]
     NoSuchSite {
@@ -153,6 +185,18 @@ pub enum EngineError {
         /// The pattern.
         glob: String,
     },
+}
+
+fn sides(shape: &[usize]) -> String {
+    let sides: Vec<String> = shape.iter().skip(1).rev().map(ToString::to_string).collect();
+    sides.join(" x ")
+}
+
+fn channels(shape: &[usize]) -> String {
+    match shape.first() {
+        Some(1) => "1 channel".into(),
+        n => format!("{} channels", n.unwrap_or(&0)),
+    }
 }
 
 /// Says of a target that it is one.
@@ -194,7 +238,7 @@ impl EngineError {
                 Some("its weights are too large to compute with: the checkpoint is damaged, or was never trained".into())
             }
             EngineError::Container { .. } => Some("the file may be cut short; download or copy it again".into()),
-            EngineError::Config { key, .. } if key == "model_type" => {
+            EngineError::Config { key, .. } if key == "model_type" || key == "general.architecture" => {
                 Some("`headscope models` lists the families that can be run".into())
             }
             EngineError::Tensor { .. } => Some(
@@ -207,6 +251,13 @@ impl EngineError {
             EngineError::TooLong { .. } => {
                 Some("shorten the text, cut it with --truncate, or choose a model with more positions".into())
             }
+            EngineError::NoImage { .. } => Some("give the path of a png or jpeg file in place of a text".into()),
+            EngineError::NoEyes { .. } => Some("give a text, or choose a model that reads images".into()),
+            EngineError::ImageSize { .. } => Some(
+                "images are resized as preprocessor_config.json in the model's folder says; its sizes and those of \
+                 config.json should agree"
+                    .into(),
+            ),
             EngineError::NoTarget { .. } => Some(
                 "give what the decoder reads: a second text, --target \"TEXT\", or its ids by --decoder-ids; \
                  or let the model write it with --generate 40"

@@ -1,14 +1,18 @@
 //! What a model reads.
 
-use headscope_trace::Encoding;
+use headscope_trace::{Encoding, Picture, Tensor};
 
-/// A text, and what else some models read with it.
+/// A text or an image, and what else some models read with it.
 #[derive(Debug, Clone)]
 pub struct Input {
-    /// The text; of two stacks, what the encoder reads.
+    /// The text; of two stacks, what the encoder reads; of an image, its patches.
     pub text: Encoding,
     /// What the decoder of two stacks reads.
     pub target: Option<Encoding>,
+    /// An image as a model takes it, `[channels, height, width]`.
+    pub pixels: Option<Tensor>,
+    /// What is shown of the image; a pass does not look at it.
+    pub picture: Option<Picture>,
 }
 
 impl Input {
@@ -24,6 +28,6 @@ impl Input {
 
 impl From<Encoding> for Input {
     fn from(text: Encoding) -> Input {
-        Input { text, target: None }
+        Input { text, target: None, pixels: None, picture: None }
     }
 }

@@ -32,6 +32,7 @@ pub use hub::Cache;
 pub use input::Input;
 pub use kernels::{Compute, Isa};
 pub use model::{Model, Sites};
+pub use models::ImageLimits;
 pub use pattern::pattern;
 pub use probe::{Edit, Pass, Probe, Recorder};
 pub use weights::gguf::GgufMetadata;

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::input::Input;
 use crate::kernels::Compute;
 use crate::memory::Memory;
-use crate::models::{self, Limits, Network, family_of};
+use crate::models::{self, ImageLimits, Limits, Network, family_of};
 use crate::nn::is_causal;
 use crate::packer::Packer;
 use crate::probe::{Pass, Probe, Recorder};
@@ -149,15 +149,21 @@ impl Model {
         self.network.target_limits()
     }
 
+    /// What image it takes, in models that see.
+    pub fn image_limits(&self) -> Option<ImageLimits> {
+        self.network.image()
+    }
+
     /// The token that its decoder reads first, in models of two stacks where that is one for all texts.
     pub fn decoder_start(&self) -> Option<u32> {
         self.decoder_start
     }
 
-    /// Runs a text under a probe.
+    /// Runs a text, or an image, under a probe.
     ///
     /// # Errors
-    /// If a text has no token, too many, or one that the model does not know; or if the decoder of
+    /// If an image has another size than the model takes, or is none where one is read, or the other way
+    /// round; if a text has no token, too many, or one that the model does not know; or if the decoder of
     /// two stacks has nothing to read. The pass itself
     /// cannot fail; when it met numbers that are not finite, and a weight is not finite, that
     /// weight is named after it.
@@ -211,6 +217,7 @@ impl Model {
         self.run(&input, &mut both)?;
         let mut trace = Trace::new(self.card.clone(), input.text, self.rules());
         trace.target = input.target;
+        trace.picture = input.picture;
         for (site, value) in both.1.values {
             // A number too large anywhere before has become NaN by here.
             if site.point == Point::LastHidden && !value.iter().all(|value| value.is_finite()) {
@@ -245,6 +252,8 @@ impl Model {
     }
 
     pub(crate) fn check(&self, input: &Input) -> Result<(), EngineError> {
+        self.check_image(input)?;
+        self.check_text("text", &input.text, self.limits())?;
         self.check_text("text", &input.text, self.limits())?;
         let model = || self.card.id.clone();
         match (self.target_limits(), &input.target) {
@@ -252,6 +261,25 @@ impl Model {
             (Some(limits), Some(target)) => self.check_text("target", target, limits),
             (Some(_), None) => Err(EngineError::NoTarget { model: model() }),
             (None, Some(_)) => Err(EngineError::OneStack { model: model() }),
+        }
+    }
+
+    fn check_image(&self, input: &Input) -> Result<(), EngineError> {
+        let model = || self.card.id.clone();
+        let (limits, pixels) = match (self.image_limits(), &input.pixels) {
+            (None, None) => return Ok(()),
+            (Some(_), None) => return Err(EngineError::NoImage { model: model() }),
+            (None, Some(_)) => return Err(EngineError::NoEyes { model: model() }),
+            (Some(limits), Some(pixels)) => (limits, pixels),
+        };
+        if let Some(expected) = limits.refuses(pixels.shape()) {
+            return Err(EngineError::ImageSize { model: model(), expected, found: pixels.shape().to_vec() });
+        }
+        let grid = limits.grid(pixels.shape()[1], pixels.shape()[2]);
+        let expected = grid.first + grid.len();
+        match input.text.len() {
+            found if found == expected => Ok(()),
+            found => Err(EngineError::ImageTokens { model: model(), expected, found }),
         }
     }
 

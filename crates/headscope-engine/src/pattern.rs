@@ -38,7 +38,7 @@ pub fn pattern(compute: &Compute, trace: &Trace, attn: Attn, head: usize) -> Opt
     };
     let add_position = position.as_ref().map(|term| {
         move |head: usize, query: usize, keys: Range<usize>, scores: &mut [f32]| {
-            term.add(head, query, keys, scores)
+            term.add(head, query, keys, scores);
         }
     });
     let rule = AttendRule {

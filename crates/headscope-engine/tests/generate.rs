@@ -78,7 +78,8 @@ const OF_TWO_STACKS: &[&str] = &["t5", "t5-flan", "mt5", "bart", "mbart", "maria
 fn a_target_is_continued_as_a_whole_pass_would() {
     for name in OF_TWO_STACKS {
         let model = load(fixture(name));
-        let input = |target: &[u32]| Input { text: text(&[5, 17, 3, 40, 8]), target: Some(text(target)) };
+        let input =
+            |target: &[u32]| Input { target: Some(text(target)), ..Input::from(text(&[5, 17, 3, 40, 8])) };
         let go_on = |_| ControlFlow::Continue(());
         let mut ids = vec![0, 9];
         let written = model.generate(input(&ids), 12, Choice::Greedy, go_on).unwrap();
@@ -158,7 +159,7 @@ fn models_that_cannot_write_say_so() {
     let model = load(fixture("llama"));
     let written = |input| model.generate(input, 3, Choice::Greedy, |_| ControlFlow::Continue(()));
     assert!(matches!(written(text(&[]).into()), Err(EngineError::Empty { .. })));
-    let two = Input { text: text(&[5]), target: Some(text(&[6])) };
+    let two = Input { target: Some(text(&[6])), ..Input::from(text(&[5])) };
     assert!(matches!(written(two), Err(EngineError::OneStack { .. })));
 }
 

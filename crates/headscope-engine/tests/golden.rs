@@ -15,6 +15,9 @@ use serde::Deserialize;
 /// How far a value may be from float64, as a share of its site's largest magnitude (at least 1).
 const TOLERANCE: f32 = 1e-5;
 
+/// What a reference calls an image that was run.
+const PIXELS: &str = "pixels";
+
 #[derive(Deserialize)]
 struct Case {
     name: String,
@@ -67,9 +70,12 @@ fn fixtures() -> Vec<String> {
 
 /// A folder's model: its GGUF file, if it has one.
 fn load(folder: &Path, compute: &Compute) -> Model {
+    Model::load(&checkpoint(folder), compute).unwrap()
+}
+
+fn checkpoint(folder: &Path) -> Checkpoint {
     let gguf = folder.join("model.gguf");
-    let path = if gguf.exists() { &gguf } else { folder };
-    Model::load(&Checkpoint::open(path).unwrap(), compute).unwrap()
+    Checkpoint::open(if gguf.exists() { &gguf } else { folder }).unwrap()
 }
 
 impl Case {
@@ -79,24 +85,36 @@ impl Case {
         for (i, token) in text.tokens.iter_mut().enumerate() {
             (token.segment, token.mask) = (self.segments[i], self.mask[i] != 0);
         }
-        Input { text, target: self.decoder_ids.as_deref().map(encode) }
+        Input { target: self.decoder_ids.as_deref().map(encode), ..Input::from(text) }
     }
 }
 
 impl Reference {
+    /// What a case gives a model: its ids, or an image.
+    fn input(&self, case: &Case, model: &Model) -> Input {
+        let pixels = self.tensors.get(&format!("{}/{PIXELS}", case.name));
+        let (Some(pixels), Some(limits)) = (pixels, model.image_limits()) else {
+            return case.input();
+        };
+        let encoding = limits.encoding(&case.name, pixels.shape()[1], pixels.shape()[2]);
+        assert_eq!(encoding.len(), case.ids.len());
+        Input { pixels: Some(pixels.clone()), ..encoding.into() }
+    }
+
     /// The sites of a case with their values, in the order of a pass.
     fn sites(&self, case: &str) -> BTreeMap<Site, &Tensor> {
         let prefix = format!("{case}/");
         let of_case =
             self.tensors.iter().filter_map(|(name, value)| Some((name.strip_prefix(&prefix)?, value)));
-        of_case.map(|(name, value)| (name.parse().unwrap(), value)).collect()
+        let sites = of_case.filter(|(name, _)| *name != PIXELS);
+        sites.map(|(name, value)| (name.parse().unwrap(), value)).collect()
     }
 
     /// Compares every site of every case: the first, if any, that diverges.
     fn divergence(&self, model: &Model) -> Option<String> {
         let sites = model.sites("*").unwrap();
         self.cases.iter().find_map(|case| {
-            let trace = model.trace(case.input(), &sites).unwrap();
+            let trace = model.trace(self.input(case, model), &sites).unwrap();
             let expected = self.sites(&case.name);
             assert!(!expected.is_empty(), "no value of case {}", case.name);
             let mut expected = expected.into_iter();
@@ -148,7 +166,7 @@ fn every_family_agrees_with_transformers_at_every_site() {
     for isa in Isa::available() {
         let compute = Compute::new(2, isa);
         for name in &names {
-            let checkpoint = Checkpoint::open(root().join("fixtures").join(name)).unwrap();
+            let checkpoint = checkpoint(&root().join("fixtures").join(name));
             let divergence = match Model::load(&checkpoint, &compute) {
                 Ok(model) => reference(name).divergence(&model),
                 Err(error) => Some(format!("does not load: {error}")),
@@ -245,13 +263,17 @@ fn smollm2_from_gguf_is_no_further_from_float64_than_pytorch() {
 
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
-    for name in ["bert", "llama", "gguf-qwen3", "t5", "bart"] {
+    for name in ["bert", "llama", "gguf-qwen3", "t5", "bart", "dinov2"] {
         let reference = reference(name);
         let folder = root().join("fixtures").join(name);
         let run = |threads| -> Vec<Trace> {
             let model = load(&folder, &Compute::new(threads, Isa::detect()));
             let sites = model.sites("*").unwrap();
-            reference.cases.iter().map(|case| model.trace(case.input(), &sites).unwrap()).collect()
+            reference
+                .cases
+                .iter()
+                .map(|case| model.trace(reference.input(case, &model), &sites).unwrap())
+                .collect()
         };
         let alone = run(1);
         for threads in [2, 3, 7] {

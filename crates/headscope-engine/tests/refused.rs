@@ -93,8 +93,8 @@ fn configurations_of_encoders_that_are_not_understood() {
         (
             "modernbert-biased",
             "rope_parameters",
-            json!({"full_attention": {"rope_type": "longrope"}}),
-            "rope_parameters.full_attention.rope_type is \"longrope\"; supported are",
+            json!({"full_attention": {"rope_type": "mrope"}}),
+            "rope_parameters.full_attention.rope_type is \"mrope\"; supported are",
         ),
     ];
     for (fixture, key, value, expected) in rows {
@@ -127,9 +127,21 @@ fn is_spare(name: &str) -> bool {
         "discriminator_predictions.",
         "mask_predictions.",
         "position_ids",
+        ".attn.bias", // of a mask, as older checkpoints have it
+        ".attention.bias",
+        "masked_bias",
+        "inv_freq",
+        "vision_tower.",
+        "multi_modal_projector.",
     ];
-    let paired =
-        ["predictions.bias", "predictions.decoder.", "lm_head.bias", "lm_head.decoder.", "_projector.weight"];
+    let paired = [
+        "predictions.bias",
+        "predictions.decoder.",
+        "lm_head.bias",
+        "lm_head.decoder.",
+        "embed_out.",
+        "_projector.weight",
+    ];
     unused.iter().chain(&paired).any(|part| name.contains(part))
 }
 

@@ -1,9 +1,11 @@
 //! What a decoder's configuration or tensors may not be, and that the error names it.
 #![allow(clippy::unwrap_used)] // a test's helpers are tests too
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use headscope_engine::{Bytes, Checkpoint, Compute, Isa, Model};
+use headscope_engine::{Bytes, Checkpoint, Compute, Isa, Model, Sites};
+use headscope_trace::Encoding;
 use serde_json::{Value, json};
 
 /// Loads a fixture whose configuration was edited, and returns what is said.
@@ -321,4 +323,51 @@ fn tensors_that_do_not_fit_are_named() {
         ("gpt_oss", "intermediate_size", json!(15), "experts.gate_up_proj has shape [5, 36, 28]"),
     ];
     check(rows);
+}
+
+/// Every key of every fixture's configuration at values that nobody meant: it is refused, or the model runs.
+#[test]
+fn no_value_ends_the_program() {
+    let values = [
+        json!(null),
+        json!(0),
+        json!(1),
+        json!(-1),
+        json!(3),
+        json!(0.3),
+        json!(1e300),
+        json!(u64::MAX),
+        json!("x"),
+        json!(true),
+        json!([]),
+        json!([1, 1, 1]),
+        json!({}),
+        json!({"rope_type": "yarn", "factor": 1e-30, "beta_fast": 1e30}),
+        json!({"rope_type": "longrope", "short_factor": [1, 1], "long_factor": [1, 1]}),
+        json!({"full_attention": {"rope_type": "linear", "factor": 1e30}}),
+    ];
+    let (compute, mut ended) = (Compute::new(1, Isa::PORTABLE), Vec::new());
+    let folders = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures")).unwrap();
+    for folder in folders.flatten().map(|entry| entry.path()) {
+        let Ok(config) = std::fs::read(folder.join("config.json")) else { continue };
+        let config: Value = serde_json::from_slice(&config).unwrap();
+        for key in config.as_object().unwrap().keys() {
+            for value in &values {
+                let mut config = config.clone();
+                config[key] = value.clone();
+                let mut checkpoint = Checkpoint::open(&folder).unwrap();
+                let bytes = serde_json::to_vec(&config).unwrap().leak();
+                checkpoint.config = ("config.json".into(), Bytes::Static(bytes));
+                let run = || -> Option<()> {
+                    let model = Model::load(&checkpoint, &compute).ok()?;
+                    let text = Encoding::from_ids(&[0, 5, 1], |id| id.to_string());
+                    model.trace(text, &Sites::patterns(&model)).ok().map(drop)
+                };
+                if catch_unwind(AssertUnwindSafe(run)).is_err() {
+                    ended.push(format!("{}: {key} {value}", folder.display()));
+                }
+            }
+        }
+    }
+    assert!(ended.is_empty(), "{}", ended.join("\n"));
 }

@@ -198,8 +198,10 @@ fn size_of_dtype(dtype: &str) -> Option<usize> {
 pub struct Container {
     /// The strings of `__metadata__`.
     pub metadata: BTreeMap<String, String>,
-    /// Every tensor with its name.
+    /// Every tensor of numbers with its name.
     pub tensors: Vec<(String, Tensor)>,
+    /// Every tensor of bytes, with its name and its shape.
+    pub bytes: Vec<(String, Vec<usize>, Vec<u8>)>,
 }
 
 impl Container {
@@ -207,7 +209,7 @@ impl Container {
     /// claims, only for what is there.
     ///
     /// # Errors
-    /// If the header and the data disagree, or a tensor is not F32.
+    /// If the header and the data disagree, or a tensor is neither F32 nor U8.
     pub fn read(bytes: &[u8], file: &str) -> Result<Container, TraceError> {
         let header =
             Header::read(bytes).map_err(|detail| TraceError::Container { file: file.into(), detail })?;
@@ -216,16 +218,20 @@ impl Container {
             bytes[start..].chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
         let all = Tensor::new([values.len()], values);
 
-        let mut tensors = Vec::with_capacity(header.tensors.len());
-        for Described { name, dtype, shape, bytes } in header.tensors {
-            let (from, to) = (bytes.start - start, bytes.end - start);
+        let (mut tensors, mut raw) = (Vec::with_capacity(header.tensors.len()), Vec::new());
+        for Described { name, dtype, shape, bytes: place } in header.tensors {
+            let (from, to) = (place.start - start, place.end - start);
+            if dtype == "U8" {
+                raw.push((name, shape, bytes[place].to_vec()));
+                continue;
+            }
             if dtype != "F32" || from % 4 != 0 {
                 let detail = format!("is {dtype} at byte {from}; expected aligned F32");
                 return Err(TraceError::Tensor { file: file.into(), name, detail });
             }
             tensors.push((name, all.part(shape, from / 4..to / 4)));
         }
-        Ok(Container { metadata: header.metadata, tensors })
+        Ok(Container { metadata: header.metadata, tensors, bytes: raw })
     }
 }
 

@@ -26,6 +26,7 @@ mod container;
 mod encoding;
 mod error;
 mod file;
+mod picture;
 mod position;
 mod prediction;
 mod site;
@@ -37,6 +38,7 @@ pub use container::{Container, Described, Header, Section, Values, write_safeten
 pub use encoding::{Encoding, Token};
 pub use error::TraceError;
 pub use file::write_atomically;
+pub use picture::{Grid, Picture};
 pub use position::{Disentangled, Position, PositionTerm};
 pub use prediction::{Guess, Prediction};
 pub use site::{Attn, AttnPoint, Point, Site, Stack};

@@ -9,9 +9,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::picture;
 use crate::{
-    AttentionRule, Attn, AttnPoint, Container, Encoding, Head, Position, PositionTerm, Prediction, Section,
-    Site, Stack, Tensor, TraceError, Values,
+    AttentionRule, Attn, AttnPoint, Container, Encoding, Head, Picture, Point, Position, PositionTerm,
+    Prediction, Section, Site, Stack, Tensor, TraceError, Values,
 };
 use crate::{write_atomically, write_safetensors};
 
@@ -69,6 +70,8 @@ pub struct Trace {
     pub encoding: Encoding,
     /// What the decoder of two stacks read.
     pub target: Option<Encoding>,
+    /// What was seen of an image, by models whose tokens are its patches.
+    pub picture: Option<Picture>,
     /// How many tokens were given, where the model wrote the rest.
     pub prompt: Option<usize>,
     /// What the model expected where, if that was asked.
@@ -84,6 +87,7 @@ impl Trace {
             card,
             encoding,
             target: None,
+            picture: None,
             prompt: None,
             predictions: Vec::new(),
             rules,
@@ -241,7 +245,9 @@ impl Trace {
             ("encoding", json(serde_json::to_string(&self.encoding))),
             ("rules", json(serde_json::to_string(&rules.collect::<Vec<_>>()))),
         ];
-        always.into_iter().chain(target).chain(prompt).chain(predictions).collect()
+        let grid = self.picture.as_ref().map(|picture| picture.grid);
+        let grid = grid.map(|grid| (picture::NAME, json(serde_json::to_string(&grid))));
+        always.into_iter().chain(target).chain(grid).chain(prompt).chain(predictions).collect()
     }
 
     /// The values as every file of this trace carries them, named after their sites.
@@ -254,12 +260,19 @@ impl Trace {
         sections.collect()
     }
 
+    /// The picture, if there is one, as every file of this trace carries it: after all numbers.
+    pub fn picture_section(&self) -> Option<Section<'_>> {
+        self.picture.as_ref().map(Picture::section)
+    }
+
     /// Writes the trace as a safetensors file whose tensor names are site names.
     ///
     /// # Errors
     /// What `out` returns.
     pub fn write(&self, out: impl Write) -> io::Result<()> {
-        write_safetensors(out, &self.metadata(), &self.sections())
+        let mut sections = self.sections();
+        sections.extend(self.picture_section());
+        write_safetensors(out, &self.metadata(), &sections)
     }
 
     /// Writes the trace to a file, whole or not at all.
@@ -290,7 +303,7 @@ impl Trace {
     /// # Errors
     /// As [`open`](Trace::open).
     pub fn read(bytes: &[u8], file: &str) -> Result<Trace, TraceError> {
-        let Container { metadata, tensors } = Container::read(bytes, file)?;
+        let Container { metadata, tensors, bytes } = Container::read(bytes, file)?;
         let not_a_trace = |detail: String| TraceError::NotATrace { file: file.into(), detail };
         let entry =
             |key: &str| metadata.get(key).ok_or_else(|| not_a_trace(format!("its metadata has no {key:?}")));
@@ -329,6 +342,14 @@ impl Trace {
         }
 
         let mut trace = Trace { target, prompt, predictions, ..Trace::new(card, encoding, rules) };
+        for (name, shape, bytes) in bytes {
+            let Some(grid) = metadata.get(picture::NAME).filter(|_| name == picture::NAME) else {
+                let detail = "is U8; expected the numbers of a site, as F32".into();
+                return Err(TraceError::Tensor { file: file.into(), name, detail });
+            };
+            let picture = Picture::read(grid, &shape, &bytes, trace.encoding.len());
+            trace.picture = Some(picture.map_err(not_a_trace)?);
+        }
         if let Some(fault) = trace.fault() {
             return Err(not_a_trace(fault));
         }
@@ -382,6 +403,8 @@ impl Trace {
                     AttnPoint::Lse => vec![Some(query_heads), Some(tokens)],
                 }
             }
+            // A classifier scores the whole input at once.
+            (None, Point::Logits) if value.shape().first() == Some(&1) => vec![None, None],
             (None, _) => vec![Some(tokens), None],
         };
         let fits = value.shape().len() == expected.len()
@@ -519,6 +542,30 @@ mod tests {
         trace.insert(attn.site(AttnPoint::Pattern), Tensor::zeros([1, 3, 2]));
         let error = Trace::read(&bytes(&trace), "t").unwrap_err().to_string();
         assert!(error.contains("expected [1, 2, 3]"), "{error}");
+    }
+
+    #[test]
+    fn a_picture_is_kept_and_must_fit_the_tokens() {
+        let picture = |rows, columns, first| Picture {
+            grid: crate::Grid { rows, columns, first },
+            height: 1,
+            width: 3,
+            rgb: [1, 2, 3, 4, 5, 6, 7, 8, 9].into(),
+        };
+        let mut trace = sample();
+        trace.insert("logits".parse().unwrap(), Tensor::zeros([1, 5])); // of the whole image
+        trace.picture = Some(picture(1, 2, 1));
+        assert_eq!(Trace::read(&bytes(&trace), "t").unwrap(), trace);
+
+        let lies = [(picture(2, 2, 1), "2 x 2 patches after 1 tokens"), (picture(0, 2, 3), "image is empty")];
+        for (lie, expected) in lies {
+            trace.picture = Some(lie);
+            let error = Trace::read(&bytes(&trace), "t").unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        let mut flat = sample();
+        flat.picture = Some(Picture { height: 9, width: 0, rgb: [].into(), ..picture(1, 2, 1) });
+        assert!(Trace::read(&bytes(&flat), "t").unwrap_err().to_string().contains("image is empty"));
     }
 
     #[test]

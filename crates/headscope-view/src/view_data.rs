@@ -216,6 +216,7 @@ impl ViewData {
             shape: vec![blocks, heads, side, side],
             values: Values::U8(&self.atlas),
         });
+        sections.extend(self.trace.picture_section());
         let mut bytes = Vec::new();
         write_safetensors(&mut bytes, &metadata, &sections).expect("a vector takes all that is written");
         bytes

@@ -1,6 +1,7 @@
 //! One error for all rooms.
 
 use headscope_engine::EngineError;
+use headscope_image::ImageError;
 use headscope_text::TextError;
 use headscope_trace::TraceError;
 use headscope_view::ViewError;
@@ -12,6 +13,9 @@ pub enum Error {
     /// With a tokenizer or a text.
     #[error(transparent)]
     Text(#[from] TextError),
+    /// With an image.
+    #[error(transparent)]
+    Image(#[from] ImageError),
     /// With a model.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -28,6 +32,7 @@ impl Error {
     pub fn help(&self) -> Option<String> {
         match self {
             Error::Text(e) => e.help(),
+            Error::Image(e) => e.help(),
             Error::Engine(e) => e.help(),
             Error::Trace(e) => e.help(),
             Error::View(e) => e.help(),

@@ -5,6 +5,7 @@
 //! ```
 //!
 //! - [`Tokenizer`](text::Tokenizer) turns a text or a pair into an [`Encoding`]: ids, pieces, spans.
+//!   For models that see, an [`ImageModel`] cuts an [`Image`](image::Image) into patches.
 //! - [`engine::Model`] runs it and shows every [`Site`] of the pass to a [`Probe`].
 //! - a [`Trace`] keeps what was recorded, computes any attention pattern from queries and keys, and
 //!   saves to a safetensors file that numpy reads.
@@ -25,11 +26,13 @@
 mod error;
 mod generate;
 mod gguf;
+mod image_model;
 mod model;
 
 pub use error::Error;
 pub use generate::Generation;
-pub use model::{Model, ModelFiles};
+pub use image_model::ImageModel;
+pub use model::{AnyModel, Model, ModelFiles};
 
 pub use headscope_engine::{Cache, Choice, Compute, Edit, Input, Isa, Probe, Recorder, Sites};
 pub use headscope_trace::{
@@ -38,6 +41,8 @@ pub use headscope_trace::{
 
 /// Running models: [`headscope_engine`].
 pub use headscope_engine as engine;
+/// Image files: [`headscope_image`].
+pub use headscope_image as image;
 /// Tokenizers: [`headscope_text`].
 pub use headscope_text as text;
 /// Traces and their file: [`headscope_trace`].

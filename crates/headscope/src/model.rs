@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::{fs, io};
 
-use headscope_engine::{Cache, Checkpoint, Compute, Input, Sites};
+use headscope_engine::{Cache, Checkpoint, Compute, EngineError, ImageLimits, Input, Sites};
+use headscope_image::{ImageError, Processor, Usual};
 use headscope_text::Tokenizer;
 use headscope_trace::{Encoding, Trace};
 
-use crate::{Error, gguf};
+use crate::{Error, ImageModel, gguf};
 
 /// Where a tokenizer comes from.
 enum TokenizerFile {
@@ -36,6 +38,28 @@ impl ModelFiles {
             false => TokenizerFile::Folder(path.to_owned()),
         };
         Ok(ModelFiles { checkpoint: Checkpoint::open(path)?, tokenizer })
+    }
+
+    /// What is done to images before the model sees them, by `preprocessor_config.json`, or as is usual for
+    /// its family.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or a setting is not supported.
+    pub fn processor(&self, limits: ImageLimits, family: &str) -> Result<Processor, Error> {
+        if let TokenizerFile::Folder(folder) = &self.tokenizer {
+            let path = folder.join("preprocessor_config.json");
+            match fs::read(&path) {
+                Ok(json) => return Ok(Processor::read(&json, &path.display().to_string())?),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(ImageError::Io { path, source }.into()),
+            }
+        }
+        let usual = match family {
+            "deit" => Usual::Deit,
+            _ if limits.any_size => Usual::Dinov2,
+            _ => Usual::Vit,
+        };
+        Ok(Processor::usual(usual, limits.size))
     }
 
     /// The files of a model by name: a folder or GGUF file, or else a Hub id in the cache at `revision` (`main` when
@@ -79,6 +103,37 @@ impl ModelFiles {
     }
 }
 
+/// A model of either kind: which one shows only when its configuration is read.
+#[expect(clippy::large_enum_variant, reason = "a process holds one")]
+pub enum AnyModel {
+    /// One that reads texts.
+    Text(Model),
+    /// One that sees images.
+    Image(ImageModel),
+}
+
+impl AnyModel {
+    /// Loads a model with what prepares its input, side by side.
+    ///
+    /// # Errors
+    /// If a file is missing or cannot be used; the error names it.
+    pub fn load(files: &ModelFiles, compute: &Compute) -> Result<AnyModel, Error> {
+        thread::scope(|scope| {
+            let tokenizer = scope.spawn(|| files.tokenizer());
+            let engine = headscope_engine::Model::load(&files.checkpoint, compute);
+            let tokenizer = tokenizer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let engine = engine?;
+            Ok(match engine.image_limits() {
+                None => AnyModel::Text(Model { engine, tokenizer: tokenizer? }),
+                Some(limits) => {
+                    let processor = files.processor(limits, &engine.card().family)?;
+                    AnyModel::Image(ImageModel::new(engine, limits, processor))
+                }
+            })
+        })
+    }
+}
+
 /// A model that is ready to run, with its tokenizer.
 pub struct Model {
     engine: headscope_engine::Model,
@@ -107,12 +162,12 @@ impl Model {
     /// # Errors
     /// As [`open`](Model::open).
     pub fn load(files: &ModelFiles, compute: &Compute) -> Result<Model, Error> {
-        thread::scope(|scope| {
-            let tokenizer = scope.spawn(|| files.tokenizer());
-            let engine = headscope_engine::Model::load(&files.checkpoint, compute);
-            let tokenizer = tokenizer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            Ok(Model { engine: engine?, tokenizer: tokenizer? })
-        })
+        match AnyModel::load(files, compute)? {
+            AnyModel::Text(model) => Ok(model),
+            AnyModel::Image(model) => {
+                Err(EngineError::NoImage { model: model.engine().card().id.clone() }.into())
+            }
+        }
     }
 
     /// The model without its tokenizer: sites, probes, raw ids.
@@ -177,7 +232,7 @@ impl Model {
             return Ok(self.encode(text, second, truncate)?.into());
         }
         let target = second.map(|text| self.encode_target(text, truncate)).transpose()?;
-        Ok(Input { text: self.encode(text, None, truncate)?, target })
+        Ok(Input { target, ..Input::from(self.encode(text, None, truncate)?) })
     }
 
     /// Runs a text or a pair, or a text with its target, and keeps every head's pattern.

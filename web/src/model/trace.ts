@@ -1,5 +1,6 @@
 /** What the page knows about a run: the model, the tokens, and an overview of every head. */
 
+import { type PatchImage, readImage } from "./image";
 import { Safetensors } from "./safetensors";
 
 export interface Card {
@@ -95,6 +96,8 @@ export interface Trace {
   source: Text;
   /** What the decoder of two stacks read. */
   target: Text | null;
+  /** What a model that sees was given; its patches are tokens. */
+  image: PatchImage | null;
   /** One, or encoder, decoder and what is between them, as far as they were recorded. */
   parts: Part[];
   /** The rule of each layer shown. */
@@ -132,6 +135,7 @@ export function readTrace(file: Safetensors): Trace {
     texts: [...source.texts, ...(target?.texts ?? [])],
     source,
     target,
+    image: readImage(file),
     parts: partsOf(shown, source.tokens, target?.tokens ?? source.tokens),
     rules: shown,
     blocks,

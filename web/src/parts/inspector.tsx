@@ -18,6 +18,9 @@ interface Props {
   palette: Palette;
 }
 
+/** What the kinds are called among the patches of an image. */
+const OF_PATCHES: Record<string, string> = { separators: "special tokens", same: "other patches" };
+
 const EDGES = 6;
 const WHOLE: Slice = { query: null, key: null };
 
@@ -31,7 +34,7 @@ export function Inspector({ session, picture, palette }: Props) {
     <section class="inspector" aria-label="Inspector" data-testid="inspector">
       <h2 class="title">{headTitle(picture.trace, id)}</h2>
       <p class="subject" data-testid="subject">
-        <Subject slice={slice} part={picture.part} />
+        <Subject slice={slice} part={picture.part} of={picture.trace.image ? "image" : "text"} />
         {pinned && <span class="pinned"> · pinned</span>}
         {picture.weights !== picture.raw && <span class="pinned"> · renormalised</span>}
       </p>
@@ -44,9 +47,9 @@ export function Inspector({ session, picture, palette }: Props) {
 }
 
 /** What the numbers are about, in words. */
-function Subject({ slice, part }: { slice: Slice | null; part: Part }) {
+function Subject({ slice, part, of }: { slice: Slice | null; part: Part; of: "text" | "image" }) {
   const { queries, keys } = part;
-  if (!slice) return <>strongest weights of the whole {isSelf(part) ? "text" : "target"}</>;
+  if (!slice) return <>strongest weights of the whole {isSelf(part) ? of : "target"}</>;
   const { query, key } = slice;
   if (query !== null && key !== null)
     return (
@@ -133,7 +136,7 @@ function HeadSign({ name, colour }: { name: string; colour: string }) {
 // ---- where the weight goes ----------------------------------------------------------------
 
 function Mass({ slice, picture }: { slice: Slice; picture: Picture }) {
-  const { part, raw, focused } = picture;
+  const { trace, part, raw, focused } = picture;
   const mass = useMemo(() => massByKind(raw[focused], part, slice), [raw, focused, slice.query, slice.key]);
   const total = mass.reduce((sum, part) => sum + part, 0);
   const shares = percentages(mass);
@@ -149,7 +152,7 @@ function Mass({ slice, picture }: { slice: Slice; picture: Picture }) {
         {kinds.map(({ key, label, share }) => (
           <div key={key} data-kind={key}>
             <dt>
-              <i class={`kind ${key}`} /> {label}
+              <i class={`kind ${key}`} /> {(trace.image && OF_PATCHES[key]) || label}
             </dt>
             <dd class="figure">{share.toFixed(1)} %</dd>
           </div>

@@ -18,6 +18,7 @@ import {
   TOPS,
   VIEWS,
 } from "../state";
+import { ImagePanel } from "./image";
 import { HeadView } from "../views/head";
 import { TokensView } from "../views/tokens";
 import { Steps } from "./steps";
@@ -51,6 +52,7 @@ export function Stage(props: Props) {
           <Switches {...props} state={state} />
           {props.picture.heads.length > 1 && <Legend {...props} />}
           <Steps session={session} trace={props.picture.trace} />
+          {props.picture.trace.image && <ImagePanel {...props} />}
           <HeadView {...props} />
         </>
       ) : (

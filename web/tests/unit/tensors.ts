@@ -94,6 +94,7 @@ function traceOf(rules: Rule[], source: Token[], target: Token[] | null, heads: 
     texts: ["a", "b"],
     source: { tokens: source, bytes },
     target: target && { tokens: target, bytes },
+    image: null,
     parts: partsOf(rules, source, target ?? source),
     rules,
     blocks: rules.map(({ site }) => site),

@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub mod look;
 pub mod models;
 pub mod open;
 pub mod pull;

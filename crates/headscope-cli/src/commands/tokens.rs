@@ -3,19 +3,32 @@
 use std::fmt::Write;
 
 use anyhow::Result;
-use headscope::{Encoding, Error};
+use headscope::{AnyModel, Encoding, Error};
 
-use super::{print, printable};
+use super::{look, print, printable};
 use crate::args::TokensArgs;
 use crate::source;
 
 pub fn run(args: &TokensArgs) -> Result<()> {
-    let tokenizer = source::find(&args.model)?.tokenizer()?;
-    let encoding = tokenizer.encode(&args.text, args.pair.as_deref()).map_err(Error::from)?;
+    let encoding = encoding(args)?;
     if args.json {
         return print(&format!("{}\n", serde_json::to_string_pretty(&encoding)?));
     }
     print(&table(&encoding))
+}
+
+fn encoding(args: &TokensArgs) -> Result<Encoding> {
+    let (files, pair) = (source::find(&args.model)?, args.pair.as_deref());
+    let tokenizer = match files.tokenizer() {
+        Ok(tokenizer) => tokenizer,
+        // A model that sees has none, and how it cuts images stands in its configuration.
+        Err(error) => match AnyModel::load(&files, &source::compute(&args.model)?) {
+            Ok(AnyModel::Image(model)) => return look::tokens(&model, &args.text, pair),
+            _ => return Err(error.into()),
+        },
+    };
+    source::no_image(&args.model.model, &[Some(&args.text), pair])?;
+    Ok(tokenizer.encode(&args.text, pair).map_err(Error::from)?)
 }
 
 /// The piece comes last, since its width on a terminal is anyone's guess.

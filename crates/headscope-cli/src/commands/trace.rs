@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use anyhow::Result;
 use headscope::text::Tokenizer;
-use headscope::{Encoding, Error, Input, Model, Trace};
+use headscope::{AnyModel, Encoding, Error, Input, Trace};
 
-use super::{note, printable, size};
+use super::{look, note, printable, size};
 use crate::args::{TargetArgs, TraceArgs};
 use crate::runner::{Given, Runner};
 use crate::source;
@@ -41,17 +41,25 @@ fn trace(args: &TraceArgs) -> Result<Trace, anyhow::Error> {
         let tokenizer = files.tokenizer().ok();
         let encode = |ids: &Vec<u32>| encode_ids(tokenizer.as_ref(), ids);
         let target = decoder_ids.as_ref().map(encode).transpose()?;
-        let input = Input { text: encode(ids)?, target };
+        let input = Input { target, ..Input::from(encode(ids)?) };
         let model = headscope::engine::Model::load(&files.checkpoint, &compute).map_err(Error::from)?;
         let sites = model.sites(&args.sites).map_err(Error::from)?;
         return Ok(model.trace(input, &sites).map_err(Error::from)?);
     }
-    let model = Model::load(&files, &compute)?;
+    let (text, pair) = (args.text.as_deref().unwrap_or_default(), args.pair.as_deref());
+    let model = match AnyModel::load(&files, &compute)? {
+        AnyModel::Text(model) => model,
+        AnyModel::Image(model) => {
+            look::only(&model, args.generation.read().is_some())?;
+            return look::trace(&model, text, pair, &args.sites);
+        }
+    };
+    source::no_image(&model.engine().card().id, &[Some(text), pair])?;
     let sites = model.engine().sites(&args.sites).map_err(Error::from)?;
     if let Some(ids) = &args.ids {
         let text = encode_ids(Some(model.tokenizer()), ids)?;
         let target = target.as_deref().map(|text| model.encode_target(text, false)).transpose()?;
-        return Ok(model.trace_encoding(Input { text, target }, &sites)?);
+        return Ok(model.trace_encoding(Input { target, ..Input::from(text) }, &sites)?);
     }
     let texts = Given::of(args.text.as_deref(), args.pair.as_deref(), &args.target);
     let runner = Runner { model, truncate: args.length.truncate, generation: args.generation.read() };

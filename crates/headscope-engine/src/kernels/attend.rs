@@ -78,6 +78,9 @@ impl<'a> Heads<'a> {
     }
 }
 
+/// Adds something to the scores of a head and a query for a range of keys.
+pub type Bias<'a> = &'a (dyn Fn(usize, usize, Range<usize>, &mut [f32]) + Sync);
+
 /// How scores come from queries and keys.
 #[derive(Clone, Copy)]
 pub struct AttendRule<'a> {
@@ -93,8 +96,8 @@ pub struct AttendRule<'a> {
     pub padding: Option<&'a [bool]>,
     /// Scores become `cap * tanh(score / cap)`.
     pub soft_cap: Option<f32>,
-    /// What is added to scores then: by head and query, to those of a range of keys.
-    pub bias: Option<&'a (dyn Fn(usize, usize, Range<usize>, &mut [f32]) + Sync)>,
+    /// What is added to scores then.
+    pub bias: Option<Bias<'a>>,
     /// Per query head, a logit that takes weight and gives no value.
     pub sink: Option<&'a [f32]>,
 }

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)] // Registers read and written through pointers, each checked just before.
 
 use super::simd::Simd;
-use super::tile::{Bf16, DEPTH, F16, Number, PANEL};
+use super::tile::{Bf16, DEPTH, F16, LINE, Number, PANEL};
 use super::{Dtype, Stored};
 
 /// Up to [`PANEL`] columns of a matrix with a row for each input.
@@ -20,24 +20,31 @@ pub(super) struct Columns<'a> {
 }
 
 impl Columns<'_> {
-    /// Bytes of a number, for prefetching.
-    pub(super) fn size(&self) -> usize {
-        self.matrix.dtype.bytes(1)
+    /// Bytes of so many numbers, for prefetching.
+    fn bytes(&self, numbers: usize) -> usize {
+        let (block, bytes) = self.matrix.dtype.block();
+        numbers * bytes / block
+    }
+
+    /// How many lines of memory the weights of an input take, wherever they begin, as a power of two: for
+    /// prefetching.
+    pub(super) fn log2_lines(&self) -> u32 {
+        (self.bytes(PANEL) / LINE + 1).next_power_of_two().ilog2()
     }
 
     /// Where the weights of input `i` begin, or would begin: for prefetching.
     pub(super) fn address(&self, i: usize) -> *const u8 {
-        self.matrix.bytes.as_ptr().wrapping_add((i * self.n_out + self.first) * self.size())
+        self.matrix.bytes.as_ptr().wrapping_add(self.bytes(i * self.n_out + self.first))
     }
 
     /// How many bytes the weights of an input lie below those of the one before: for prefetching.
     pub(super) fn stride(&self) -> usize {
-        self.n_out * self.size()
+        self.bytes(self.n_out)
     }
 
     /// Where the panel begins that comes so many later, or would begin: for prefetching.
     pub(super) fn later(&self, panels: usize) -> *const u8 {
-        self.address(0).wrapping_add(panels * PANEL * self.size())
+        self.address(0).wrapping_add(self.bytes(panels * PANEL))
     }
 
     /// Makes a block of a panel from the weights of inputs `from..from + depth`, widened exactly.
@@ -58,13 +65,13 @@ impl Columns<'_> {
         assert!(depth <= DEPTH && columns <= PANEL && block.len() >= DEPTH * PANEL, "room for the block");
         for (i, to) in block.chunks_exact_mut(PANEL).take(depth).enumerate() {
             let at = (from + i) * self.n_out + self.first;
-            let row = self.matrix.slice(at..at + self.count);
             let (to, beyond) = to[..columns].split_at_mut(self.count);
-            match row.dtype {
-                Dtype::F32 => widen::<S, f32>(simd, row, to),
-                Dtype::F16 => widen::<S, F16>(simd, row, to),
-                Dtype::Bf16 => widen::<S, Bf16>(simd, row, to),
-                quantised => unreachable!("a row of a matrix by input is no block of {quantised:?}"),
+            let row = || self.matrix.slice(at..at + self.count);
+            match self.matrix.dtype {
+                Dtype::F32 => widen::<S, f32>(simd, row(), to),
+                Dtype::F16 => widen::<S, F16>(simd, row(), to),
+                Dtype::Bf16 => widen::<S, Bf16>(simd, row(), to),
+                _ => self.matrix.widen(at..at + self.count, to),
             }
             beyond.fill(0.0);
         }

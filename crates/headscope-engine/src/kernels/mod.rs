@@ -126,7 +126,7 @@ mod stored;
 mod system;
 mod tile;
 
-pub use attend::{AttendRule, Attended, Heads, attend, mix, softmax_rows};
+pub use attend::{AttendRule, Attended, Bias, Heads, attend, mix, softmax_rows};
 pub use buffer::zeros;
 pub use gate::{clamped_gate, gate};
 pub use isa::{Isa, UnknownIsa};

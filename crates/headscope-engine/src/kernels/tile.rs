@@ -105,7 +105,7 @@ impl Kernel for Product<'_> {
                 next,
                 next_lines: match self.b {
                     Numbers::Rows(rows) => PANEL << rows.log2_lines(),
-                    Numbers::Columns(columns) => DEPTH << lines_of_a_row(columns.size()),
+                    Numbers::Columns(columns) => DEPTH << columns.log2_lines(),
                     _ => (DEPTH * self.b_stride * self.b.size()).div_ceil(LINE),
                 },
             };
@@ -148,11 +148,6 @@ impl Kernel for Product<'_> {
     }
 }
 
-/// The lines that the row of a panel takes, wherever it begins, as a power of two.
-fn lines_of_a_row(size: usize) -> u32 {
-    (PANEL * size / LINE + 1).next_power_of_two().ilog2()
-}
-
 /// Lines of memory to be asked for: `2^shift` side by side, then as many one stride further.
 #[derive(Clone, Copy)]
 struct Ahead {
@@ -169,7 +164,7 @@ impl Ahead {
                 Ahead { from: from.wrapping_add(LINE - 1), stride: rows.stride(), shift: rows.log2_lines() }
             }
             Numbers::Columns(columns) => {
-                Ahead { from, stride: columns.stride(), shift: lines_of_a_row(columns.size()) }
+                Ahead { from, stride: columns.stride(), shift: columns.log2_lines() }
             }
             _ => Ahead { from, stride: 0, shift: usize::BITS - 1 },
         }
@@ -238,8 +233,7 @@ impl Numbers<'_> {
         match self {
             Numbers::F32(_) => 4,
             Numbers::F16(_) | Numbers::Bf16(_) => 2,
-            Numbers::Rows(_) => 0,
-            Numbers::Columns(columns) => columns.size(),
+            Numbers::Rows(_) | Numbers::Columns(_) => 0,
         }
     }
 

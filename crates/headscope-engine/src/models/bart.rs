@@ -170,7 +170,7 @@ impl Bart {
         };
         let [n_source, n_target, n_scored] = shape.vocabulary;
         let bias = || match weights.at("").has("final_logits_bias") {
-            true => weights.at("").finite("final_logits_bias", &[1, n_scored]).map(Some),
+            true => weights.at("").values("final_logits_bias", &[1, n_scored]).map(Some),
             false => Ok(None),
         };
         Ok(Bart {

@@ -148,7 +148,7 @@ pub(super) fn even_heads(
     usual: usize,
 ) -> Result<HeadLayout, EngineError> {
     let n_heads = config.size(heads_key, usual)?;
-    if width % n_heads != 0 {
+    if !width.is_multiple_of(n_heads) {
         let detail = format!("is {width}; expected a multiple of the {n_heads} heads");
         return Err(config.fault(width_key, detail));
     }

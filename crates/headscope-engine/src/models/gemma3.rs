@@ -16,11 +16,11 @@ pub(super) const FAMILY: Family = Family {
     },
 };
 
-/// The text half under today's names or the older ones, with or without what is around it.
+/// The text half under the older names, or today's, with or without what is around it.
 fn text_half(weights: &Weights) -> (At<'_>, At<'_>) {
     let older = weights.at("language_model");
-    match older.at("model.norm").has("weight") {
-        true => (older.at("model"), older.at("lm_head")),
-        false => (weights.root("model").at("language_model"), weights.at("lm_head")),
+    if older.at("model").exists() {
+        return (older.at("model"), older.at("lm_head"));
     }
+    (weights.root("model").at("language_model"), weights.at("lm_head"))
 }

@@ -124,7 +124,7 @@ impl Layer {
             mlp: Experts {
                 router: w.at("mlp").stacked(&[("router", n_experts)], width, true)?,
                 n_chosen,
-                gate_up: experts.experts("gate_up_proj", n_experts, 2 * d_mlp, width)?,
+                gate_up: experts.experts("gate_up_proj", n_experts, d_mlp.saturating_mul(2), width)?,
                 down: experts.experts("down_proj", n_experts, width, d_mlp)?,
                 alpha,
                 limit,

@@ -176,7 +176,7 @@ impl Layer {
         let (attn, mlp) = (w.at("self_attn"), w.at("mlp"));
         let (q, k) = heads.widths();
         let (qkv, gate_up) = match shape.fused {
-            true => (vec![("qkv_proj", q + 2 * k)], vec![("gate_up_proj", 2 * d_mlp)]),
+            true => (vec![("qkv_proj", q + 2 * k)], vec![("gate_up_proj", d_mlp.saturating_mul(2))]),
             false => (
                 vec![("q_proj", q), ("k_proj", k), ("v_proj", k)],
                 vec![("gate_proj", d_mlp), ("up_proj", d_mlp)],

@@ -10,6 +10,8 @@ mod bloom;
 mod camembert;
 mod deberta_v2;
 mod decoder;
+mod deit;
+mod dinov2;
 mod distilbert;
 mod electra;
 mod gemma;
@@ -39,9 +41,12 @@ mod roberta;
 mod smollm3;
 mod t5;
 mod two_stacks;
+mod vit;
 mod xlm_roberta;
 
-use headscope_trace::{AttentionRule, Attn};
+use std::ops::Range;
+
+use headscope_trace::{AttentionRule, Attn, Encoding, Grid, Token};
 
 use crate::EngineError;
 use crate::config::Config;
@@ -99,6 +104,9 @@ pub const FAMILIES: &[Family] = &[
     mbart::FAMILY,
     marian::FAMILY,
     pegasus::FAMILY,
+    vit::FAMILY,
+    deit::FAMILY,
+    dinov2::FAMILY,
 ];
 
 /// What a network takes.
@@ -112,6 +120,64 @@ pub struct Limits {
     pub segments: Option<usize>,
 }
 
+/// What a network that sees takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImageLimits {
+    /// Numbers per pixel.
+    pub channels: usize,
+    /// Height and width of the images it was made for.
+    pub size: [usize; 2],
+    /// Whether it takes other sizes too.
+    pub any_size: bool,
+    /// Height and width of a patch.
+    pub patch: [usize; 2],
+    /// The tokens before the patches.
+    pub specials: &'static [&'static str],
+}
+
+impl ImageLimits {
+    /// The patches of an image of that size.
+    pub fn grid(&self, height: usize, width: usize) -> Grid {
+        let [patch_height, patch_width] = self.patch;
+        Grid { rows: height / patch_height, columns: width / patch_width, first: self.specials.len() }
+    }
+
+    /// The tokens of an image called `name`: the special ones, then patches named by row and column (`r2c5`),
+    /// both counted from 0. Ids count the tokens.
+    pub fn encoding(&self, name: &str, height: usize, width: usize) -> Encoding {
+        let Grid { rows, columns, .. } = self.grid(height, width);
+        let specials = self.specials.iter().map(|special| (*special).to_owned());
+        let patches = (0..rows).flat_map(|row| (0..columns).map(move |column| format!("r{row}c{column}")));
+        let token = |(id, piece)| Token {
+            id,
+            piece,
+            span: None,
+            segment: 0,
+            special: (id as usize) < self.specials.len(),
+            mask: true,
+        };
+        Encoding {
+            text: name.to_owned(),
+            parts: Vec::from([Range { start: 0, end: name.len() }]),
+            tokens: (0..).zip(specials.chain(patches)).map(token).collect(),
+        }
+    }
+
+    /// Why the network does not take an image of that shape: what it takes.
+    pub(crate) fn refuses(&self, shape: &[usize]) -> Option<String> {
+        let ImageLimits { channels, size: [height, width], patch, .. } = *self;
+        let of_channels = format!("{channels} channel{}", if channels == 1 { "" } else { "s" });
+        match *shape {
+            [c, h, w] if self.any_size && c == channels && h >= patch[0] && w >= patch[1] => None,
+            [c, h, w] if c == channels && [h, w] == self.size => None,
+            _ if self.any_size => {
+                Some(format!("{of_channels}, and at least {} x {} pixels", patch[1], patch[0]))
+            }
+            _ => Some(format!("{width} x {height} pixels of {of_channels}")),
+        }
+    }
+}
+
 /// A loaded model.
 pub trait Network: Send + Sync {
     /// What it takes; checked before each pass.
@@ -119,6 +185,11 @@ pub trait Network: Send + Sync {
 
     /// What its decoder takes, in models of two stacks.
     fn target_limits(&self) -> Option<Limits> {
+        None
+    }
+
+    /// What image it takes, in models that see.
+    fn image(&self) -> Option<ImageLimits> {
         None
     }
 

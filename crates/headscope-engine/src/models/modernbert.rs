@@ -95,10 +95,17 @@ impl ModernBert {
     }
 }
 
+/// More are in a damaged configuration.
+const MOST_LAYERS: usize = 1 << 12;
+
 /// Which layers see a window: by `layer_types`, or else all but every so manieth.
 fn local_layers(config: &Config, n_layers: usize) -> Result<Vec<bool>, EngineError> {
     let Some(types) = config.given::<Vec<String>>("layer_types")? else {
         let every = config.size("global_attn_every_n_layers", 3)?;
+        if n_layers > MOST_LAYERS {
+            let detail = format!("is {n_layers}; expected at most {MOST_LAYERS}");
+            return Err(config.fault("num_hidden_layers", detail));
+        }
         return Ok((0..n_layers).map(|layer| layer % every != 0).collect());
     };
     let fault = |detail| config.fault("layer_types", detail);

@@ -168,7 +168,7 @@ pub fn attend_with(
     });
     let add_position = position.as_ref().map(|term| {
         move |head: usize, query: usize, keys: Range<usize>, scores: &mut [f32]| {
-            term.add(head, query, keys, scores)
+            term.add(head, query, keys, scores);
         }
     });
     let kernel_rule = AttendRule {

@@ -37,21 +37,21 @@ pub struct GatedMlp {
 impl GatedMlp {
     /// `[tokens, width]` → `[tokens, width]`, for a norm to come.
     pub fn forward(&self, x: &Tensor, pass: &Pass<'_>) -> Tensor {
-        self.down.forward(&self.hidden(x, pass), pass)
+        self.down.forward(&gated(&self.gate_up, self.activation, x, pass), pass)
     }
 
     /// `residual + forward(x)`, where the second term is what `point` names.
     pub fn add_to(&self, residual: &Tensor, x: &Tensor, point: Point, pass: &mut Pass<'_>) -> Tensor {
-        let hidden = self.hidden(x, pass);
+        let hidden = gated(&self.gate_up, self.activation, x, pass);
         self.down.add_to(residual, &hidden, point, pass)
     }
+}
 
-    /// `[tokens, d_mlp]`
-    fn hidden(&self, x: &Tensor, pass: &Pass<'_>) -> Tensor {
-        let gate_up = self.gate_up.forward(x, pass); // [tokens, 2 d_mlp]
-        let (tokens, d_mlp) = (gate_up.shape()[0], gate_up.shape()[1] / 2);
-        let mut hidden = pass.blank(&[tokens, d_mlp]);
-        kernels::gate(pass.compute, &gate_up, d_mlp, self.activation, hidden.values_mut());
-        hidden // the memory of gate and up may serve the sum
-    }
+/// `activation(gate(x)) · up(x)`, both from one product.
+pub fn gated(gate_up: &Linear, activation: Activation, x: &Tensor, pass: &Pass<'_>) -> Tensor {
+    let gate_up = gate_up.forward(x, pass); // [tokens, 2 d_mlp]
+    let (tokens, d_mlp) = (gate_up.shape()[0], gate_up.shape()[1] / 2);
+    let mut hidden = pass.blank(&[tokens, d_mlp]);
+    kernels::gate(pass.compute, &gate_up, d_mlp, activation, hidden.values_mut());
+    hidden
 }

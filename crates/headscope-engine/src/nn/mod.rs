@@ -1,5 +1,5 @@
 //! What transformers are made of, on [`Tensor`]s: linear maps, tables, norms, rotary positions, attention,
-//! MLPs.
+//! MLPs, patches.
 //!
 //! A model file composes these. None of them knows a model family; what differs between families
 //! is an argument.
@@ -15,6 +15,7 @@ mod position;
 mod post_norm;
 mod rotary;
 mod self_attention;
+mod vision;
 
 pub(crate) use attention::is_causal;
 pub use attention::{HeadLayout, Projection, attend, attend_with};
@@ -23,11 +24,12 @@ pub use cross_attention::CrossAttention;
 pub use distances::Distances;
 pub use experts::Experts;
 pub use masked_lm::{MaskedLm, MaskedLmNames, MaskedLmShape};
-pub use mlp::{GatedMlp, Mlp};
+pub use mlp::{GatedMlp, Mlp, gated};
 pub(crate) use position::{Meeting, PositionTerm};
 pub use post_norm::{PostNorm, PostNormNames, PostNormShape};
 pub use rotary::{Rotary, RotaryUsual, rotate};
 pub use self_attention::{Rotation, SelfAttention};
+pub use vision::{LayerScale, Patches, PlaceTable};
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -165,6 +165,11 @@ impl At<'_> {
         self.weights.entries.contains_key(&self.name(name))
     }
 
+    /// The size of the first axis of the tensor called `name`, if there is one.
+    pub fn rows(&self, name: &str) -> Option<usize> {
+        self.weights.entries.get(&self.name(name))?.1.shape.first().copied()
+    }
+
     /// Whether there is any tensor below here.
     pub fn exists(&self) -> bool {
         let below = format!("{}.", self.path);
@@ -191,6 +196,15 @@ impl At<'_> {
     ) -> Result<Linear, EngineError> {
         let weight = self.tensor("weight", &[n_out, n_in])?;
         Ok(self.weights.layer(vec![(weight, n_out)], n_in, bias))
+    }
+
+    /// A linear map from the tensor `weight`, `[n_out, …]`, whose other axes are read as one, and its bias.
+    ///
+    /// # Errors
+    /// As [`linear`](At::linear).
+    pub fn linear_over(&self, n_out: usize, axes: &[usize]) -> Result<Linear, EngineError> {
+        let weight = self.tensor("weight", &[&[n_out], axes].concat())?;
+        Ok(self.weights.layer(vec![(weight, n_out)], axes.iter().product(), self.bias(n_out)?))
     }
 
     /// The linear maps of these names below this place, each with its `n_out`, stacked so that they run
@@ -276,7 +290,7 @@ impl At<'_> {
         n_in: usize,
     ) -> Result<Vec<Linear>, EngineError> {
         let weight = self.by_input(name, &[n, n_in, n_out])?;
-        let bias = self.finite(&format!("{name}_bias"), &[n, n_out])?;
+        let bias = self.values(&format!("{name}_bias"), &[n, n_out])?;
         let expert = |i: usize| {
             let weight = weight.slice(i * n_in * n_out..(i + 1) * n_in * n_out);
             let bias = bias[i * n_out..][..n_out].to_vec();
@@ -329,7 +343,7 @@ impl At<'_> {
     /// # Errors
     /// As [`vector`](At::vector).
     pub fn table(&self, rows: usize, width: usize) -> Result<Vec<Vec<f32>>, EngineError> {
-        let values = self.finite("weight", &[rows, width])?;
+        let values = self.values("weight", &[rows, width])?;
         Ok(values.chunks_exact(width).map(<[f32]>::to_vec).collect())
     }
 
@@ -338,14 +352,14 @@ impl At<'_> {
     /// # Errors
     /// If it is missing, of another shape or dtype, or not finite.
     pub fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, EngineError> {
-        self.finite(name, &[len])
+        self.values(name, &[len])
     }
 
-    /// All numbers of the tensor called `name`, which must have `shape`, widened to f32.
+    /// All values of a tensor, widened to f32 and looked at.
     ///
     /// # Errors
     /// As [`vector`](At::vector).
-    pub fn finite(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, EngineError> {
+    pub fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, EngineError> {
         let weight = self.tensor(name, shape)?;
         let stored = weight.stored().to_f32();
         let values = match (weight.order, shape) {

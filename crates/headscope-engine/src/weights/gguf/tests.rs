@@ -105,6 +105,9 @@ fn config_of(
     Ok(serde_json::from_slice(&config).unwrap())
 }
 
+/// Metadata that is put, or taken away.
+type Changes<'a> = &'a [(&'a str, Option<V>)];
+
 #[test]
 fn metadata_become_a_configuration() {
     let config = config_of("llama", &[], &[words()]).unwrap();
@@ -126,7 +129,7 @@ fn metadata_become_a_configuration() {
     });
     assert_eq!(config, expected);
 
-    let rows: &[(&'static str, &[(&str, Option<V>)], &str, Json)] = &[
+    let rows: &[(&'static str, Changes<'_>, &str, Json)] = &[
         ("llama", &[("attention.head_count_kv", None)], "num_key_value_heads", json!(2)),
         ("llama", &[("rope.freq_base", None)], "rope_theta", json!(10_000.0)),
         ("llama", &[("rope.dimension_count", Some(V::U32(4)))], "head_dim", json!(4)),
@@ -181,7 +184,7 @@ fn metadata_become_a_configuration() {
 
 #[test]
 fn what_is_not_understood_is_refused_by_name() {
-    let rows: &[(&'static str, &[(&str, Option<V>)], &str)] = &[
+    let rows: &[(&'static str, Changes<'_>, &str)] = &[
         (
             "phi3",
             &[],
@@ -278,7 +281,7 @@ fn tensors_have_the_names_of_transformers() {
 fn what_the_converter_changed_is_undone() {
     let norm = floats("blk.0.attn_norm.weight", &[3]);
     for (architecture, expected) in [("gemma2", [0.0f32, 1.0, 2.0]), ("llama", [1.0, 2.0, 3.0])] {
-        let entry = &entries_of(architecture, &[norm.clone()]).unwrap()[0];
+        let entry = &entries_of(architecture, std::slice::from_ref(&norm)).unwrap()[0];
         let bytes = expected.map(f32::to_le_bytes).concat();
         assert_eq!(entry.bytes[entry.range.clone()], bytes, "{architecture}");
     }

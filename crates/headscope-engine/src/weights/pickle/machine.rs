@@ -187,7 +187,7 @@ impl<'a> Machine<'a> {
             b']' => self.list(Vec::new()),
             b')' => self.tuple(Vec::new()),
             b't' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.tuple(items)
             }
             0x85..=0x87 => {
@@ -196,11 +196,11 @@ impl<'a> Machine<'a> {
                 self.tuple(items)
             }
             b'l' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.list(items)
             }
             b'd' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 self.dict(pairs(&items)?)
             }
             b'q' => return self.keep(code.array::<1>()?[0].into()),
@@ -213,7 +213,7 @@ impl<'a> Machine<'a> {
                 return self.append(vec![item]);
             }
             b'e' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 return self.append(items);
             }
             b's' => {
@@ -221,7 +221,7 @@ impl<'a> Machine<'a> {
                 return self.set(vec![(key, value)]);
             }
             b'u' => {
-                let items = self.to_mark()?;
+                let items = self.pop_to_mark()?;
                 return self.set(pairs(&items)?);
             }
             // What an OrderedDict has beside its items, `_metadata`, says nothing of tensors.
@@ -250,7 +250,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Everything above the last mark.
-    fn to_mark(&mut self) -> Result<Vec<Value<'a>>, Fault> {
+    fn pop_to_mark(&mut self) -> Result<Vec<Value<'a>>, Fault> {
         let mark = self.stack.iter().rposition(|value| *value == Value::Mark).ok_or_else(empty)?;
         let items = self.stack.split_off(mark + 1);
         self.stack.pop();

@@ -239,7 +239,7 @@ fn zip_files_are_checked() {
     let changed = |at: usize, value: u8| {
         zip(files, move |i, entry| {
             if i == 1 {
-                entry[at] = value
+                entry[at] = value;
             }
         })
     };

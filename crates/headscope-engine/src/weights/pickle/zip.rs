@@ -115,9 +115,8 @@ impl<'a> Central<'a> {
             return Err("is compressed; expected the stored entries that torch.save writes".into());
         }
         let beyond = || format!("takes {} bytes at {}, beyond the end of the file", self.size, self.header);
-        let (header, size) = match (usize::try_from(self.header), usize::try_from(self.size)) {
-            (Ok(header), Ok(size)) => (header, size),
-            _ => return Err(beyond()),
+        let (Ok(header), Ok(size)) = (usize::try_from(self.header), usize::try_from(self.size)) else {
+            return Err(beyond());
         };
         let local = file.get(header..).filter(|local| local.len() >= 30).ok_or_else(beyond)?;
         if !local.starts_with(b"PK\x03\x04") {
