@@ -313,7 +313,7 @@ fn the_shared_cache_is_used() {
     cache(&room, "org/tiny", "abc123", "bert");
     cache(&room, "org/other", "def456", "bert");
     let config = room.path("hf/hub/models--org--other/blobs/config.json");
-    edit_json(&config, |config| config["model_type"] = "gpt2".into());
+    edit_json(&config, |config| config["model_type"] = "gpt9".into());
     let run =
         |args: &[&str]| finish(command().args(args).env("HF_HOME", room.at("hf")).env("HF_HUB_OFFLINE", "1"));
 
@@ -327,7 +327,7 @@ fn the_shared_cache_is_used() {
         "gte-small",
         "embedded",
         "org/tiny",
-        "in the cache at main, not supported: config.json: model_type is \"gpt2\"",
+        "in the cache at main, not supported: config.json: model_type is \"gpt9\"",
         &room.at("hf/hub"),
     ] {
         assert!(table.text().contains(expected), "{}", table.text());
@@ -349,7 +349,7 @@ fn the_shared_cache_is_used() {
             &["\"org/tiny\" at revision \"v9\""],
             "headscope pull org/tiny --revision v9",
         ),
-        (&["-m", "org/other"], &["model_type is \"gpt2\"", "supported are bert"], "headscope models"),
+        (&["-m", "org/other"], &["model_type is \"gpt9\"", "supported are bert"], "headscope models"),
         (&["-m", "../tiny"], &["there is no folder \"../tiny\""], "config.json"),
         (&["-m", "org/tiny/sub"], &["there is no folder \"org/tiny/sub\""], "ORG/NAME"),
     ];

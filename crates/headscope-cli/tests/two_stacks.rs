@@ -10,6 +10,13 @@ use serde_json::json;
 use support::app::App;
 use support::{Room, edit_json, headscope};
 
+/// A room with a tiny model and, whatever its family, a tokenizer of words.
+fn room(fixture: &str) -> Room {
+    let room = Room::with(fixture);
+    fs::write(room.path("model/tokenizer_config.json"), r#"{"tokenizer_class": "BertTokenizer"}"#).unwrap();
+    room
+}
+
 /// Traces with the tiny model of `room`, and reads the file.
 fn trace(room: &Room, args: &[&str]) -> Trace {
     let (model, file) = (room.at("model"), room.at("out/t.safetensors"));
@@ -29,7 +36,7 @@ fn read_by_decoder(trace: &Trace) -> String {
 
 #[test]
 fn ids_are_read_as_they_are_by_both_stacks() {
-    let room = Room::with("t5");
+    let room = room("t5");
     fs::remove_file(room.path("model/vocab.txt")).unwrap(); // no tokenizer is needed
     let trace = trace(&room, &["--ids", "5,6,7,8,1", "--decoder-ids", "0,9,10"]);
     let sites: Vec<String> = trace.values().map(|(site, _)| site.to_string()).collect();
@@ -55,7 +62,7 @@ fn ids_are_read_as_they_are_by_both_stacks() {
 
 #[test]
 fn a_target_is_read_behind_the_start_and_without_its_end() {
-    let room = Room::with("t5");
+    let room = room("t5");
     let config = room.path("model/config.json");
     let generation = room.path("model/generation_config.json");
     let read = |args: &[&str]| read_by_decoder(&trace(&room, args));
@@ -104,12 +111,12 @@ fn targets_that_cannot_be_run() {
         ("bert", &["--ids", "5", "--decoder-ids", "6"], &["has one stack of layers"], None),
     ];
     for (fixture, args, expected, help) in rows {
-        let room = Room::with(fixture);
+        let room = room(fixture);
         let (model, file) = (room.at("model"), room.at("out/t.safetensors"));
         headscope(&[&["trace", "-m", &model, "-o", &file], *args].concat()).failed(expected, *help);
         assert!(room.names("out").is_empty());
     }
-    let room = Room::with("bart");
+    let room = room("bart");
     let cut = trace(&room, &["the cat", &long, "--truncate"]);
     assert_eq!(cut.target.unwrap().len(), 30);
 }
@@ -124,7 +131,7 @@ fn configurations_of_two_stacks_that_are_not_understood() {
             json!("dense-relu"),
             &["is \"dense-relu\"; expected an activation, or gated-"],
         ),
-        ("t5", "feed_forward_proj", json!("gated-mash"), &["is \"mash\"; supported are gelu, "]),
+        ("mt5", "feed_forward_proj", json!("gated-mash"), &["is \"mash\"; supported are gelu, "]),
         ("t5", "dense_act_fn", json!("mash"), &["is \"mash\"; supported are gelu, "]),
         ("t5", "num_heads", json!(0), &["is 0; expected at least 1"]),
         ("t5", "relative_attention_num_buckets", json!(3), &["is 3; expected at least 4"]),
@@ -142,7 +149,7 @@ fn configurations_of_two_stacks_that_are_not_understood() {
         ("marian", "share_encoder_decoder_embeddings", json!(3), &["is 3; expected true or false"]),
     ];
     for (fixture, key, value, expected) in rows {
-        let room = Room::with(fixture);
+        let room = room(fixture);
         edit_json(&room.path("model/config.json"), |config| config[*key] = value.clone());
         let (model, file) = (room.at("model"), room.at("out/t.safetensors"));
         let ran = headscope(&["trace", "--ids", "5", "--decoder-ids", "6", "-m", &model, "-o", &file]);
@@ -152,7 +159,7 @@ fn configurations_of_two_stacks_that_are_not_understood() {
 
 #[test]
 fn saved_traces_open_and_pages_are_written() {
-    let room = Room::with("t5");
+    let room = room("t5");
     let (model, file, view) = (room.at("model"), room.at("out/t.safetensors"), room.at("out/view.html"));
     trace(&room, &["the cat sat", "the dog"]);
     for (args, expected) in [
@@ -182,7 +189,7 @@ fn saved_traces_open_and_pages_are_written() {
 
 #[test]
 fn a_target_is_written_from_its_start_or_continued() {
-    let room = Room::with("t5");
+    let room = room("t5");
     let written = trace(&room, &["the cat sat", "--generate", "5"]);
     let target = written.target.as_ref().unwrap();
     assert_eq!((target.tokens[0].id, written.prompt), (0, Some(1)));
@@ -199,7 +206,7 @@ fn a_target_is_written_from_its_start_or_continued() {
 
 #[test]
 fn the_app_runs_a_source_and_its_target() {
-    let room = Room::with("t5");
+    let room = room("t5");
     let app = App::start(&["the cat sat", "the dog", "-m", &room.at("model")]);
     // Encoder 0, encoder 1, decoder, cross: of [CLS] the cat sat [SEP] and [PAD] [CLS] the dog.
     for (layer, numbers) in [(0, 25), (1, 25), (2, 16), (3, 20)] {

@@ -390,7 +390,7 @@ interface BeyondProps {
 
 /** The strongest edge that ends out of sight, above or below; a click goes there. */
 function Beyond({ where, side, scroller, joined, picture, layout }: BeyondProps) {
-  const { top, height } = useScroll(scroller);
+  const { top, height } = useScroll(scroller, layout);
   const { curves, column, middle } = layout;
   const other: Side = side === "query" ? "key" : "query";
   const tokens = other === "query" ? picture.part.queries : picture.part.keys;
@@ -503,7 +503,7 @@ function useBand(
 }
 
 /** What of a scrolled element is in sight. */
-function useScroll(scroller: RefObject<HTMLElement | null>): { top: number; height: number } {
+function useScroll(scroller: RefObject<HTMLElement | null>, layout: Layout): { top: number; height: number } {
   const read = () => ({ top: scroller.current?.scrollTop ?? 0, height: scroller.current?.clientHeight ?? 0 });
   const [sight, setSight] = useState(read);
   useLayoutEffect(() => {
@@ -512,7 +512,7 @@ function useScroll(scroller: RefObject<HTMLElement | null>): { top: number; heig
     listen();
     element?.addEventListener("scroll", listen, { passive: true });
     return () => element?.removeEventListener("scroll", listen);
-  }, [scroller]);
+  }, [scroller, layout]);
   return sight;
 }
 

@@ -93,6 +93,7 @@ export function twoStacks(): string {
   }
   const words = "[PAD] [UNK] [CLS] [SEP] [MASK] the cat sat on mat a dog played in park";
   writeFileSync(join(folder, "vocab.txt"), words.replaceAll(" ", "\n"));
+  writeFileSync(join(folder, "tokenizer_config.json"), '{"tokenizer_class": "BertTokenizer"}');
   return folder;
 }
 
