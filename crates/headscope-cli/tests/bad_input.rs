@@ -333,9 +333,9 @@ fn weights_whose_header_lies() {
             &[NORM, "has shape [6, 6]; the configuration asks for [36]"],
             "both",
         ),
-        (|h, _| h[NORM]["dtype"] = json!("I32"), &[NORM, "is I32; expected F32, F16 or BF16"], "both"),
+        (|h, _| h[NORM]["dtype"] = json!("I32"), &[NORM, "is I32; expected one of F32, F16, BF16"], "both"),
         (|h, _| h[NORM]["dtype"] = json!("F64"), &[NORM, "F64 of shape [36] takes 288"], "cut short"),
-        (|h, _| h[NORM]["dtype"] = json!("F7"), &[NORM, "is F7; expected F32, F16 or BF16"], "both"),
+        (|h, _| h[NORM]["dtype"] = json!("F7"), &[NORM, "is F7; expected one of F32, F16, BF16"], "both"),
         (|h, _| h[NORM] = json!("weights"), &["its header does not parse"], "cut short"),
         (
             |h, _| {

@@ -173,7 +173,7 @@ fn conv(config: &Config, width: usize, eps: f32, w: &At<'_>) -> Result<Option<Co
     config.only("conv_groups", 1)?;
     let activation = config.activation("conv_act", "tanh")?;
     let (linear, norm) =
-        (w.at("conv").conv(width, width, kernel)?, w.at("LayerNorm").layer_norm(width, eps)?);
+        (w.at("conv").linear_over(width, &[width, kernel])?, w.at("LayerNorm").layer_norm(width, eps)?);
     Ok(Some(Conv { linear, kernel, activation, norm }))
 }
 

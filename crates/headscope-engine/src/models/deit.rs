@@ -13,7 +13,7 @@ pub(super) const FAMILY: Family = Family {
         // With its teacher's classifier, the scores are the mean of both.
         let with_teacher =
             [("cls_classifier", Reads::Token(0)), ("distillation_classifier", Reads::Token(1))];
-        let heads = match weights.at("cls_classifier").has("weight") {
+        let heads = match weights.at("").has_any(&["cls_classifier", "distillation_classifier"]) {
             true => &with_teacher[..],
             false => &[("classifier", Reads::Token(0))],
         };

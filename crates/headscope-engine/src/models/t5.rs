@@ -161,7 +161,10 @@ impl T5 {
         let [encoder, decoder] = ["encoder", "decoder"].map(|stack| w.at(stack));
         let words = [&encoder, &decoder].map(|stack| stack.at("embed_tokens"));
         let [source, target] = &words;
-        let scored = tied(&[&lm_head, &shared, source, target]);
+        let scored = match config.get("tie_word_embeddings", true)? {
+            true => tied(&[&lm_head, &shared, source, target]),
+            false => lm_head.clone(),
+        };
         Ok(T5 {
             lm_head: scores_vocabulary(config, &lm_head)?
                 .then(|| scored.linear_with(shape.vocabulary, shape.width, None))

@@ -180,23 +180,28 @@ impl Block {
         let &Shape { width, heads, eps, qkv_bias, .. } = shape;
         let HeadLayout { n_heads, d_head, .. } = heads;
         let attn = w.at("attention");
-        let (attn_in, names, attn_out) = match attn.has("q_proj.weight") {
+        let (attn_in, names, attn_out) = match attn.has_any(&["q_proj", "o_proj"]) {
             true => (attn.clone(), ["q_proj", "k_proj", "v_proj"], attn.at("o_proj")),
             false => (attn.at("attention"), ["query", "key", "value"], attn.at("output.dense")),
         };
-        let (mlp, short) = (w.at("mlp"), w.has("mlp.fc1.weight"));
+        let mlp = w.at("mlp");
+        let short = mlp.has_any(&["fc1", "fc2"]);
         let (d_mlp, activation, is_gated) = match shape.mlp {
             MlpShape::Plain(d_mlp, activation) => (d_mlp, activation, false),
             MlpShape::SwiGlu(d_mlp) => (d_mlp, Activation::Silu, true),
         };
         let (mlp_in, mlp_out) = match shape.mlp {
-            MlpShape::Plain(..) if short => (mlp.at("fc1").linear(d_mlp, width)?, mlp.at("fc2")),
-            MlpShape::Plain(..) => (w.at("intermediate.dense").linear(d_mlp, width)?, w.at("output.dense")),
-            MlpShape::SwiGlu(_) if mlp.has("gate_proj.weight") => {
+            MlpShape::Plain(..) if short => (mlp.at("fc1").linear_over(d_mlp, &[width])?, mlp.at("fc2")),
+            MlpShape::Plain(..) => {
+                (w.at("intermediate.dense").linear_over(d_mlp, &[width])?, w.at("output.dense"))
+            }
+            MlpShape::SwiGlu(_) if mlp.has_any(&["gate_proj", "down_proj"]) => {
                 let gate_up = [("gate_proj", d_mlp), ("up_proj", d_mlp)];
                 (mlp.stacked(&gate_up, width, true)?, mlp.at("down_proj"))
             }
-            MlpShape::SwiGlu(_) => (mlp.at("weights_in").linear(2 * d_mlp, width)?, mlp.at("weights_out")),
+            MlpShape::SwiGlu(_) => {
+                (mlp.at("weights_in").linear_over(2 * d_mlp, &[width])?, mlp.at("weights_out"))
+            }
         };
         let scale = |name| -> Result<Option<LayerScale>, EngineError> {
             let factors = || w.at(name).vector("lambda1", width).map(LayerScale);
@@ -207,12 +212,12 @@ impl Block {
             heads,
             attn_norm: w.at(shape.norms[0]).layer_norm(width, eps)?,
             qkv: attn_in.stacked(&names.map(|name| (name, n_heads * d_head)), width, qkv_bias)?,
-            attn_out: Output(attn_out.linear(width, n_heads * d_head)?, scale("layer_scale1")?),
+            attn_out: Output(attn_out.linear_over(width, &[n_heads * d_head])?, scale("layer_scale1")?),
             mlp_norm: w.at(shape.norms[1]).layer_norm(width, eps)?,
             mlp_in,
             activation,
             gated: is_gated,
-            mlp_out: Output(mlp_out.linear(width, d_mlp)?, scale("layer_scale2")?),
+            mlp_out: Output(mlp_out.linear_over(width, &[d_mlp])?, scale("layer_scale2")?),
         })
     }
 
@@ -253,13 +258,14 @@ impl Classifier {
         width: usize,
     ) -> Result<Classifier, EngineError> {
         let root = weights.at("");
-        let labels = heads.first().and_then(|(name, _)| root.at(name).rows("weight"));
+        let rows = |head: &At<'_>| head.rows("weight").or_else(|| head.rows("bias"));
+        let labels = heads.first().and_then(|(name, _)| rows(&root.at(name)));
         let head = |labels: usize, (name, reads): (&str, Reads)| {
             let n_in = match reads {
                 Reads::Token(_) => width,
                 Reads::FirstAndMean => 2 * width,
             };
-            Ok((root.at(name).linear(labels, n_in)?, reads))
+            Ok((root.at(name).linear_over(labels, &[n_in])?, reads))
         };
         let heads = labels.map_or(Ok(Vec::new()), |labels| heads.iter().map(|h| head(labels, *h)).collect());
         Ok(Classifier(heads?))

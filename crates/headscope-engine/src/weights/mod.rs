@@ -176,6 +176,11 @@ impl At<'_> {
         self.weights.entries.keys().any(|name| name.starts_with(&below))
     }
 
+    /// Whether there is any tensor below one of these places.
+    pub fn has_any(&self, parts: &[&str]) -> bool {
+        parts.iter().any(|part| self.at(part).exists())
+    }
+
     /// A linear map from the tensors `weight` (`[n_out, n_in]`) and, if there, `bias`.
     ///
     /// # Errors
@@ -198,13 +203,15 @@ impl At<'_> {
         Ok(self.weights.layer(vec![(weight, n_out)], n_in, bias))
     }
 
-    /// A linear map from the tensor `weight`, `[n_out, …]`, whose other axes are read as one, and its bias.
+    /// A linear map from the tensors `weight`, `[n_out, …]`, whose other axes are read as one (those of a
+    /// convolution), and `bias`.
     ///
     /// # Errors
-    /// As [`linear`](At::linear).
+    /// As [`linear`](At::linear), and if there is no bias.
     pub fn linear_over(&self, n_out: usize, axes: &[usize]) -> Result<Linear, EngineError> {
         let weight = self.tensor("weight", &[&[n_out], axes].concat())?;
-        Ok(self.weights.layer(vec![(weight, n_out)], axes.iter().product(), self.bias(n_out)?))
+        let bias = Some(self.vector("bias", n_out)?);
+        Ok(self.weights.layer(vec![(weight, n_out)], axes.iter().product(), bias))
     }
 
     /// The linear maps of these names below this place, each with its `n_out`, stacked so that they run
@@ -220,17 +227,6 @@ impl At<'_> {
             biases.extend(part.bias_if(bias, n_out)?.unwrap_or_default());
         }
         Ok(self.weights.layer(weights, n_in, bias.then_some(biases)))
-    }
-
-    /// A convolution along the text, as a linear map of all columns of `kernel` neighbours, from the tensors
-    /// `weight`, `[n_out, n_in, kernel]`, and `bias`.
-    ///
-    /// # Errors
-    /// As [`linear`](At::linear), and if there is no bias.
-    pub fn conv(&self, n_out: usize, n_in: usize, kernel: usize) -> Result<Linear, EngineError> {
-        let weight = self.tensor("weight", &[n_out, n_in, kernel])?;
-        let bias = Some(self.vector("bias", n_out)?);
-        Ok(self.weights.layer(vec![(weight, n_out)], n_in * kernel, bias))
     }
 
     /// The linear map of this place, with a bias or not, as the configuration says, whose outputs are stored
