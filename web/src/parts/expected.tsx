@@ -21,7 +21,7 @@ export function Expected({ trace, part, index }: { trace: Trace; part: Part; ind
       title={probability === null ? "Guesses for this place" : "Expected here"}
       value={probability === null ? undefined : percent(probability)}
     >
-      <ol class="edges" data-testid="expected">
+      <ol class="edges guesses" data-testid="expected">
         {rows.map((guess) => (
           <li key={guess.id} data-here={guess.here}>
             <span class="ends">

@@ -189,8 +189,9 @@ function massValue({ query, key }: Slice, total: number, n: number): string {
 
 function Metrics({ trace, id }: { trace: Trace; id: HeadId }) {
   const { layers, heads } = partAt(trace, id.layer);
+  const one = trace.image ? "image" : "text";
   return (
-    <Group title="This head, this text" value={`among ${layers.length * heads}`}>
+    <Group title={`This head, this ${one}`} value={`among ${layers.length * heads}`}>
       <dl class="metrics">
         {standings(trace, id).map((standing) => (
           <div key={standing.metric.key} title={standing.metric.about}>
@@ -206,7 +207,9 @@ function Metrics({ trace, id }: { trace: Trace; id: HeadId }) {
           </div>
         ))}
       </dl>
-      <p class="caution">From this text alone. Look at many texts before you name a head.</p>
+      <p class="caution">
+        From this {one} alone. Look at many {one}s before you name a head.
+      </p>
     </Group>
   );
 }
