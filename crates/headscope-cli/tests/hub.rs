@@ -455,7 +455,7 @@ fn an_interrupted_download_goes_on() {
         assert!(start.elapsed() < Duration::from_secs(20), "it never came");
         std::thread::sleep(Duration::from_millis(10));
     }
-    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(!child.wait().unwrap().success());
     assert!(!snapshot(&room, WEIGHTS).exists() && !room.path(REPO).join("refs/main").exists());
     let offline =
