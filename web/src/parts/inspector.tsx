@@ -31,7 +31,7 @@ export function Inspector({ session, picture, palette }: Props) {
   const id = picture.heads[picture.focused];
   const pinned = !hover && slice !== null;
   return (
-    <section class="inspector" aria-label="Inspector" data-testid="inspector">
+    <section class="inspector" aria-label="Inspector" data-testid="inspector" tabIndex={0}>
       <h2 class="title">{headTitle(picture.trace, id)}</h2>
       <p class="subject" data-testid="subject">
         <Subject slice={slice} part={picture.part} of={picture.trace.image ? "image" : "text"} />
