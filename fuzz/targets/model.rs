@@ -60,5 +60,5 @@ pub fn run_checkpoint(checkpoint: &Checkpoint) {
     let Ok(model) = Model::load(checkpoint, &COMPUTE) else { return };
     let text = Encoding::from_ids(&[0, 5, 1], |id| id.to_string());
     let target = model.target_limits().map(|_| text.clone());
-    let _ = model.trace(Input { text, target }, &Sites::patterns(&model));
+    let _ = model.trace(Input { target, ..Input::from(text) }, &Sites::patterns(&model));
 }
