@@ -70,7 +70,10 @@ impl Weights {
     fn add(&mut self, source: Source) -> Result<(), EngineError> {
         for entry in Format::of(&source.bytes).entries(&source.name, &source.bytes)? {
             if let Some((other, _)) = self.entries.get(&entry.name) {
-                let detail = format!("is in {} too; expected one", self.sources[*other].name);
+                let detail = match self.sources.get(*other) {
+                    Some(other) => format!("is in {} too; expected one", other.name),
+                    None => "is there twice; expected one".into(), // this file is no source yet
+                };
                 return Err(EngineError::Tensor { file: source.name, name: entry.name, detail });
             }
             self.entries.insert(entry.name.clone(), (self.sources.len(), entry));

@@ -3,6 +3,8 @@
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::kernels::{Compute, Isa};
+use crate::weights::Weights;
 
 /// A value as the tests write it.
 #[derive(Clone)]
@@ -421,4 +423,12 @@ fn no_damage_is_a_panic() {
             damaged[at] ^= flip;
         }
     }
+}
+
+#[test]
+fn a_tensor_that_is_there_twice_is_refused() {
+    let bytes = file(&values("llama", &[]), &[words(), words()]);
+    let file = ("m.gguf".to_owned(), Bytes::Owned(Arc::new(bytes)));
+    let error = Weights::read(vec![file], &Compute::new(1, Isa::PORTABLE)).err().unwrap().to_string();
+    assert_eq!(error, "m.gguf: tensor model.embed_tokens.weight is there twice; expected one");
 }
