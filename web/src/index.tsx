@@ -8,7 +8,10 @@ import type { Host } from "./model/host";
 import { PageHost } from "./model/page";
 import { Session } from "./session";
 import { fromHash, INITIAL } from "./state";
-import css from "./theme.css?inline";
+import theme from "./theme.css?inline";
+
+/** The theme, and the styles of each view that has its own. */
+const css = [theme].join("\n");
 
 /** The anywidget contract: draws `model` into `el`, and returns what takes it away again. */
 function render({ model, el }: { model: Host; el: HTMLElement }): () => void {

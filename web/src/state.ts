@@ -100,18 +100,27 @@ export function pin(state: State, side: "query" | "key", index: number): State {
   return { ...state, focus: { ...state.focus, [other]: null, [side]: freed ? null : index } };
 }
 
+/** Pins what one token is to another, or frees both when that pair is pinned already. */
+export function pinPair(state: State, query: number, key: number): State {
+  const freed = state.focus.query === query && state.focus.key === key;
+  return freed ? unpin(state) : { ...state, focus: { ...state.focus, query, key } };
+}
+
 export function unpin(state: State): State {
   return { ...state, focus: { ...state.focus, query: null, key: null } };
 }
 
-/** Steps to a neighbouring token, on the side that is pinned. */
-export function stepToken(state: State, by: number, part: Part): State {
-  const side = state.focus.key !== null && state.focus.query === null ? "key" : "query";
+/** Steps to a neighbouring token, on the side that is pinned; of a pinned pair, on `side`. */
+export function stepToken(state: State, by: number, part: Part, ofPair: "query" | "key" = "query"): State {
+  const { query, key } = state.focus;
+  const isPairPinned = query !== null && key !== null;
+  const side = isPairPinned ? ofPair : key !== null ? "key" : "query";
   const shown = rowsOf(state, part, side);
   const now = shown.indexOf(state.focus[side] ?? -1);
   const next = now < 0 ? (by > 0 ? 0 : shown.length - 1) : clamp(now + by, shown.length);
   const index = shown[next];
-  return index === undefined || index === state.focus[side] ? state : pin(state, side, index);
+  if (index === undefined || index === state.focus[side]) return state;
+  return isPairPinned ? { ...state, focus: { ...state.focus, [side]: index } } : pin(state, side, index);
 }
 
 /** The next of a list of choices, from the start again after the last. */

@@ -166,8 +166,8 @@ function changeOf(key: string, shift: boolean, session: Session): ((state: State
   }
   const view = VIEWS[Number(key) - 1]?.key;
   if (view) return (state) => ({ ...state, view });
-  if (key === "j") return (state) => stepToken(state, 1, part);
-  if (key === "k") return (state) => stepToken(state, -1, part);
+  if (key === "j" || key === "k") return (state) => stepToken(state, key === "j" ? 1 : -1, part);
+  if (key === "J" || key === "K") return (state) => stepToken(state, key === "J" ? 1 : -1, part, "key");
   if (key === "f" && isPair(part)) {
     return (state) => ({
       ...state,

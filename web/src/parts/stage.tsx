@@ -1,5 +1,6 @@
 /** The middle of the workbench: the tabs, the switches, and the view. */
 
+import type { JSX } from "preact";
 import { useCell } from "../cell";
 import { headInk, type Palette } from "../colours";
 import { FLOWS, isPair } from "../model/measure";
@@ -16,6 +17,7 @@ import {
   type State,
   toggle,
   TOPS,
+  type View,
   VIEWS,
 } from "../state";
 import { ImagePanel } from "./image";
@@ -29,9 +31,16 @@ interface Props {
   palette: Palette;
 }
 
+/** The views, and whether the switches above them say what is drawn. */
+const STAGES: Record<View, { Body: (props: Props) => JSX.Element; switches: boolean }> = {
+  head: { Body: HeadView, switches: true },
+  tokens: { Body: TokensView, switches: false },
+};
+
 export function Stage(props: Props) {
   const { session } = props;
   const state = useCell(session.state);
+  const { Body, switches } = STAGES[state.view];
   return (
     <section class="stage" aria-label="Stage">
       <div class="tabs" role="group" aria-label="View">
@@ -47,17 +56,15 @@ export function Stage(props: Props) {
         ))}
       </div>
       {props.picture.trace.parts[0].key !== "only" && <Parts {...props} />}
-      {state.view === "head" ? (
+      {switches && (
         <>
           <Switches {...props} state={state} />
           {props.picture.heads.length > 1 && <Legend {...props} />}
           <Steps session={session} trace={props.picture.trace} />
           {props.picture.trace.image && <ImagePanel {...props} />}
-          <HeadView {...props} />
         </>
-      ) : (
-        <TokensView {...props} />
       )}
+      <Body {...props} />
     </section>
   );
 }
