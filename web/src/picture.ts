@@ -1,9 +1,10 @@
 /** What the stage and the inspector show: the drawn heads' weights, after the switches have had their say. */
 
-import { type Flow, flowShare, inFlow, type Slice, withoutSpecial } from "./model/measure";
+import { joinPattern, textOf } from "./model/grain";
+import { type Flow, flowShare, inFlow, keepStrongest, type Slice, withoutSpecial } from "./model/measure";
 import { type HeadId, type Part, partAt, sameHead, type Sides, type Trace } from "./model/trace";
 import type { Session, Shown } from "./session";
-import { rowsOf, type State } from "./state";
+import { grainOf, partOf, rowsOf, type State } from "./state";
 import type { Scale } from "./views/paint";
 
 export interface Picture {
@@ -13,14 +14,16 @@ export interface Picture {
   heads: HeadId[];
   /** Index in `heads` of the one in the inspector. */
   focused: number;
-  /** As the model computed them, [queries, keys] each. */
+  /** As the model computed them, [queries, keys] each; of joined pieces their means and sums. */
   raw: Float32Array[];
-  /** As drawn: without special tokens each row is scaled to sum to 1 again. */
+  /** As drawn: without special tokens each row is scaled to sum to 1 again; edges left out are 0. */
   weights: Float32Array[];
   /** How much of the weight of the shown rows that leaves out, from 0 to 1. */
   removed: number;
   /** How much of the weight of the asking sentence the edge filter leaves, from 0 to 1. */
   kept: number;
+  /** How much of the weight that is left the strongest edges have, from 0 to 1. */
+  strongest: number;
   /** Tokens with a row, on either side. */
   shown: { query: number[]; key: number[] };
   flow: Flow;
@@ -31,12 +34,19 @@ export interface Picture {
 /** The picture of `state`, or null while a pattern is on its way. */
 export function pictureOf(of: Shown, state: State): Picture | null {
   const { trace } = of;
-  const raw = state.heads.map((id) => of.pattern(id));
-  if (!raw.every((pattern) => pattern !== undefined)) return null;
-  const part = partAt(trace, state.focus.layer);
-  const hidden = state.special === "hidden" ? raw.map((pattern) => hide(pattern, part)) : null;
-  const weights = hidden?.map((without) => without.weights) ?? raw;
+  const patterns = state.heads.map((id) => of.pattern(id));
+  if (!patterns.every((pattern) => pattern !== undefined)) return null;
+  const pieces = partAt(trace, state.focus.layer);
+  const part = partOf(state, trace);
+  const [queries, keys] = [textOf(trace, pieces.queries), textOf(trace, pieces.keys)];
+  const join = (pattern: Float32Array) => joinPattern(pattern, queries, keys, grainOf(state));
+  const hidden = state.special === "hidden" ? patterns.map((pattern) => hide(pattern, pieces)) : null;
+  const raw = patterns.map(join);
+  const whole = hidden?.map((without) => join(without.weights)) ?? raw;
   const shows = inFlow(state.flow, part);
+  const strong =
+    state.keep === "all" ? null : whole.map((pattern) => keepStrongest(pattern, part, state.keep, shows));
+  const weights = strong?.map((left) => left.weights) ?? whole;
   return {
     trace,
     part,
@@ -49,7 +59,8 @@ export function pictureOf(of: Shown, state: State): Picture | null {
     weights,
     removed: mean(hidden?.map(({ removed }) => removed) ?? [0]),
     kept:
-      state.flow === "all" ? 1 : mean(weights.map((pattern) => flowShare(pattern, state.flow, part))),
+      state.flow === "all" ? 1 : mean(whole.map((pattern) => flowShare(pattern, state.flow, part))),
+    strongest: mean(strong?.map(({ share }) => share) ?? [1]),
     shown: { query: rowsOf(state, part, "query"), key: rowsOf(state, part, "key") },
     flow: state.flow,
     shows,

@@ -4,7 +4,7 @@ import { Cell } from "./cell";
 import { type Host, type Problem, type Reply, toBytes, toProblem } from "./model/host";
 import { Safetensors, toFloats } from "./model/safetensors";
 import { allHeads, type HeadId, metricOf, partAt, readTrace, type Trace } from "./model/trace";
-import { fit, follow, fromHash, INITIAL, isolate, type State, VIEWS, type View } from "./state";
+import { fit, follow, fromHash, INITIAL, isolate, partOf, type State, VIEWS, type View } from "./state";
 
 /** Typing rests this long before a text is run. */
 const TYPING_PAUSE_MS = 90;
@@ -238,7 +238,7 @@ export class Session {
 /** The pinned tokens of the text before, found again in the one that has come. */
 function refocus(state: State, before: Trace, now: Trace): State {
   const { focus } = state;
-  const [was, is] = [partAt(before, focus.layer), partAt(now, focus.layer)];
+  const [was, is] = [partOf(state, before), partOf(state, now)];
   const query = follow(focus.query, was.queries, is.queries);
   const key = follow(focus.key, was.keys, is.keys);
   return { ...state, focus: { ...focus, query, key } };

@@ -1,11 +1,15 @@
 /** What is on screen, and how it is written in a link. Everything here is a plain value. */
 
-import { FLOWS, type Flow, isPair } from "./model/measure";
+import { type Grain, GRAINS, partOfGrain, regrain, textOf } from "./model/grain";
+import { FLOWS, type Flow, isPair, KEEPS, type Keep } from "./model/measure";
 import { type HeadId, type Part, partAt, sameHead, type Token, type Trace, writtenTokens } from "./model/trace";
 
+/** `joins`: whether it can show words and sentences instead of pieces. */
 export const VIEWS = [
-  { key: "head", label: "Head" },
-  { key: "tokens", label: "Tokens" },
+  { key: "head", label: "Head", joins: true },
+  { key: "text", label: "Text", joins: true },
+  { key: "model", label: "Model", joins: false },
+  { key: "tokens", label: "Tokens", joins: false },
 ] as const;
 export const SPECIALS = ["shown", "hidden"] as const;
 export const SCALES = ["sqrt", "linear"] as const;
@@ -27,6 +31,10 @@ export interface State {
   /** The heads drawn, in the order of their colours; the focused one is among them. */
   heads: HeadId[];
   flow: Flow;
+  /** Which edges are drawn of those. */
+  keep: Keep;
+  /** What the tokens on screen are, in the views that can join pieces. */
+  grain: Grain;
   special: (typeof SPECIALS)[number];
   scale: (typeof SCALES)[number];
   /** The weight drawn strongest: 1, or the largest on screen. */
@@ -45,6 +53,8 @@ export const INITIAL: State = {
   focus: { layer: 0, head: 0, query: null, key: null },
   heads: [{ layer: 0, head: 0 }],
   flow: "all",
+  keep: "all",
+  grain: "pieces",
   special: "shown",
   scale: "sqrt",
   top: "one",
@@ -75,6 +85,26 @@ export function toggle(state: State, id: HeadId): State {
   if (others.length === 0) return state;
   const next = { ...state, heads: others };
   return sameHead(state.focus, id) ? bringForward(next, others[others.length - 1]) : next;
+}
+
+/** What the tokens of a view are. */
+export function grainOf({ view, grain }: State): Grain {
+  return VIEWS.find(({ key }) => key === view)!.joins ? grain : "pieces";
+}
+
+/** The part of the model that the focus is in, with the tokens on screen. */
+export function partOf(state: State, trace: Trace): Part {
+  return partOfGrain(trace, partAt(trace, state.focus.layer), grainOf(state));
+}
+
+/** Shows another view, or another grain, of the same pinned tokens. */
+export function show(state: State, change: Partial<Pick<State, "view" | "grain">>, trace: Trace): State {
+  const next = { ...state, ...change };
+  const { queries, keys } = partAt(trace, state.focus.layer);
+  const again = (tokens: Token[], index: number | null) =>
+    regrain(textOf(trace, tokens), index, grainOf(state), grainOf(next));
+  const { query, key } = state.focus;
+  return { ...next, focus: { ...state.focus, query: again(queries, query), key: again(keys, key) } };
 }
 
 /** Shows another part of the model: the same layer and head of it, as far as it has them. */
@@ -148,10 +178,10 @@ export function rowsOf(state: State, part: Part, side: "query" | "key"): number[
 }
 
 /** The tokens that have a row, of what a model may have continued. */
-export function shownTokens(state: State, tokens: Token[]): number[] {
-  const { special } = state;
-  const all = tokens.slice(0, lastShown(state, tokens) + 1).map((_, i) => i);
-  return special === "shown" ? all : all.filter((i) => !tokens[i].special);
+export function shownTokens({ special, upTo }: State, tokens: Token[]): number[] {
+  const isWritten = (i: number) => upTo === null || (tokens[i].firstPiece ?? i) < upTo;
+  const isShown = (i: number) => isWritten(i) && (special === "shown" || !tokens[i].special);
+  return tokens.map((_, i) => i).filter(isShown);
 }
 
 /** `state` with everything that `trace` does not have put right. */
@@ -160,7 +190,7 @@ export function fit(state: State, trace: Trace): State {
   const { layer, head, query, key } = state.focus;
   const home = partAt(trace, layer);
   const focused = inside(state.focus, home) ? { layer, head } : { layer: home.layers[0], head: 0 };
-  const part = partAt(trace, focused.layer);
+  const part = partOf({ ...state, focus: { ...state.focus, ...focused } }, trace);
   const heads = state.heads.filter(
     (id, i, all) => inside(id, part) && all.findIndex((other) => sameHead(other, id)) === i,
   );
@@ -198,7 +228,7 @@ export function toHash(state: State, texts: string[] | null): string {
   if (focus.query !== null) link.set("query", String(focus.query));
   if (focus.key !== null) link.set("key", String(focus.key));
   if (state.upTo !== null) link.set("upto", String(state.upTo));
-  for (const key of ["view", "flow", "special", "scale", "top", "order", "theme"] as const) {
+  for (const key of ["view", "flow", "keep", "grain", "special", "scale", "top", "order", "theme"] as const) {
     if (state[key] !== INITIAL[key]) link.set(key, state[key]);
   }
   texts?.forEach((text, i) => link.set("ab"[i], text));
@@ -232,6 +262,12 @@ export function fromHash(hash: string, base: State): { state: State; texts: stri
         "flow",
         FLOWS.map(({ key }) => key),
       ) ?? INITIAL.flow,
+    keep:
+      one(
+        "keep",
+        KEEPS.map(({ key }) => key),
+      ) ?? INITIAL.keep,
+    grain: one("grain", GRAINS) ?? INITIAL.grain,
     special: one("special", SPECIALS) ?? INITIAL.special,
     scale: one("scale", SCALES) ?? INITIAL.scale,
     top: one("top", TOPS) ?? INITIAL.top,

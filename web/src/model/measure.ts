@@ -81,7 +81,7 @@ export function strongest(
     eachEdge(sides, slice, (query, key) => {
       const weight = pattern[query * sides.keys.length + key];
       if (best.length === limit && weight <= best[limit - 1].weight) return;
-      if (!shows(query, key)) return;
+      if (!(weight > 0) || !shows(query, key)) return;
       let at = best.length;
       while (at > 0 && best[at - 1].weight < weight) at--;
       best.splice(at, 0, { query, key, of, weight });
@@ -132,6 +132,53 @@ export function inFlow(flow: Flow, { queries, keys }: Sides): (query: number, ke
   const { from, to } = FLOWS.find((candidate) => candidate.key === flow)!;
   if (from === null) return () => true;
   return (query, key) => queries[query].segment === from && keys[key].segment === to;
+}
+
+/** Which edges are drawn: all, the strongest of each token that attends, or those of a weight at least. */
+export const KEEPS = [
+  { key: "all", label: "every edge", most: Number.POSITIVE_INFINITY, least: 0 },
+  { key: "top1", label: "strongest of each token", most: 1, least: 0 },
+  { key: "top3", label: "3 strongest of each token", most: 3, least: 0 },
+  { key: "top5", label: "5 strongest of each token", most: 5, least: 0 },
+  { key: "w02", label: "weights from 0.02", most: Number.POSITIVE_INFINITY, least: 0.02 },
+  { key: "w10", label: "weights from 0.1", most: Number.POSITIVE_INFINITY, least: 0.1 },
+  { key: "w30", label: "weights from 0.3", most: Number.POSITIVE_INFINITY, least: 0.3 },
+] as const;
+
+export type Keep = (typeof KEEPS)[number]["key"];
+
+/** A copy of the weights in which what `keep` leaves out is 0, and the share of the shown weight that is left. */
+export function keepStrongest(
+  pattern: Float32Array,
+  sides: Sides,
+  keep: Keep,
+  shows: (query: number, key: number) => boolean,
+): { weights: Float32Array; share: number } {
+  const { most, least } = KEEPS.find(({ key }) => key === keep)!;
+  const n = sides.keys.length;
+  const weights = new Float32Array(pattern.length);
+  let [kept, total] = [0, 0];
+  for (let query = 0; query < sides.queries.length; query++) {
+    const best: number[] = [];
+    for (let key = 0; key < n; key++) {
+      const weight = pattern[query * n + key];
+      if (weight === 0 || !shows(query, key)) continue;
+      total += weight;
+      if (weight < least) continue;
+      if (most === Number.POSITIVE_INFINITY) {
+        weights[query * n + key] = weight;
+        kept += weight;
+        continue;
+      }
+      if (best.length === most && weight <= pattern[query * n + best[most - 1]]) continue;
+      let at = best.length;
+      while (at > 0 && pattern[query * n + best[at - 1]] < weight) at--;
+      best.splice(at, 0, key);
+      best.length = Math.min(best.length, most);
+    }
+    for (const key of best) kept += weights[query * n + key] = pattern[query * n + key];
+  }
+  return { weights, share: total === 0 ? 0 : kept / total };
 }
 
 /** How much of the weight of the asking sentence an edge filter leaves, from 0 to 1. */

@@ -43,19 +43,22 @@ const SIGNS: Record<string, string> = {
 
 /** The runs in which to show `piece`. */
 export function runsOf(piece: string): Run[] {
-  if (piece.startsWith("##") && piece.length > 2) {
-    return [{ text: "##", as: "join" }, ...runsOf(piece.slice(2))];
-  }
-  const characters = [...piece.slice(0, 2 * LONGEST)];
+  const isJoined = piece.startsWith("##") && piece.length > 2;
+  return isJoined ? [{ text: "##", as: "join" }, ...textRuns(piece.slice(2))] : textRuns(piece);
+}
+
+/** The runs in which to show text, cut behind `longest` characters. */
+export function textRuns(text: string, longest = LONGEST): Run[] {
+  const characters = [...text.slice(0, 2 * longest)];
   const runs: Run[] = [];
-  characters.slice(0, LONGEST).forEach((character, i) => {
+  characters.slice(0, longest).forEach((character, i) => {
     const sign = signOf(character, characters, i);
     const last = runs[runs.length - 1];
     if (sign) runs.push({ text: sign, as: "sign" });
     else if (last?.as === "text") last.text += character;
     else runs.push({ text: character, as: "text" });
   });
-  if (characters.length > LONGEST) runs.push({ text: "…", as: "sign" });
+  if (characters.length > longest) runs.push({ text: "…", as: "sign" });
   return runs;
 }
 

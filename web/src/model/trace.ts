@@ -21,6 +21,8 @@ export interface Token {
   special: boolean;
   /** False for padding, which nothing attends to. */
   mask: boolean;
+  /** Of a token that pieces were joined to: the first of them. */
+  firstPiece?: number;
 }
 
 /** A text with its tokens. */

@@ -4,13 +4,17 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/ho
 import { useCell } from "../cell";
 import { readPalette } from "../colours";
 import { FLOWS, isPair } from "../model/measure";
+import { GRAINS } from "../model/grain";
 import { partAt, writtenTokens } from "../model/trace";
 import { type Picture, pictureOf } from "../picture";
 import type { Session } from "../session";
 import {
   after,
   enterPart,
+  grainOf,
   lastShown,
+  partOf,
+  show,
   showUpTo,
   SPECIALS,
   type State,
@@ -33,7 +37,7 @@ import { TopBar } from "./topbar";
 export function App({ session, host }: { session: Session; host: HTMLElement }) {
   const shown = useCell(session.shown);
   const problem = useCell(session.problem);
-  const { theme } = useCell(session.state);
+  const { theme, view } = useCell(session.state);
   const [help, setHelp] = useState(false);
   const [folded, setFolded] = useState(true);
   const palette = usePalette(host, theme);
@@ -41,10 +45,16 @@ export function App({ session, host }: { session: Session; host: HTMLElement }) 
   useKeys(session, host, () => setHelp((open) => !open));
   return (
     <div class="app">
-      <TopBar session={session} trace={shown?.trace ?? null} onHelp={() => setHelp(true)} />
+      <TopBar
+        session={session}
+        picture={picture}
+        trace={shown?.trace ?? null}
+        host={host}
+        onHelp={() => setHelp(true)}
+      />
       {problem && shown && <ProblemLine session={session} {...problem} />}
       {picture ? (
-        <div class="body">
+        <div class="body" data-view={view}>
           <Stepper
             session={session}
             trace={picture.trace}
@@ -104,12 +114,12 @@ function usePicture(session: Session): Picture | null {
   const arrivals = useCell(session.arrivals);
   const state = useCell(session.state);
   const last = useRef<Picture | null>(null);
-  const { heads, focus, flow, special, scale, top, upTo } = state;
+  const { heads, focus, flow, keep, special, scale, top, upTo } = state;
   return useMemo(() => {
     if (!shown) return null;
     last.current = pictureOf(shown, state) ?? last.current;
     return last.current;
-  }, [shown, arrivals, heads, focus.layer, focus.head, flow, special, scale, top, upTo]);
+  }, [shown, arrivals, heads, focus.layer, focus.head, flow, keep, grainOf(state), special, scale, top, upTo]);
 }
 
 /** Puts the theme on the host element and reads the colours that it gives. */
@@ -158,14 +168,14 @@ function useKeys(session: Session, host: HTMLElement, onHelp: () => void) {
 /** What a key does to the state, if anything. */
 function changeOf(key: string, shift: boolean, session: Session): ((state: State) => State) | null {
   const { trace } = session.shown.value!;
-  const part = partAt(trace, session.state.value.focus.layer);
+  const part = partOf(session.state.value, trace);
   if (key in ARROWS) {
     const [layers, heads] = ARROWS[key];
     return (state) =>
       shift ? extend(state, step(state, layers, heads, trace)) : step(state, layers, heads, trace);
   }
   const view = VIEWS[Number(key) - 1]?.key;
-  if (view) return (state) => ({ ...state, view });
+  if (view) return (state) => show(state, { view }, trace);
   if (key === "j" || key === "k") return (state) => stepToken(state, key === "j" ? 1 : -1, part);
   if (key === "J" || key === "K") return (state) => stepToken(state, key === "J" ? 1 : -1, part, "key");
   if (key === "f" && isPair(part)) {
@@ -177,7 +187,12 @@ function changeOf(key: string, shift: boolean, session: Session): ((state: State
       ),
     });
   }
-  if (key === "e") return (state) => enterPart(state, after(trace.parts, part), trace);
+  if (key === "e") {
+    return (state) => enterPart(state, after(trace.parts, partAt(trace, state.focus.layer)), trace);
+  }
+  if (key === "w" && !trace.image) {
+    return (state) => show(state, { grain: after(GRAINS, state.grain) }, trace);
+  }
   if (key === "s") return (state) => ({ ...state, special: after(SPECIALS, state.special) });
   if (key === "," || key === ".") {
     const by = key === "," ? -1 : 1;

@@ -19,6 +19,7 @@ import {
 import type { Session } from "../session";
 import { isolate, toggle } from "../state";
 import { prepare } from "../views/paint";
+import { drawSheet, thumbnailOf } from "../views/sheet";
 import { px } from "./px";
 import { byRank, ordinal } from "./rank";
 import { useSize } from "./size";
@@ -33,8 +34,6 @@ interface Props {
 /** Room for the numbers at the left and above. */
 const RULER = { left: 24, top: 18 };
 const LARGEST_CELL = 56;
-/** Keeps the many small weights of a row from veiling the few large ones. */
-const CONTRAST = 1.45;
 const CARD = { width: 236, picture: 208, height: 330 };
 
 export function Atlas({ session, trace, part, palette }: Props) {
@@ -143,7 +142,7 @@ function count(n: number, thing: string): string {
   return `${n} ${thing}${n === 1 ? "" : "s"}`;
 }
 
-function OrderChoice({ session, trace, order }: { session: Session; trace: Trace; order: string }) {
+export function OrderChoice({ session, trace, order }: { session: Session; trace: Trace; order: string }) {
   return (
     <select
       aria-label="Order of the heads"
@@ -234,7 +233,7 @@ function Rulers({
   );
 }
 
-function short(value: number): string {
+export function short(value: number): string {
   if (Number.isNaN(value)) return "";
   return value < 1 ? value.toFixed(2).replace(/^0/, "") : value.toFixed(1);
 }
@@ -258,41 +257,6 @@ function Outline({
 
 // ---- thumbnails ---------------------------------------------------------------------------
 
-/** All thumbnails side by side, one pixel to a weight. */
-function drawSheet({ atlas, layers, heads, side }: Trace, { dark, accent }: Palette): HTMLCanvasElement {
-  const sheet = document.createElement("canvas");
-  sheet.width = heads * side;
-  sheet.height = layers * side;
-  const context = sheet.getContext("2d")!;
-  const image = context.createImageData(sheet.width, sheet.height);
-  const pixels = new Uint32Array(image.data.buffer);
-  const colours = ramp(dark ? [26, 28, 33] : [242, 242, 239], rgb(accent));
-  let from = 0;
-  for (let layer = 0; layer < layers; layer++) {
-    for (let head = 0; head < heads; head++) {
-      for (let row = 0; row < side; row++) {
-        const to = (layer * side + row) * sheet.width + head * side;
-        for (let column = 0; column < side; column++) pixels[to + column] = colours[atlas[from++]];
-      }
-    }
-  }
-  context.putImageData(image, 0, 0);
-  return sheet;
-}
-
-/** 256 colours from `ground` to `full`, as the pixels of an image. */
-function ramp(ground: number[], full: number[]): Uint32Array {
-  return Uint32Array.from({ length: 256 }, (_, level) => {
-    const share = (level / 255) ** CONTRAST;
-    const [r, g, b] = ground.map((channel, i) => Math.round(channel + (full[i] - channel) * share));
-    return (255 << 24) | (b << 16) | (g << 8) | r;
-  });
-}
-
-function rgb(hex: string): number[] {
-  return [1, 3, 5].map((at) => Number.parseInt(hex.slice(at, at + 2), 16));
-}
-
 function drawAtlas(
   canvas: HTMLCanvasElement,
   sheet: HTMLCanvasElement,
@@ -308,13 +272,6 @@ function drawAtlas(
     const { left, top } = placeOf(i, grid);
     context.drawImage(sheet, ...thumbnailOf(trace, id), left, top, size, size);
   });
-}
-
-/** Where a thumbnail is on the sheet, and how wide and high: it may not fill its square. */
-function thumbnailOf(trace: Trace, { layer, head }: HeadId): [number, number, number, number] {
-  const { side } = trace;
-  const { queries, keys } = partAt(trace, layer);
-  return [head * side, layer * side, Math.min(keys.length, side), Math.min(queries.length, side)];
 }
 
 // ---- the preview --------------------------------------------------------------------------

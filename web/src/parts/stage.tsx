@@ -1,9 +1,11 @@
 /** The middle of the workbench: the tabs, the switches, and the view. */
 
 import type { JSX } from "preact";
+import { useLayoutEffect } from "preact/hooks";
 import { useCell } from "../cell";
 import { headInk, type Palette } from "../colours";
-import { FLOWS, isPair } from "../model/measure";
+import { GRAINS } from "../model/grain";
+import { FLOWS, isPair, KEEPS } from "../model/measure";
 import { headName, headTitle } from "../model/trace";
 import type { Picture } from "../picture";
 import type { Session } from "../session";
@@ -13,6 +15,7 @@ import {
   enterPart,
   isolate,
   SCALES,
+  show,
   SPECIALS,
   type State,
   toggle,
@@ -22,6 +25,8 @@ import {
 } from "../state";
 import { ImagePanel } from "./image";
 import { HeadView } from "../views/head";
+import { ModelView } from "../views/model";
+import { TextView } from "../views/text";
 import { TokensView } from "../views/tokens";
 import { Steps } from "./steps";
 
@@ -34,6 +39,8 @@ interface Props {
 /** The views, and whether the switches above them say what is drawn. */
 const STAGES: Record<View, { Body: (props: Props) => JSX.Element; switches: boolean }> = {
   head: { Body: HeadView, switches: true },
+  text: { Body: TextView, switches: true },
+  model: { Body: ModelView, switches: false },
   tokens: { Body: TokensView, switches: false },
 };
 
@@ -41,6 +48,7 @@ export function Stage(props: Props) {
   const { session } = props;
   const state = useCell(session.state);
   const { Body, switches } = STAGES[state.view];
+  useLayoutEffect(markFirstPicture, []); // the views have painted by then: their effects come before
   return (
     <section class="stage" aria-label="Stage">
       <div class="tabs" role="group" aria-label="View">
@@ -49,7 +57,7 @@ export function Stage(props: Props) {
             key={key}
             aria-pressed={state.view === key}
             data-testid={`view-${key}`}
-            onClick={() => session.update((now) => ({ ...now, view: key }))}
+            onClick={() => session.update((now) => show(now, { view: key }, props.picture.trace))}
           >
             {label}
           </button>
@@ -64,9 +72,17 @@ export function Stage(props: Props) {
           {props.picture.trace.image && <ImagePanel {...props} />}
         </>
       )}
-      <Body {...props} />
+      <div class="view" data-picture>
+        <Body {...props} />
+      </div>
     </section>
   );
+}
+
+function markFirstPicture() {
+  if (performance.getEntriesByName("headscope:first-picture").length === 0) {
+    performance.mark("headscope:first-picture");
+  }
 }
 
 /** Whose attention: of the encoder, of the decoder, or between them. */
@@ -126,6 +142,36 @@ function Switches({ session, picture, state }: Props & { state: State }) {
           {state.special}
         </button>
       </div>
+      {!picture.trace.image && (
+        <div class="choices">
+          <span class="label" id="grain-label">
+            tokens
+          </span>
+          <button
+            class="chip"
+            aria-describedby="grain-label"
+            data-testid="grain"
+            title="What has a row: pieces, or the words or sentences that they join to (w)"
+            onClick={() =>
+              session.update((now) => show(now, { grain: after(GRAINS, now.grain) }, picture.trace))
+            }
+          >
+            {state.grain}
+          </button>
+        </div>
+      )}
+      <select
+        aria-label="Which edges are drawn"
+        data-testid="keep"
+        value={state.keep}
+        onChange={(event) => set({ keep: event.currentTarget.value as State["keep"] })}
+      >
+        {KEEPS.map(({ key, label }) => (
+          <option key={key} value={key}>
+            {label}
+          </option>
+        ))}
+      </select>
       <div class="choices scale" data-testid="scale">
         <span class="label" id="scale-label">
           weight
@@ -162,6 +208,9 @@ function Note({ picture, state }: { picture: Picture; state: State }) {
     state.special === "hidden" && `renormalised; ${percent(picture.removed)} of the weight removed`,
     state.flow !== "all" &&
       `${flowLabel(state.flow)} is ${percent(picture.kept)} of ${flowLabel(state.flow)[0]}’s weight`,
+    state.keep !== "all" && `the edges drawn have ${percent(picture.strongest)} of the weight`,
+    state.grain !== "pieces" &&
+      `${state.grain}: the mean of what their pieces look at, the sum of what they are looked at`,
   ].filter(Boolean);
   return (
     <p class="note" data-testid="note" aria-live="polite">

@@ -4,15 +4,21 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useCell } from "../cell";
 import type { Trace } from "../model/trace";
 import type { Session } from "../session";
+import type { Picture } from "../picture";
 import { after, THEMES } from "../state";
+import { Exporter } from "./exporter";
 
 export function TopBar({
   session,
+  picture,
   trace,
+  host,
   onHelp,
 }: {
   session: Session;
+  picture: Picture | null;
   trace: Trace | null;
+  host: HTMLElement;
   onHelp: () => void;
 }) {
   return (
@@ -29,6 +35,7 @@ export function TopBar({
       {trace && (session.editable ? <Editor session={session} trace={trace} /> : <Texts texts={trace.texts} />)}
       <div class="actions">
         <CopyLink />
+        {picture && <Exporter session={session} picture={picture} host={host} />}
         <ThemeButton session={session} />
         <button
           class="icon"

@@ -4,6 +4,7 @@ import type { RefObject } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useCell } from "../cell";
 import { headInk, type Palette } from "../colours";
+import { paintedBy } from "../export/svg";
 import type { Slice } from "../model/measure";
 import { plain } from "../model/piece";
 import { isSelf, type Token } from "../model/trace";
@@ -57,10 +58,12 @@ export function HeadView({ session, picture, palette }: Props) {
 
   useLayoutEffect(() => {
     if (!size.width || !base.current) return;
-    const context = prepare(base.current, layout.width, band.height);
-    context.translate(0, -band.top);
-    paintEdges(context, edges, layers, layout, band.top, band.top + band.height);
-    markFirstPicture();
+    const paint = (context: CanvasRenderingContext2D) => {
+      context.translate(0, -band.top);
+      paintEdges(context, edges, layers, layout, band.top, band.top + band.height);
+    };
+    paint(prepare(base.current, layout.width, band.height));
+    paintedBy(base.current, paint);
   }, [edges, layers, layout, band]);
 
   useLayoutEffect(() => {
@@ -266,9 +269,12 @@ function Active({ session, picture, palette, layout, layers, band, frame, scroll
   useLayoutEffect(() => {
     frame.current?.toggleAttribute("data-active", slice !== null);
     if (!canvas.current) return;
-    const context = prepare(canvas.current, layout.width, band.height);
-    context.translate(0, -band.top);
-    if (slice) paintSlice(context, slice, picture, layers, layout, palette.looked);
+    const paint = (context: CanvasRenderingContext2D) => {
+      context.translate(0, -band.top);
+      if (slice) paintSlice(context, slice, picture, layers, layout, palette.looked);
+    };
+    paint(prepare(canvas.current, layout.width, band.height));
+    paintedBy(canvas.current, paint);
     measureHover();
   }, [slice?.query, slice?.key, picture, layout, layers, band]);
 
@@ -541,12 +547,6 @@ function textMeasure(element: HTMLElement | null): (token: Token) => number {
   const context = document.createElement("canvas").getContext("2d")!;
   context.font = `100px ${element ? getComputedStyle(element).fontFamily : "sans-serif"}`;
   return ({ piece }) => context.measureText(plain(piece).slice(0, 40)).width / 100;
-}
-
-function markFirstPicture() {
-  if (performance.getEntriesByName("headscope:first-picture").length === 0) {
-    performance.mark("headscope:first-picture");
-  }
 }
 
 /** From the pointer's event to the last stroke. */

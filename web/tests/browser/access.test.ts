@@ -8,6 +8,8 @@ import { exportModel, exportPage, launch, open, twoStacks } from "./headscope";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
+const VIEWS = ["text", "model", "tokens"];
+
 let browser: Browser;
 let file: string;
 let ofTwo: string;
@@ -30,8 +32,13 @@ describe.each(["light", "dark"])("%s", (theme) => {
   ])("%s", async (_, hash, width) => {
     const { page } = await open(browser, file, { width, hash: `${hash}&theme=${theme}` });
     expect(await violations(page)).toEqual([]);
-    await page.getByTestId("view-tokens").click();
+    for (const view of VIEWS) {
+      await page.getByTestId(`view-${view}`).click();
+      expect(await violations(page)).toEqual([]);
+    }
+    await page.getByTestId("export").click();
     expect(await violations(page)).toEqual([]);
+    await page.keyboard.press("Escape");
     await page.getByTestId("help").click();
     expect(await violations(page)).toEqual([]);
     await page.context().close();
@@ -41,8 +48,10 @@ describe.each(["light", "dark"])("%s", (theme) => {
 test.each(["light", "dark"])("an encoder-decoder, %s", async (theme) => {
   const { page } = await open(browser, ofTwo, { hash: `#head=3.1&query=2&theme=${theme}` });
   expect(await violations(page)).toEqual([]);
-  await page.getByTestId("view-tokens").click();
-  expect(await violations(page)).toEqual([]);
+  for (const view of VIEWS) {
+    await page.getByTestId(`view-${view}`).click();
+    expect(await violations(page)).toEqual([]);
+  }
   await page.context().close();
 });
 
