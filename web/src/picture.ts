@@ -71,6 +71,17 @@ export function pictureOf(of: Shown, state: State): Picture | null {
   };
 }
 
+/** A picture of several heads as one picture of each; all on the same scale. */
+export function apart(picture: Picture): Picture[] {
+  return picture.heads.map((id, i) => ({
+    ...picture,
+    heads: [id],
+    focused: 0,
+    raw: [picture.raw[i]],
+    weights: [picture.weights[i]],
+  }));
+}
+
 /** What is under the pointer, or else what is pinned; null when there is neither. */
 export function activeSlice(hover: Session["hover"]["value"], { query, key }: State["focus"]): Slice | null {
   if (hover) return hover;

@@ -14,6 +14,8 @@ export const VIEWS = [
 export const SPECIALS = ["shown", "hidden"] as const;
 export const SCALES = ["sqrt", "linear"] as const;
 export const TOPS = ["one", "fit"] as const;
+/** How several heads are drawn: over each other in their colours, or beside each other. */
+export const LAYS = ["over", "beside"] as const;
 export const THEMES = ["auto", "light", "dark"] as const;
 
 export type View = (typeof VIEWS)[number]["key"];
@@ -39,6 +41,7 @@ export interface State {
   scale: (typeof SCALES)[number];
   /** The weight drawn strongest: 1, or the largest on screen. */
   top: (typeof TOPS)[number];
+  lay: (typeof LAYS)[number];
   /** The atlas's order: "layer" or a metric's key. */
   order: string;
   /** How many tokens are shown of a text that the model continued; null for all. */
@@ -58,6 +61,7 @@ export const INITIAL: State = {
   special: "shown",
   scale: "sqrt",
   top: "one",
+  lay: "over",
   order: "layer",
   upTo: null,
   theme: "auto",
@@ -228,7 +232,7 @@ export function toHash(state: State, texts: string[] | null): string {
   if (focus.query !== null) link.set("query", String(focus.query));
   if (focus.key !== null) link.set("key", String(focus.key));
   if (state.upTo !== null) link.set("upto", String(state.upTo));
-  for (const key of ["view", "flow", "keep", "grain", "special", "scale", "top", "order", "theme"] as const) {
+  for (const key of ["view", "flow", "keep", "grain", "special", "scale", "top", "lay", "order", "theme"] as const) {
     if (state[key] !== INITIAL[key]) link.set(key, state[key]);
   }
   texts?.forEach((text, i) => link.set("ab"[i], text));
@@ -271,6 +275,7 @@ export function fromHash(hash: string, base: State): { state: State; texts: stri
     special: one("special", SPECIALS) ?? INITIAL.special,
     scale: one("scale", SCALES) ?? INITIAL.scale,
     top: one("top", TOPS) ?? INITIAL.top,
+    lay: one("lay", LAYS) ?? INITIAL.lay,
     order: link.get("order") ?? INITIAL.order,
     upTo: readIndex(link.get("upto")),
     theme: one("theme", THEMES) ?? INITIAL.theme,

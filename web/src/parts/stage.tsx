@@ -1,19 +1,20 @@
 /** The middle of the workbench: the tabs, the switches, and the view. */
 
 import type { JSX } from "preact";
-import { useLayoutEffect } from "preact/hooks";
+import { useLayoutEffect, useMemo } from "preact/hooks";
 import { useCell } from "../cell";
 import { headInk, type Palette } from "../colours";
 import { GRAINS } from "../model/grain";
 import { FLOWS, isPair, KEEPS } from "../model/measure";
 import { headName, headTitle } from "../model/trace";
-import type { Picture } from "../picture";
+import { apart, type Picture } from "../picture";
 import type { Session } from "../session";
 import {
   after,
   bringForward,
   enterPart,
   isolate,
+  LAYS,
   SCALES,
   show,
   SPECIALS,
@@ -44,10 +45,19 @@ const STAGES: Record<View, { Body: (props: Props) => JSX.Element; switches: bool
   tokens: { Body: TokensView, switches: false },
 };
 
+/** The views that can show heads beside each other, and how many of them have room. */
+const ABREAST: ReadonlySet<View> = new Set(["head", "text"]);
+const MOST_ABREAST = 4;
+
 export function Stage(props: Props) {
   const { session } = props;
   const state = useCell(session.state);
   const { Body, switches } = STAGES[state.view];
+  const { picture } = props;
+  const beside = useMemo(
+    () => (ABREAST.has(state.view) && state.lay === "beside" && picture.heads.length > 1 ? apart(picture).slice(0, MOST_ABREAST) : null),
+    [picture, state.view, state.lay],
+  );
   useLayoutEffect(markFirstPicture, []); // the views have painted by then: their effects come before
   return (
     <section class="stage" aria-label="Stage">
@@ -73,7 +83,7 @@ export function Stage(props: Props) {
         </>
       )}
       <div class="view" data-picture>
-        <Body {...props} />
+        {beside ? beside.map((picture) => <Beside key={headName(picture.trace, picture.heads[0])} {...props} picture={picture} Body={Body} />) : <Body {...props} />}
       </div>
     </section>
   );
@@ -83,6 +93,17 @@ function markFirstPicture() {
   if (performance.getEntriesByName("headscope:first-picture").length === 0) {
     performance.mark("headscope:first-picture");
   }
+}
+
+/** One of several heads that are drawn beside each other. */
+function Beside({ Body, ...props }: Props & { Body: (props: Props) => JSX.Element }) {
+  const { trace, heads } = props.picture;
+  return (
+    <section class="beside" data-testid="beside" aria-label={headTitle(trace, heads[0])}>
+      <h3>{headTitle(trace, heads[0])}</h3>
+      <Body {...props} />
+    </section>
+  );
 }
 
 /** Whose attention: of the encoder, of the decoder, or between them. */
@@ -220,6 +241,7 @@ function Note({ picture, state }: { picture: Picture; state: State }) {
 }
 
 function Legend({ session, picture, palette }: Props) {
+  const state = useCell(session.state);
   return (
     <div class="legend" role="group" aria-label="Heads drawn">
       {picture.heads.map((id, i) => {
@@ -255,7 +277,19 @@ function Legend({ session, picture, palette }: Props) {
           </span>
         );
       })}
-      <span class="label">numbers are means over these heads</span>
+      {ABREAST.has(state.view) && (
+        <button
+          class="chip"
+          data-testid="lay"
+          title={`Up to ${MOST_ABREAST} heads beside each other, or all over each other`}
+          onClick={() => session.update((now) => ({ ...now, lay: after(LAYS, now.lay) }))}
+        >
+          {state.lay === "over" ? "over each other" : "beside each other"}
+        </button>
+      )}
+      <span class="label">
+        {state.lay === "over" ? "numbers are means over these heads" : picture.heads.length > MOST_ABREAST && `the first ${MOST_ABREAST} are shown`}
+      </span>
     </div>
   );
 }

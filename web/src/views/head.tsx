@@ -1,7 +1,7 @@
 /** The head view: tokens on both sides, and a curve for every weight that can be seen. */
 
 import type { RefObject } from "preact";
-import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useCell } from "../cell";
 import { headInk, type Palette } from "../colours";
 import { paintedBy } from "../export/svg";
@@ -173,6 +173,7 @@ interface ColumnProps {
 /** One side's tokens. Hovering one isolates its edges, clicking pins it. */
 function Column({ side, session, label, tokens, layout, pinned }: ColumnProps) {
   const { curves, column } = layout;
+  const id = useId(); // several heads may stand beside each other
   const left = side === "query" ? curves[0] - column - 6 : curves[1] + 6;
   const under = (event: { currentTarget: EventTarget | null; clientY: number }) => {
     const top = (event.currentTarget as HTMLElement).getBoundingClientRect().top;
@@ -198,7 +199,7 @@ function Column({ side, session, label, tokens, layout, pinned }: ColumnProps) {
       role="listbox"
       tabIndex={0}
       aria-label={label}
-      aria-activedescendant={pinned === null ? undefined : `${side}-${pinned}`}
+      aria-activedescendant={pinned === null ? undefined : `${id}-${pinned}`}
       data-testid={`${side}-column`}
       style={px({ left, width: column, fontSize: layout.type })}
       onPointerMove={hover}
@@ -208,7 +209,7 @@ function Column({ side, session, label, tokens, layout, pinned }: ColumnProps) {
       {layout.shown[side].map((index) => (
         <div
           key={index}
-          id={`${side}-${index}`}
+          id={`${id}-${index}`}
           role="option"
           aria-selected={index === pinned}
           class={tokens[index].special ? "token special" : "token"}
@@ -472,8 +473,8 @@ function Weight({
 function light(frame: HTMLElement, slice: Slice, joined: End[]): () => void {
   const side: Side = slice.query !== null ? "query" : "key";
   const other: Side = side === "query" ? "key" : "query";
-  const lit = joined.filter(({ mean }) => mean >= 0.1).map(({ index }) => `#${other}-${index}`);
-  const marks = [`#${side}-${slice[side]}`, ...lit].flatMap((selector) => [
+  const lit = joined.filter(({ mean }) => mean >= 0.1).map(({ index }) => `.${other} [data-index="${index}"]`);
+  const marks = [`.${side} [data-index="${slice[side]}"]`, ...lit].flatMap((selector) => [
     ...frame.querySelectorAll(selector),
   ]);
   for (const mark of marks) mark.toggleAttribute("data-lit", true);

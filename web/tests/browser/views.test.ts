@@ -48,6 +48,7 @@ describe("the text view", () => {
     await expect.poll(() => page.locator(".word.looks").count()).toBe(0);
     await word(page, CAT).click();
     expect(await link(page)).toMatchObject({ view: "text", query: "2" });
+    await page.mouse.move(2, 400);
     await page.keyboard.press("j");
     expect(await word(page, SAT).getAttribute("class")).toContain("active");
     await page.keyboard.press("Escape");
@@ -100,6 +101,18 @@ test("of the strongest edges one is left for each token, and the page says what 
   expect(Object.keys(await weights(page))).toHaveLength(1);
   expect(await page.getByTestId("note").innerText()).toMatch(/the edges drawn have \d+ % of the weight/);
   expect(await link(page)).toMatchObject({ keep: "top1" });
+});
+
+test("two heads stand beside each other, each with its own numbers", async () => {
+  const page = await show(pair, { hash: "#head=1.11&heads=1.11 0.2&query=2" });
+  await page.getByTestId("lay").click();
+  const columns = page.getByTestId("beside");
+  expect(await columns.count()).toBe(2);
+  const strongest = (i: number) =>
+    columns.nth(i).getByTestId("weight").evaluateAll((all) => all.map((each) => each.textContent));
+  expect(await strongest(0)).toContain("0.990");
+  expect(await strongest(1)).toEqual(["1.000"]);
+  expect(await link(page)).toMatchObject({ lay: "beside" });
 });
 
 describe("the model view", () => {
