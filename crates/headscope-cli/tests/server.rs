@@ -8,7 +8,8 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use headscope::{Attn, Trace};
+use headscope::trace::Container;
+use headscope::{Attn, AttnPoint, Trace};
 use support::app::{App, Reply};
 use support::{PAIR, Room, headscope};
 
@@ -74,7 +75,13 @@ fn only_who_holds_the_address_is_answered() {
         (&[("Host", &host), ("Cookie", &cookie), ("Origin", &format!("http://{other_host}"))], 403),
     ];
     for (headers, expected) in rows {
-        for path in ["/", "/headscope.js", "/api/overview", "/api/pattern?layer=0&head=0&run=0"] {
+        for path in [
+            "/",
+            "/headscope.js",
+            "/api/overview",
+            "/api/pattern?layer=0&head=0&run=0",
+            "/api/vectors?layer=0&head=0&run=0",
+        ] {
             let reply = app.request(&format!("GET {path}"), headers, b"");
             assert_eq!(reply.status, *expected, "{path} {headers:?}");
             hardened(&reply);
@@ -150,6 +157,38 @@ fn patterns_are_those_of_the_trace() {
 }
 
 #[test]
+fn vectors_are_those_of_the_trace() {
+    let room = Room::with_model();
+    let (model, file) = (room.at("model"), room.at("out/t.safetensors"));
+    let sites = "*attn.pattern,*attn.q,*attn.k";
+    headscope(&["trace", PAIR[0], PAIR[1], "-m", &model, "-o", &file, "--sites", sites]).succeeded();
+    let trace = Trace::open(&file).unwrap();
+    let (running, opened) = (app(&room), App::start(&["open", &file]));
+    for (layer, head) in [(0, 0), (1, 2), (2, 1)] {
+        let path = format!("/api/vectors?layer={layer}&head={head}&run=0");
+        for app in [&running, &opened] {
+            let reply = app.get(&path);
+            assert_eq!(reply.header("content-type"), Some("application/octet-stream"));
+            hardened(&reply);
+            let tensors = Container::read(&reply.body, "vectors").unwrap().tensors;
+            let expected = [("q", AttnPoint::Q), ("k", AttnPoint::K)];
+            assert_eq!(tensors.len(), 2, "{path}");
+            for ((name, value), (expected, site)) in tensors.iter().zip(expected) {
+                let all = trace.get(Attn::block(layer).site(site)).unwrap();
+                assert_eq!((name.as_str(), value), (expected, &all.index(head)), "{path}");
+            }
+        }
+    }
+
+    // Of a trace that has patterns alone there is nothing to tell, and that is no fault.
+    headscope(&["trace", PAIR[0], PAIR[1], "-m", &model, "-o", &file]).succeeded();
+    let opened = App::start(&["open", &file]);
+    let reply = opened.get("/api/vectors?layer=0&head=0&run=0");
+    assert_eq!(reply.status, 200);
+    assert!(Container::read(&reply.body, "vectors").unwrap().tensors.is_empty());
+}
+
+#[test]
 fn questions_that_have_no_answer() {
     let room = Room::with_model();
     let app = app(&room);
@@ -166,6 +205,14 @@ fn questions_that_have_no_answer() {
         (pattern("?layer=18446744073709551616&head=0&run=0"), 400, "number too large"),
         (pattern("?layer=0&layer=1&head=0&run=0"), 400, "duplicate field"),
         (pattern("?layer=%FF&head=0&run=0"), 400, "layer"),
+        ("GET /api/vectors?layer=3&head=0&run=0".into(), 404, "there is no layer 3"),
+        (
+            "GET /api/vectors?layer=0&head=3&run=0".into(),
+            404,
+            "there is no head 3; the trace has heads 0 to 2",
+        ),
+        ("GET /api/vectors?layer=0&head=0&run=1".into(), 410, "this trace is no longer kept"),
+        ("GET /api/vectors".into(), 400, "missing field"),
         ("GET /nothing".into(), 404, "there is nothing here"),
         ("GET /../../etc/passwd".into(), 404, "there is nothing here"),
         ("GET //evil.example/".into(), 404, "there is nothing here"),

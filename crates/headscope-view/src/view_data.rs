@@ -71,6 +71,14 @@ const MAX_TOKENS: usize = 1 << 14;
 /// its size.
 const MAX_HEADS: usize = 1 << 16;
 
+/// What scores are made of, in the order in which a page does without it when it grows too large.
+const VECTORS: [&[AttnPoint]; 2] =
+    [&[AttnPoint::Q, AttnPoint::K, AttnPoint::PosQ, AttnPoint::PosK], &[AttnPoint::QPre, AttnPoint::KPre]];
+
+/// How many bytes of numbers a page carries before it does without what only one view reads; packed and
+/// written in letters they take a fifth more.
+const PAGE_BYTES: usize = 48 << 20;
+
 /// A trace made ready to be shown.
 pub struct ViewData {
     trace: Trace,
@@ -79,18 +87,27 @@ pub struct ViewData {
     side: usize,
     atlas: Vec<u8>, // [blocks, heads, side, side], filled from the upper left as far as a block's texts reach
     metrics: Vec<f32>, // [metrics, blocks, heads]
+    vectors: BTreeMap<Site, Tensor>, // what scores are made of, where it is not what tells patterns
     /// How long the pass took, in milliseconds, if known.
     pub traced_ms: Option<f64>,
 }
 
 impl ViewData {
-    /// What to record of each attention block for a view: the pattern, which is drawn and measured, and
-    /// the queries and keys that can stand for it.
-    pub const POINTS: [AttnPoint; 3] = [AttnPoint::Q, AttnPoint::K, AttnPoint::Pattern];
+    /// What to record of each attention block for a view: the pattern, which is drawn and measured, the
+    /// queries and keys that can stand for it, and whatever else its scores are made of.
+    pub const POINTS: [AttnPoint; 7] = [
+        AttnPoint::Q,
+        AttnPoint::K,
+        AttnPoint::Pattern,
+        AttnPoint::QPre,
+        AttnPoint::KPre,
+        AttnPoint::PosQ,
+        AttnPoint::PosK,
+    ];
 
     /// Draws the atlas and measures every head, then keeps of the trace what a view reads: per block the
-    /// pattern, or the queries and keys it is computed from. Blocks of which the trace has neither pattern nor
-    /// queries and keys are left out.
+    /// pattern, or the queries and keys it is computed from, and what its scores are made of. Blocks of which the
+    /// trace has neither pattern nor queries and keys are left out.
     ///
     /// # Errors
     /// If nothing is left, the text is empty, or there is more than can be shown.
@@ -132,8 +149,8 @@ impl ViewData {
             .collect();
         let atlas = measured.iter().flat_map(|(picture, _)| picture).copied().collect();
         spell_out(&mut trace, &blocks);
-        slim(&mut trace, &blocks);
-        Ok(ViewData { trace, blocks, n_heads, side, atlas, metrics, traced_ms: None })
+        let vectors = slim(&mut trace, &blocks);
+        Ok(ViewData { trace, blocks, n_heads, side, atlas, metrics, vectors, traced_ms: None })
     }
 
     /// The trace, without what no view reads.
@@ -146,10 +163,42 @@ impl ViewData {
     /// # Errors
     /// If there is no such layer or head.
     pub fn pattern(&self, layer: usize, head: usize) -> Result<Tensor, ViewError> {
-        let out_of = |what, found, n| ViewError::OutOfRange { what, found, n };
-        let attn = *self.blocks.get(layer).ok_or(out_of("layer", layer, self.blocks.len()))?;
-        let n_heads = self.trace.rule(attn).map_or(0, |rule| rule.query_heads);
-        self.trace.pattern(attn, head).ok_or(out_of("head", head, n_heads))
+        let (attn, rule) = self.rule(layer)?;
+        let out_of = ViewError::OutOfRange { what: "head", found: head, n: rule.query_heads };
+        self.trace.pattern(attn, head).ok_or(out_of)
+    }
+
+    /// What the scores of a head of the `layer`-th block shown are made of, as far as it was recorded: a
+    /// container of `q` and `k`, `[tokens, d_head]`, both before rotary as `q_pre` and `k_pre`, and what queries
+    /// and keys meet for each distance `key − query`, from `1 − queries` up to `keys − 1`, as `pos_k` and `pos_q`.
+    ///
+    /// # Errors
+    /// If there is no such layer or head.
+    pub fn vectors(&self, layer: usize, head: usize) -> Result<Vec<u8>, ViewError> {
+        let (attn, rule) = self.rule(layer)?;
+        if head >= rule.query_heads {
+            return Err(ViewError::OutOfRange { what: "head", found: head, n: rule.query_heads });
+        }
+        let of_head = |point: &AttnPoint| {
+            let site = attn.site(*point);
+            let all = self.trace.get(site).or_else(|| self.vectors.get(&site))?;
+            let index = if is_of_keys(*point) { rule.key_head(head) } else { head };
+            Some((point_name(site), all.index(index)))
+        };
+        let found: Vec<(String, Tensor)> = VECTORS.concat().iter().filter_map(of_head).collect();
+        let sections: Vec<Section<'_>> =
+            found.iter().map(|(name, value)| section(name.clone(), value)).collect();
+        let mut bytes = Vec::new();
+        write_safetensors(&mut bytes, &BTreeMap::new(), &sections)
+            .expect("a vector takes all that is written");
+        Ok(bytes)
+    }
+
+    /// The `layer`-th block shown, and its rule.
+    fn rule(&self, layer: usize) -> Result<(Attn, &AttentionRule), ViewError> {
+        let out_of = ViewError::OutOfRange { what: "layer", found: layer, n: self.blocks.len() };
+        let attn = *self.blocks.get(layer).ok_or(out_of)?;
+        Ok((attn, self.trace.rule(attn).expect("only blocks with a rule are shown")))
     }
 
     /// The `layer`-th block shown.
@@ -188,17 +237,39 @@ impl ViewData {
 
     /// Text, rules, atlas and metrics: what the first picture needs besides one pattern.
     pub fn overview(&self) -> Vec<u8> {
-        self.container(Vec::new())
+        self.container(Vec::new(), &[])
     }
 
     /// The same with all that a page without a server needs: per block the pattern, or the queries and
-    /// keys it is computed from, whichever is smaller.
+    /// keys it is computed from, whichever is smaller; and what scores are made of, as far as the page stays of a
+    /// modest size. What does not is named as `left_out`.
     pub fn whole(&self) -> Vec<u8> {
-        self.container(self.trace.sections())
+        self.within(PAGE_BYTES)
     }
 
-    fn container<'a>(&'a self, mut sections: Vec<Section<'a>>) -> Vec<u8> {
+    fn within(&self, most: usize) -> Vec<u8> {
+        let mut sections = self.trace.sections();
+        let mut taken: usize = self.trace.values().map(|(_, value)| value.len() * size_of::<f32>()).sum();
+        let mut left_out = Vec::new();
+        for points in VECTORS {
+            let of_points = |site: &Site| site.attn().is_some_and(|(_, point)| points.contains(&point));
+            let found = || self.vectors.iter().filter(|(site, _)| of_points(site));
+            let bytes: usize = found().map(|(_, value)| value.len() * size_of::<f32>()).sum();
+            if taken + bytes <= most {
+                taken += bytes;
+                sections.extend(found().map(|(site, value)| section(site.to_string(), value)));
+            } else {
+                left_out.extend(found().map(|(site, _)| point_name(*site)).collect::<BTreeSet<_>>());
+            }
+        }
+        self.container(sections, &left_out)
+    }
+
+    fn container<'a>(&'a self, mut sections: Vec<Section<'a>>, left_out: &[String]) -> Vec<u8> {
         let mut metadata = self.trace.metadata();
+        if !left_out.is_empty() {
+            metadata.insert("left_out", serde_json::to_string(left_out).expect("strings serialize"));
+        }
         let shown: Vec<String> = self.blocks.iter().map(ToString::to_string).collect();
         metadata.insert("blocks", serde_json::to_string(&shown).expect("strings serialize"));
         metadata.insert("metrics", serde_json::to_string(METRICS).expect("plain structs serialize"));
@@ -250,15 +321,56 @@ fn spell_out(trace: &mut Trace, blocks: &[Attn]) {
     }
 }
 
-/// Forgets, per block, the larger of the two ways to tell its patterns, where both were recorded; and
-/// all that no view reads.
-fn slim(trace: &mut Trace, blocks: &[Attn]) {
+/// Forgets what no view reads, and takes out what tells no pattern but is what scores are made of.
+fn slim(trace: &mut Trace, blocks: &[Attn]) -> BTreeMap<Site, Tensor> {
     let kept: BTreeSet<Site> = blocks.iter().flat_map(|attn| told_by(trace, *attn)).collect();
     let others: Vec<Site> =
         trace.values().map(|(site, _)| site).filter(|site| !kept.contains(site)).collect();
+    let shown = |(attn, point): &(Attn, AttnPoint)| {
+        blocks.contains(attn) && VECTORS.iter().any(|points| points.contains(point))
+    };
+    let vector = |site: &Site| {
+        let (attn, point) = site.attn().filter(shown)?;
+        let value = trace.get(*site)?;
+        let is_met = matches!(point, AttnPoint::PosQ | AttnPoint::PosK);
+        Some((*site, if is_met { by_distance(trace, attn, value)? } else { value.clone() }))
+    };
+    let vectors = others.iter().filter_map(vector).collect();
     for site in others {
         trace.remove(site);
     }
+    vectors
+}
+
+/// Of a table of vectors that queries or keys meet those of the text's own distances, in order; none if it was
+/// recorded without what it meets.
+fn by_distance(trace: &Trace, attn: Attn, table: &Tensor) -> Option<Tensor> {
+    let Some(Position::Disentangled(term)) = &trace.rule(attn)?.position else { return None };
+    let q = trace.get(attn.site(AttnPoint::Q))?;
+    let (heads, all, d_head) = (table.shape()[0], table.shape()[1], table.shape()[2]);
+    if q.shape()[2] != d_head {
+        return None; // a damaged file's; it could be many times as large as all that was read
+    }
+    let [queries, keys] = [attn.stack, attn.key_stack()].map(|stack| trace.encoding_of(stack).len());
+    let places = term.places(queries, keys);
+    let rows = (0..heads).flat_map(|head| places.iter().map(move |place| head * all + place));
+    let values = rows.flat_map(|row| table.row(row)).copied().collect();
+    Some(Tensor::new([heads, places.len(), d_head], values))
+}
+
+/// Whether heads that share keys share these vectors too.
+fn is_of_keys(point: AttnPoint) -> bool {
+    matches!(point, AttnPoint::K | AttnPoint::KPre)
+}
+
+/// The last word of a site: `q_pre` of `blocks.3.attn.q_pre`.
+fn point_name(site: Site) -> String {
+    let site = site.to_string();
+    site.rsplit('.').next().unwrap_or(&site).to_owned()
+}
+
+fn section(name: String, value: &Tensor) -> Section<'_> {
+    Section { name, shape: value.shape().to_vec(), values: Values::F32(value) }
 }
 
 /// The sites that tell a block's patterns in the fewest numbers.
@@ -308,9 +420,9 @@ mod tests {
 
     #[test]
     fn a_page_carries_the_smaller_of_patterns_and_queries_and_keys() {
-        use AttnPoint::{K, Lse, Pattern, Q};
+        use AttnPoint::{K, Lse, Pattern, Q, V};
         let rows: [(usize, &[AttnPoint], &[&str]); 4] = [
-            (4, &[Pattern, Q, K, Lse], &["atlas", "blocks.1.attn.pattern", "metrics"]),
+            (4, &[Pattern, V, Lse], &["atlas", "blocks.1.attn.pattern", "metrics"]),
             (40, &[Pattern, Q, K, Lse], &["atlas", "blocks.1.attn.k", "blocks.1.attn.q", "metrics"]),
             (40, &[Pattern], &["atlas", "blocks.1.attn.pattern", "metrics"]),
             (4, &[Q, K], &["atlas", "blocks.1.attn.k", "blocks.1.attn.q", "metrics"]),
@@ -320,6 +432,53 @@ mod tests {
             assert_eq!(names(&data.whole()), expected);
             assert_eq!(names(&data.overview()), ["atlas", "metrics"]);
         }
+    }
+
+    #[test]
+    fn what_scores_are_made_of_is_carried_while_there_is_room() {
+        use AttnPoint::{K, KPre, Pattern, Q, QPre};
+        let data = ViewData::new(trace(4, &[Pattern, Q, K, QPre, KPre])).unwrap();
+        let carried = |most: usize| {
+            let bytes = data.within(most);
+            let points = names(&bytes)
+                .into_iter()
+                .filter_map(|name| Some(name.strip_prefix("blocks.1.attn.")?.to_owned()));
+            let header = String::from_utf8_lossy(&bytes).into_owned();
+            let left_out =
+                header.split("left_out\":\"").nth(1).map(|rest| rest.split(']').next().unwrap().to_owned());
+            (points.collect::<Vec<_>>().join(" "), left_out.unwrap_or_default().replace('\\', ""))
+        };
+        let (pattern, vectors) = (3 * 4 * 4 * 4, 2 * 3 * 4 * 4 * 4); // bytes
+        let rows = [
+            (pattern + 2 * vectors, "k k_pre pattern q q_pre", ""),
+            (pattern + vectors, "k pattern q", r#"["k_pre","q_pre""#),
+            (0, "pattern", r#"["k","q","k_pre","q_pre""#),
+        ];
+        for (most, points, left_out) in rows {
+            assert_eq!(carried(most), (points.to_owned(), left_out.to_owned()), "{most} bytes");
+        }
+        assert_eq!(data.whole(), data.within(pattern + 2 * vectors));
+    }
+
+    #[test]
+    fn vectors_are_those_of_a_head_and_of_the_keys_it_asks() {
+        use AttnPoint::{K, Pattern, Q};
+        let mut rule = AttentionRule::full(0.5, 4);
+        rule.key_heads = 2;
+        let attn = Attn::block(0);
+        let encoding = Encoding::from_ids(&[0, 1, 2], |id| format!("t{id}"));
+        let mut grouped = Trace::new(Card::new("tiny", "llama"), encoding, vec![(attn, rule)]);
+        let count = |heads: usize| Tensor::new([heads, 3, 2], (0..heads * 6).map(|i| i as f32).collect());
+        grouped.insert(attn.site(Q), count(4));
+        grouped.insert(attn.site(K), count(2));
+        let data = ViewData::new(grouped).unwrap();
+        let tensors = Container::read(&data.vectors(0, 3).unwrap(), "vectors").unwrap().tensors;
+        let first: Vec<(&str, f32)> = tensors.iter().map(|(name, value)| (name.as_str(), value[0])).collect();
+        assert_eq!(first, [("q", 18.0), ("k", 6.0)]);
+        assert!(data.vectors(0, 4).is_err() && data.vectors(1, 0).is_err());
+
+        let silent = ViewData::new(trace(3, &[Pattern])).unwrap();
+        assert!(Container::read(&silent.vectors(0, 0).unwrap(), "vectors").unwrap().tensors.is_empty());
     }
 
     #[test]
@@ -340,8 +499,14 @@ mod tests {
         };
         for sites in [&[Pattern, Q, K][..], &[Q, K, PosK]] {
             let data = ViewData::new(disentangled(sites)).unwrap();
-            assert_eq!(names(&data.whole()), ["atlas", "blocks.1.attn.pattern", "metrics"]);
+            assert_eq!(names(&data.within(0)), ["atlas", "blocks.1.attn.pattern", "metrics"]);
         }
+        // What queries meet: one vector for each of the 79 distances of 40 tokens, of the 4 in the table.
+        let data = ViewData::new(disentangled(&[Q, K, PosK])).unwrap();
+        let met = Container::read(&data.vectors(0, 2).unwrap(), "vectors").unwrap().tensors;
+        let shapes: Vec<(&str, &[usize])> =
+            met.iter().map(|(name, value)| (name.as_str(), value.shape())).collect();
+        assert_eq!(shapes, [("q", &[40, 4][..]), ("k", &[40, 4]), ("pos_k", &[79, 4])]);
         assert!(matches!(ViewData::new(disentangled(&[Q, K])), Err(ViewError::NoAttention)));
     }
 

@@ -42,6 +42,7 @@ pub fn router(server: Arc<Server>, guard: Guard) -> Router {
         .route("/headscope.js", get(script))
         .route("/api/overview", get(overview))
         .route("/api/pattern", get(pattern))
+        .route("/api/vectors", get(vectors))
         .route("/api/run", post(run))
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing here") })
         .method_not_allowed_fallback(|| async {
@@ -88,16 +89,21 @@ struct Place {
     run: u64,
 }
 
-/// A head's weights, `[queries, keys]`, as little-endian f32.
-async fn pattern(
-    State(server): Shared,
-    place: Result<Query<Place>, axum::extract::rejection::QueryRejection>,
-) -> Result<Response, Problem> {
+type Asked = Result<Query<Place>, axum::extract::rejection::QueryRejection>;
+
+/// The place that is asked about, and the trace that it is in.
+fn find(server: &Server, place: Asked) -> Result<(Place, Arc<Run>), Problem> {
     let Query(place) = place.map_err(|e| Problem::new(StatusCode::BAD_REQUEST, e.body_text()))?;
     let run = server.run(place.run).ok_or_else(|| {
         Problem::new(StatusCode::GONE, "this trace is no longer kept")
             .help("reload the page for the newest one")
     })?;
+    Ok((place, run))
+}
+
+/// A head's weights, `[queries, keys]`, as little-endian f32.
+async fn pattern(State(server): Shared, place: Asked) -> Result<Response, Problem> {
+    let (place, run) = find(&server, place)?;
     let pattern = blocking(move || {
         // Where queries and keys are kept instead of patterns, the kernels are quicker than a
         // trace, which has none.
@@ -108,6 +114,16 @@ async fn pattern(
     .await?;
     let pattern = pattern.map_err(|e| Problem::new(StatusCode::NOT_FOUND, e.to_string()))?;
     let bytes: Vec<u8> = pattern.iter().flat_map(|weight| weight.to_le_bytes()).collect();
+    Ok(([BYTES], Bytes::from(bytes)).into_response())
+}
+
+/// What a head's scores are made of, as a safetensors file: see [`ViewData::vectors`].
+///
+/// [`ViewData::vectors`]: headscope::view::ViewData::vectors
+async fn vectors(State(server): Shared, place: Asked) -> Result<Response, Problem> {
+    let (place, run) = find(&server, place)?;
+    let vectors = run.data.vectors(place.layer, place.head);
+    let bytes = vectors.map_err(|e| Problem::new(StatusCode::NOT_FOUND, e.to_string()))?;
     Ok(([BYTES], Bytes::from(bytes)).into_response())
 }
 
