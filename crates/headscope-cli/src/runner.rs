@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use headscope::view::ViewData;
-use headscope::{Error, Generation, Input, Model, Sites, Trace};
+use headscope::{Encoding, Error, Generation, Input, Model, Sites, Trace, engine};
 
 use crate::args::TargetArgs;
 use crate::commands::{note_part, printable};
@@ -68,12 +68,15 @@ impl Runner {
     pub fn view(&self, texts: Given<'_>) -> Result<ViewData, Error> {
         let start = Instant::now();
         let (input, prompt) = self.read(texts)?;
-        let sites = Sites::of_attention(self.model.engine(), &ViewData::POINTS);
+        let model = self.model.engine();
+        let tokens = input.text.len().max(input.target.as_ref().map_or(0, Encoding::len));
+        let sites = Sites::of_attention(model, &ViewData::points(tokens));
         let mut trace = self.model.trace_encoding(input, &sites)?;
         let elapsed = start.elapsed();
         trace.predictions = self.model.predictions(&trace);
         trace.prompt = prompt;
-        let mut data = ViewData::new(trace)?;
+        let pattern = |trace: &Trace, attn, head| engine::pattern(model.compute(), trace, attn, head);
+        let mut data = ViewData::with_patterns(trace, pattern)?;
         data.traced_ms = Some(elapsed.as_secs_f64() * 1e3);
         Ok(data)
     }

@@ -247,7 +247,8 @@ impl Model {
         &self.ends
     }
 
-    pub(crate) fn compute(&self) -> &Compute {
+    /// What it computes with.
+    pub fn compute(&self) -> &Compute {
         &self.compute
     }
 

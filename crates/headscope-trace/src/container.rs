@@ -35,7 +35,8 @@ impl Values<'_> {
         }
     }
 
-    fn bytes(&self) -> &[u8] {
+    /// As they stand in a file: little-endian.
+    pub fn bytes(&self) -> &[u8] {
         match self {
             Values::F32(values) => bytemuck::cast_slice(values),
             Values::U8(bytes) => bytes,

@@ -221,9 +221,12 @@ impl Trace {
             (attn, AttnPoint::Pattern) if self.rule(attn)?.sink.is_none() => Some(value),
             _ => None,
         });
-        let rows = patterns.flat_map(|pattern| {
-            pattern.chunks_exact((*pattern.shape().last().expect("a pattern has axes")).max(1))
-        });
+        patterns.filter_map(Trace::row_sum_error_of).max_by(f32::total_cmp)
+    }
+
+    /// The largest |row sum − 1| of a pattern, over tokens that may see something.
+    pub fn row_sum_error_of(pattern: &Tensor) -> Option<f32> {
+        let rows = pattern.chunks_exact((*pattern.shape().last().expect("a pattern has axes")).max(1));
         let errors = rows.map(|row| (row_sum(row) - 1.0).abs()).filter(|error| *error < 1.0);
         errors.max_by(f64::total_cmp).map(|error| error as f32)
     }

@@ -12,6 +12,7 @@ pub mod render;
 
 mod atlas;
 mod error;
+mod narrow;
 mod view_data;
 
 pub use error::ViewError;

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::metrics::{METRICS, Meter};
+use crate::narrow::{self, Narrow};
 use crate::{ViewError, atlas};
 
 /// What a page shows first.
@@ -71,6 +72,9 @@ const MAX_TOKENS: usize = 1 << 14;
 /// its size.
 const MAX_HEADS: usize = 1 << 16;
 
+/// The longest text of which all patterns are recorded at once: 0.6 GB of 144 heads.
+const RECORDED: usize = 1 << 10;
+
 /// What scores are made of, in the order in which a page does without it when it grows too large.
 const VECTORS: [&[AttnPoint]; 2] =
     [&[AttnPoint::Q, AttnPoint::K, AttnPoint::PosQ, AttnPoint::PosK], &[AttnPoint::QPre, AttnPoint::KPre]];
@@ -78,6 +82,13 @@ const VECTORS: [&[AttnPoint]; 2] =
 /// How many bytes of numbers a page carries before it does without what only one view reads; packed and
 /// written in letters they take a fifth more.
 const PAGE_BYTES: usize = 48 << 20;
+
+/// What is told of a head without its weights.
+struct Measured {
+    thumbnail: Vec<u8>,
+    metrics: Vec<f32>,
+    row_sum_error: Option<f32>,
+}
 
 /// A trace made ready to be shown.
 pub struct ViewData {
@@ -111,7 +122,26 @@ impl ViewData {
     ///
     /// # Errors
     /// If nothing is left, the text is empty, or there is more than can be shown.
-    pub fn new(mut trace: Trace) -> Result<ViewData, ViewError> {
+    pub fn new(trace: Trace) -> Result<ViewData, ViewError> {
+        ViewData::with_patterns(trace, Trace::pattern)
+    }
+
+    /// What to record of a text of so many tokens. Where all patterns would take several times the room of the
+    /// queries and keys that tell them, one at a time is computed, by
+    /// [`with_patterns`](ViewData::with_patterns).
+    pub fn points(tokens: usize) -> Vec<AttnPoint> {
+        let is_kept = |point: &AttnPoint| tokens <= RECORDED || *point != AttnPoint::Pattern;
+        ViewData::POINTS.into_iter().filter(is_kept).collect()
+    }
+
+    /// As [`new`](ViewData::new), with a quicker way to a head's weights than the plain loops of a trace.
+    ///
+    /// # Errors
+    /// As [`new`](ViewData::new).
+    pub fn with_patterns(
+        mut trace: Trace,
+        pattern: impl Fn(&Trace, Attn, usize) -> Option<Tensor> + Sync,
+    ) -> Result<ViewData, ViewError> {
         let texts = [Some(&trace.encoding), trace.target.as_ref()].into_iter().flatten();
         if texts.clone().any(Encoding::is_empty) {
             return Err(ViewError::NoToken);
@@ -134,20 +164,33 @@ impl ViewData {
         let places: Vec<(Attn, usize)> =
             blocks.iter().flat_map(|attn| (0..n_heads).map(|head| (*attn, head))).collect();
         let side = atlas::side(longest);
-        let measured: Vec<(Vec<u8>, Vec<f32>)> = places
+        let measured: Vec<Measured> = places
             .par_iter()
-            .map(|(attn, head)| match trace.pattern(*attn, *head) {
-                Some(pattern) => {
-                    let meter = &meters[&(attn.stack, attn.cross)];
-                    (atlas::thumbnail(&pattern, side), meter.measure(&pattern))
-                }
-                None => (vec![0; side * side], vec![f32::NAN; METRICS.len()]), // a narrower block
+            .map(|(attn, head)| match pattern(&trace, *attn, *head) {
+                Some(pattern) => Measured {
+                    thumbnail: atlas::thumbnail(&pattern, side),
+                    metrics: meters[&(attn.stack, attn.cross)].measure(&pattern),
+                    row_sum_error: trace
+                        .rule(*attn)
+                        .filter(|rule| rule.sink.is_none())
+                        .and_then(|_| Trace::row_sum_error_of(&pattern)),
+                },
+                // A narrower block.
+                None => Measured {
+                    thumbnail: vec![0; side * side],
+                    metrics: vec![f32::NAN; METRICS.len()],
+                    row_sum_error: None,
+                },
             })
             .collect();
         let metrics = (0..METRICS.len())
-            .flat_map(|metric| measured.iter().map(move |(_, values)| values[metric]))
+            .flat_map(|metric| measured.iter().map(move |head| head.metrics[metric]))
             .collect();
-        let atlas = measured.iter().flat_map(|(picture, _)| picture).copied().collect();
+        let atlas = measured.iter().flat_map(|head| &head.thumbnail).copied().collect();
+        if trace.card.row_sum_error.is_none() {
+            trace.card.row_sum_error =
+                measured.iter().filter_map(|head| head.row_sum_error).max_by(f32::total_cmp);
+        }
         spell_out(&mut trace, &blocks);
         let vectors = slim(&mut trace, &blocks);
         Ok(ViewData { trace, blocks, n_heads, side, atlas, metrics, vectors, traced_ms: None })
@@ -237,7 +280,7 @@ impl ViewData {
 
     /// Text, rules, atlas and metrics: what the first picture needs besides one pattern.
     pub fn overview(&self) -> Vec<u8> {
-        self.container(Vec::new(), &[])
+        self.container(Vec::new(), &[], None)
     }
 
     /// The same with all that a page without a server needs: per block the pattern, or the queries and
@@ -250,6 +293,12 @@ impl ViewData {
     fn within(&self, most: usize) -> Vec<u8> {
         let mut sections = self.trace.sections();
         let mut taken: usize = self.trace.values().map(|(_, value)| value.len() * size_of::<f32>()).sum();
+        let narrow = if taken > most { self.narrow() } else { Vec::new() };
+        for (site, vectors) in &narrow {
+            let name = site.to_string();
+            sections.retain(|section| section.name != name);
+            sections.extend(vectors.sections(&name));
+        }
         let mut left_out = Vec::new();
         for points in VECTORS {
             let of_points = |site: &Site| site.attn().is_some_and(|(_, point)| points.contains(&point));
@@ -262,11 +311,41 @@ impl ViewData {
                 left_out.extend(found().map(|(site, _)| point_name(*site)).collect::<BTreeSet<_>>());
             }
         }
-        self.container(sections, &left_out)
+        self.container(sections, &left_out, self.loss(&narrow))
     }
 
-    fn container<'a>(&'a self, mut sections: Vec<Section<'a>>, left_out: &[String]) -> Vec<u8> {
+    /// Queries and keys in fewer digits: those that tell patterns.
+    fn narrow(&self) -> Vec<(Site, Narrow)> {
+        let told: Vec<(Site, &Tensor)> = self.trace.values().collect();
+        let is_vector = |site: &Site| matches!(site.attn(), Some((_, AttnPoint::Q | AttnPoint::K)));
+        let narrowed = told
+            .par_iter()
+            .filter(|(site, _)| is_vector(site))
+            .map(|(site, value)| (*site, Narrow::new(value)));
+        narrowed.collect()
+    }
+
+    /// How far off the page's weights may be for it.
+    fn loss(&self, narrow: &[(Site, Narrow)]) -> Option<f64> {
+        let of = |site: Site| narrow.iter().find(|(other, _)| *other == site).map(|(_, narrow)| narrow);
+        let losses = self.blocks.par_iter().filter_map(|attn| {
+            let sites = [AttnPoint::Q, AttnPoint::K].map(|point| attn.site(point));
+            let wide = [self.trace.get(sites[0])?, self.trace.get(sites[1])?];
+            Some(narrow::loss(self.trace.rule(*attn)?, wide, [of(sites[0])?, of(sites[1])?]))
+        });
+        losses.reduce_with(f64::max)
+    }
+
+    fn container<'a>(
+        &'a self,
+        mut sections: Vec<Section<'a>>,
+        left_out: &[String],
+        loss: Option<f64>,
+    ) -> Vec<u8> {
         let mut metadata = self.trace.metadata();
+        if let Some(loss) = loss {
+            metadata.insert("weights_within", format!("{loss:.1e}"));
+        }
         if !left_out.is_empty() {
             metadata.insert("left_out", serde_json::to_string(left_out).expect("strings serialize"));
         }
@@ -288,6 +367,7 @@ impl ViewData {
             values: Values::U8(&self.atlas),
         });
         sections.extend(self.trace.picture_section());
+        sections.sort_by_key(|section| matches!(section.values, Values::U8(_))); // numbers first: they stay aligned
         let mut bytes = Vec::new();
         write_safetensors(&mut bytes, &metadata, &sections).expect("a vector takes all that is written");
         bytes
@@ -458,6 +538,27 @@ mod tests {
             assert_eq!(carried(most), (points.to_owned(), left_out.to_owned()), "{most} bytes");
         }
         assert_eq!(data.whole(), data.within(pattern + 2 * vectors));
+    }
+
+    #[test]
+    fn a_page_of_a_long_text_has_a_byte_a_number_and_says_so() {
+        use AttnPoint::{K, Q};
+        let data = ViewData::new(trace(40, &[Q, K])).unwrap();
+        let (wide, narrow) = (data.within(usize::MAX), data.within(0));
+        assert!(names(&wide).contains(&"blocks.1.attn.q".to_owned()));
+        let parts = ["bytes", "dims", "means", "steps"].map(|part| format!("blocks.1.attn.q.{part}"));
+        assert!(parts.iter().all(|part| names(&narrow).contains(part)));
+        assert!(!names(&narrow).contains(&"blocks.1.attn.q".to_owned()));
+        assert!(String::from_utf8_lossy(&narrow).contains("weights_within"));
+        assert!(!String::from_utf8_lossy(&wide).contains("weights_within"));
+        assert!(narrow.len() < wide.len());
+    }
+
+    #[test]
+    fn a_long_text_is_told_by_queries_and_keys() {
+        assert!(ViewData::points(RECORDED).contains(&AttnPoint::Pattern));
+        assert!(!ViewData::points(RECORDED + 1).contains(&AttnPoint::Pattern));
+        assert!(ViewData::points(RECORDED + 1).contains(&AttnPoint::K));
     }
 
     #[test]

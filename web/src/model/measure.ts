@@ -1,6 +1,6 @@
 /** Numbers about the weights on screen. */
 
-import { isSelf, type Sides } from "./trace";
+import { isSelf, type Sides, type Token } from "./trace";
 
 /** The kinds of edges; each edge is of the first kind that fits it, so that their shares add up. */
 export const KINDS = [
@@ -52,12 +52,52 @@ function eachEdge(sides: Sides, { query, key }: Slice, visit: (query: number, ke
 /** The weight in a slice, by kind, as in `KINDS`: of what is attended to, or in a column of what attends. */
 export function massByKind(pattern: Float32Array, sides: Sides, slice: Slice): number[] {
   const mass: number[] = KINDS.map(() => 0);
-  const isColumn = slice.query === null && slice.key !== null;
-  eachEdge(sides, slice, (q, k) => {
-    const kind = isColumn ? kindOf(sides, k, q, "key") : kindOf(sides, q, k);
-    mass[kind] += pattern[q * sides.keys.length + k];
-  });
+  const n = sides.keys.length;
+  if (slice.query === null && slice.key !== null) {
+    for (let q = 0; q < sides.queries.length; q++) {
+      mass[kindOf(sides, slice.key, q, "key")] += pattern[q * n + slice.key];
+    }
+    return mass;
+  }
+  const [first, last] = slice.query === null ? [0, sides.queries.length - 1] : [slice.query, slice.query];
+  for (let q = first; q <= last; q++) {
+    if (slice.key !== null) mass[kindOf(sides, q, slice.key)] += pattern[q * n + slice.key];
+    else addRow(mass, pattern.subarray(q * n, (q + 1) * n), sides, q);
+  }
   return mass;
+}
+
+/** Adds a row's weight by kind: whole rows by what their keys are, then the few keys beside the token. */
+function addRow(mass: number[], row: Float32Array, sides: Sides, query: number): void {
+  const classes = classesOf(sides.keys);
+  const sums = [0, 0, 0, 0];
+  for (let key = 0; key < row.length; key++) sums[classes[key]] += row[key];
+  const own = isSelf(sides) && sides.queries[query].segment === 0 ? 2 : isSelf(sides) ? 3 : -1;
+  mass[0] += sums[0];
+  mass[1] += sums[1];
+  mass[5] += own < 0 ? 0 : sums[own];
+  mass[6] += own < 0 ? sums[2] + sums[3] : sums[5 - own];
+  if (own < 0) return;
+  for (const key of [query - 1, query, query + 1]) {
+    const kind = key >= 0 && key < row.length ? kindOf(sides, query, key) : 0;
+    if (kind < 2 || kind > 4) continue;
+    mass[kind] += row[key];
+    mass[classes[key] === own ? 5 : 6] -= row[key];
+  }
+}
+
+const classes = new WeakMap<Token[], Uint8Array>();
+
+/** What keys are to any query: the first, special, of sentence A, of another. */
+function classesOf(keys: Token[]): Uint8Array {
+  let known = classes.get(keys);
+  if (!known) {
+    known = Uint8Array.from(keys, ({ special, segment }, i) =>
+      i === 0 ? 0 : special ? 1 : segment === 0 ? 2 : 3,
+    );
+    classes.set(keys, known);
+  }
+  return known;
 }
 
 export interface Edge {
@@ -77,16 +117,23 @@ export function strongest(
   shows: (query: number, key: number) => boolean,
 ): Edge[] {
   const best: Edge[] = [];
+  const n = sides.keys.length;
+  const range = (index: number | null, count: number) => (index === null ? [0, count] : [index, index + 1]);
+  const [firstQuery, endQuery] = range(slice.query, sides.queries.length);
+  const [firstKey, endKey] = range(slice.key, n);
   patterns.forEach((pattern, of) => {
-    eachEdge(sides, slice, (query, key) => {
-      const weight = pattern[query * sides.keys.length + key];
-      if (best.length === limit && weight <= best[limit - 1].weight) return;
-      if (!(weight > 0) || !shows(query, key)) return;
-      let at = best.length;
-      while (at > 0 && best[at - 1].weight < weight) at--;
-      best.splice(at, 0, { query, key, of, weight });
-      best.length = Math.min(best.length, limit);
-    });
+    let least = best.length === limit ? best[limit - 1].weight : 0;
+    for (let query = firstQuery; query < endQuery; query++) {
+      for (let key = firstKey; key < endKey; key++) {
+        const weight = pattern[query * n + key];
+        if (!(weight > least) || !shows(query, key)) continue;
+        let at = best.length;
+        while (at > 0 && best[at - 1].weight < weight) at--;
+        best.splice(at, 0, { query, key, of, weight });
+        best.length = Math.min(best.length, limit);
+        if (best.length === limit) least = best[limit - 1].weight;
+      }
+    }
   });
   return best;
 }

@@ -9,7 +9,7 @@ export interface Card {
   dtype: string;
   revision: string | null;
   kernel: string;
-  row_sum_error: number;
+  row_sum_error: number | null;
 }
 
 export interface Token {
@@ -122,6 +122,8 @@ export interface Trace {
   /** How many tokens were given, where the model wrote the rest. */
   prompt: number | null;
   tracedMs: number | null;
+  /** How far the page's weights may be from the model's, where it carries fewer digits; as text. */
+  weightsWithin: string | null;
 }
 
 export function readTrace(file: Safetensors): Trace {
@@ -149,6 +151,7 @@ export function readTrace(file: Safetensors): Trace {
     side,
     predictions: readPredictions(metadata.predictions ?? "[]"),
     prompt: metadata.prompt ? Number(metadata.prompt) : null,
+    weightsWithin: metadata.weights_within ?? null,
     tracedMs: metadata.traced_ms ? Number(metadata.traced_ms) : null,
   };
 }

@@ -16,7 +16,14 @@ export function Footer({ trace }: { trace: Trace }) {
         <span>
           {card.dtype} weights, {card.kernel} arithmetic
         </span>
-        <span>largest |row sum − 1| {exponential(card.row_sum_error)}</span>
+        {card.row_sum_error !== null && (
+          <span>largest |row sum − 1| {exponential(card.row_sum_error)}</span>
+        )}
+        {trace.weightsWithin && (
+          <span title="This page carries queries and keys with a byte a number, to stay small. The app has all digits.">
+            weights within {exponential(Number(trace.weightsWithin))} of the model’s
+          </span>
+        )}
       </p>
       <p class="keys" aria-hidden="true">
         <span>

@@ -57,21 +57,22 @@ export function visibleEdges(
 ): Edges {
   const bins = new Uint32Array(BINS + 1);
   const each = (
+    faintest: number,
     visit: (query: number, key: number, layer: number, strength: number, bin: number) => void,
   ) => {
-    const least = weightOf(FAINTEST, scale);
+    const least = weightOf(faintest, scale);
     layers.forEach(({ weights }, layer) => {
       for (const query of shown.query) {
+        const row = weights.subarray(query * n, (query + 1) * n);
         for (const key of shown.key) {
-          const weight = weights[query * n + key];
-          if (weight < least || !shows(query, key)) continue;
-          const strength = strengthOf(weight, scale);
+          if (row[key] < least || !shows(query, key)) continue;
+          const strength = strengthOf(row[key], scale);
           visit(query, key, layer, strength, Math.min(BINS - 1, Math.floor(strength * BINS)));
         }
       }
     });
   };
-  each((_query, _key, _layer, _strength, bin) => bins[bin]++);
+  each(FAINTEST, (_query, _key, _layer, _strength, bin) => bins[bin]++);
 
   let first = BINS;
   let count = 0;
@@ -89,7 +90,7 @@ export function visibleEdges(
     count,
     least: weightOf(Math.max(FAINTEST, first / BINS), scale),
   };
-  each((query, key, layer, strength, bin) => {
+  each(Math.max(FAINTEST, (first - 0.5) / BINS), (query, key, layer, strength, bin) => {
     if (bin < first) return;
     const at = starts[bin]++;
     edges.query[at] = query;

@@ -14,7 +14,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use headscope::view::render::html;
-use headscope::{Error, engine};
+use headscope::{Error, Values, engine};
 use serde::{Deserialize, Serialize};
 
 use super::guard::{self, Guard};
@@ -113,8 +113,7 @@ async fn pattern(State(server): Shared, place: Asked) -> Result<Response, Proble
     })
     .await?;
     let pattern = pattern.map_err(|e| Problem::new(StatusCode::NOT_FOUND, e.to_string()))?;
-    let bytes: Vec<u8> = pattern.iter().flat_map(|weight| weight.to_le_bytes()).collect();
-    Ok(([BYTES], Bytes::from(bytes)).into_response())
+    Ok(([BYTES], Bytes::copy_from_slice(Values::F32(&pattern).bytes())).into_response())
 }
 
 /// What a head's scores are made of, as a safetensors file: see [`ViewData::vectors`].
