@@ -36,7 +36,7 @@ pub use model::{AnyModel, Model, ModelFiles};
 
 pub use headscope_engine::{Cache, Choice, Compute, Edit, Input, Isa, Probe, Recorder, Sites};
 pub use headscope_trace::{
-    Attn, AttnPoint, Encoding, Guess, Point, Prediction, Site, Stack, Tensor, Token, Trace, Values,
+    Attn, AttnPoint, Encoding, Guess, Point, Prediction, Site, Stack, Tensor, Token, Trace,
 };
 
 /// Running models: [`headscope_engine`].

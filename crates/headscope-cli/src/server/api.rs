@@ -13,8 +13,9 @@ use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use headscope::trace::Values;
 use headscope::view::render::html;
-use headscope::{Error, Values, engine};
+use headscope::{Error, engine};
 use serde::{Deserialize, Serialize};
 
 use super::guard::{self, Guard};
