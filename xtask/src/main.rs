@@ -24,6 +24,7 @@ const TASKS: &[Task] = &[
         run: test::run,
     },
     Task { name: "web", about: "build the front end into crates/headscope-view/dist", run: |_| web::build() },
+    Task { name: "gallery", about: "take the pictures of docs/gallery.md", run: |_| web::gallery() },
     Task {
         name: "sanitize",
         about: "run the kernels' tests under the address sanitizer",

@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result, bail};
 
-use crate::tools::{root, run};
+use crate::tools::{release_binary, root, run};
 
 const BUNDLE: &str = "crates/headscope-view/dist/headscope.js";
 
@@ -31,4 +31,11 @@ pub fn check() -> Result<()> {
         bail!("{BUNDLE} is not what web/ builds; it has been built anew, commit it");
     }
     Ok(())
+}
+
+/// Takes the pictures of the gallery anew, with the Chromium of this machine.
+pub fn gallery() -> Result<()> {
+    build()?;
+    let binary = release_binary()?.display().to_string();
+    run("web", "node", &["gallery.mjs", &binary, "../docs/gallery"])
 }

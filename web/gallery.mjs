@@ -1,0 +1,70 @@
+/** Takes the pictures of docs/gallery.md: `node gallery.mjs BINARY FOLDER`, by `cargo xtask gallery`. */
+
+import { execFileSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+const [binary, folder] = process.argv.slice(2);
+const root = join(import.meta.dirname, "..");
+
+const PAIR = ["The cat sat on the mat", "The dog played in the park"];
+const LONG = [
+  "The river had risen in the night. By the time the children reached the bank, the old bridge was gone, and the",
+  "fishermen stood where it had been and said nothing. One of them pointed at the far side, where a dog ran up and",
+  "down along the water; it had crossed yesterday, when there was still a way across, and now it could not come back.",
+  "“He will wait,” the youngest said. The bank in town would not open today either, so nobody was in a hurry, and they",
+  "sat down on the wet stones and watched the dog, and the dog sat down and watched them.",
+].join(" ");
+const SCRIPTS = "القطة جلست على السجادة. 猫坐在垫子上。 The café’s naïve résumé, and emoji 🐈‍⬛ too.";
+
+/** name, texts, options, link, width, what is done before the picture is taken */
+const SHOTS = [
+  ["head", PAIR, [], "head=1.11&query=2"],
+  ["several-heads", PAIR, [], "head=1.11&heads=1.11 0.2 7.3&query=2"],
+  ["beside", PAIR, [], "head=1.11&heads=1.11 0.2&query=2&lay=beside"],
+  ["filtered", PAIR, [], "head=7.3&flow=ab&special=hidden"],
+  ["matrix", PAIR, [], "view=matrix&head=3.8&query=2&key=9"],
+  ["matrix-long", [LONG], [], "view=matrix&head=3.11"],
+  ["text", PAIR, [], "view=text&head=7.3&query=2"],
+  ["text-long", [LONG], [], "view=text&head=7.3&query=73"],
+  ["scripts", [SCRIPTS], [], "view=text&head=2.11&grain=words&query=8"],
+  ["neuron", PAIR, [], "view=neuron&head=1.11&query=2&key=3"],
+  ["model", PAIR, [], "view=model&head=1.11"],
+  ["model-by-metric", PAIR, [], "view=model&head=1.11&order=previous"],
+  ["words", [LONG], [], "head=3.11&grain=sentences"],
+  ["tokens", PAIR, [], "view=tokens&head=1.11&query=2"],
+  ["cross", ["the cat sat on the mat", "the dog played"], ["-m", twoStacks()], "head=3.1&query=3"],
+  ["narrow", PAIR, [], "head=1.11&query=2", 390],
+];
+
+const browser = await chromium.launch({
+  executablePath: ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync),
+  args: ["--no-sandbox", "--disable-gpu"],
+});
+mkdirSync(folder, { recursive: true });
+for (const [name, texts, options, hash, width = 1280] of SHOTS) {
+  const file = join(mkdtempSync(join(tmpdir(), "headscope-")), "view.html");
+  execFileSync(binary, ["-o", file, ...options, "--", ...texts], { stdio: "pipe" });
+  for (const theme of ["light", "dark"]) {
+    const context = await browser.newContext({ viewport: { width, height: width < 800 ? 844 : 800 }, offline: true });
+    const page = await context.newPage();
+    await page.goto(`file://${file}#${hash}&theme=${theme}`);
+    await page.waitForFunction(() => performance.getEntriesByName("headscope:first-picture").length > 0);
+    await page.waitForTimeout(500); // fonts, and the last of what is drawn when there is time
+    await page.screenshot({ path: join(folder, `${name}-${theme}.png`) });
+    await context.close();
+  }
+}
+await browser.close();
+
+/** A folder with the tiny encoder-decoder of the fixtures, and a tokenizer for it. */
+function twoStacks() {
+  const model = mkdtempSync(join(tmpdir(), "headscope-"));
+  for (const file of ["config.json", "model.safetensors"]) copyFileSync(join(root, "fixtures/t5", file), join(model, file));
+  const words = "[PAD] [UNK] [CLS] [SEP] [MASK] the cat sat on mat a dog played in park";
+  writeFileSync(join(model, "vocab.txt"), words.replaceAll(" ", "\n"));
+  writeFileSync(join(model, "tokenizer_config.json"), '{"tokenizer_class": "BertTokenizer"}');
+  return model;
+}
