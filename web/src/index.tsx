@@ -8,10 +8,11 @@ import type { Host } from "./model/host";
 import { PageHost } from "./model/page";
 import { Session } from "./session";
 import { fromHash, INITIAL } from "./state";
+import neuron from "./views/neuron.css?inline";
 import theme from "./theme.css?inline";
 
 /** The theme, and the styles of each view that has its own. */
-const css = [theme].join("\n");
+const css = [theme, neuron].join("\n");
 
 /** The anywidget contract: draws `model` into `el`, and returns what takes it away again. */
 function render({ model, el }: { model: Host; el: HTMLElement }): () => void {

@@ -21,7 +21,11 @@ export function patternOf(file: Safetensors, trace: Trace, { layer, head }: Head
     keys.map((token) => token.mask),
     {
       sink: rule.sink?.[head],
-      position: rule.position && byDistance(rule.position, head, queries.length, keys.length),
+      // What queries and keys meet comes as patterns.
+      position:
+        rule.position && !("disentangled" in rule.position)
+          ? byDistance(rule.position, head, queries.length, keys.length)
+          : undefined,
     },
   );
 }

@@ -50,9 +50,12 @@ export interface Part extends Sides {
   heads: number;
 }
 
-export type Position =
+/** What the distance of two tokens adds to their score. */
+export type ByDistance =
   | { alibi: { slopes: number[] } }
   | { buckets: { table: number[][]; max_distance: number; two_sided: boolean } };
+
+export type Position = ByDistance | { disentangled: { queries_meet: boolean; keys_meet: boolean } };
 
 export type Mask = "full" | "causal" | { window: number } | { causal_window: number };
 
@@ -119,6 +122,8 @@ export interface Trace {
   predictions: Map<number, Prediction>;
   /** How many tokens were given, where the model wrote the rest. */
   prompt: number | null;
+  /** What scores are made of that this page does without, for its size. */
+  leftOut: string[];
   tracedMs: number | null;
 }
 
@@ -147,6 +152,7 @@ export function readTrace(file: Safetensors): Trace {
     side,
     predictions: readPredictions(metadata.predictions ?? "[]"),
     prompt: metadata.prompt ? Number(metadata.prompt) : null,
+    leftOut: JSON.parse(metadata.left_out ?? "[]"),
     tracedMs: metadata.traced_ms ? Number(metadata.traced_ms) : null,
   };
 }

@@ -22,6 +22,7 @@ import {
 } from "../state";
 import { ImagePanel } from "./image";
 import { HeadView } from "../views/head";
+import { NeuronView } from "../views/neuron";
 import { TokensView } from "../views/tokens";
 import { Steps } from "./steps";
 
@@ -34,6 +35,7 @@ interface Props {
 /** The views, and whether the switches above them say what is drawn. */
 const STAGES: Record<View, { Body: (props: Props) => JSX.Element; switches: boolean }> = {
   head: { Body: HeadView, switches: true },
+  neuron: { Body: NeuronView, switches: false },
   tokens: { Body: TokensView, switches: false },
 };
 

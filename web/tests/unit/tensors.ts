@@ -106,6 +106,7 @@ function traceOf(rules: Rule[], source: Token[], target: Token[] | null, heads: 
     side: 1,
     predictions: new Map(),
     prompt: null,
+    leftOut: [],
     tracedMs: null,
   };
 }
