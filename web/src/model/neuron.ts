@@ -160,19 +160,20 @@ function write(neuron: Neuron, query: number, key: number, terms: Terms, row: Ro
 
   const dot = round(terms.dot);
   if (terms.before !== null) {
-    const before = add("before", "q · k before rotation", "what the content alone would give", terms.before);
-    add("rotation", "+ by rotation", "what the positions change", dot - before);
+    const before = add("before", "q · k before rotation", "the content alone", terms.before);
+    add("rotation", "+ by rotation", "what positions change", dot - before);
   }
   let score = add("dot", "q · k", `sum of ${width} products`, terms.dot, terms.before !== null);
   if (terms.met.query !== null) {
-    score += add("met-query", "+ content → position", "q · vector of the distance", terms.met.query);
+    score += add("met-query", "+ content → position", `q · vector of distance ${signed(key - query)}`, terms.met.query);
   }
   if (terms.met.key !== null) {
-    score += add("met-key", "+ position → content", "k · vector of the distance", terms.met.key);
+    score += add("met-key", "+ position → content", `k · vector of distance ${signed(key - query)}`, terms.met.key);
   }
   const scale = Number(rule.scale.toPrecision(9));
   lines.push({ key: "scale", label: "× scale", how: nameOfScale(rule.scale), value: String(scale) });
-  score = add("scaled", "= scaled", "", round(score) * scale);
+  score = round(score) * scale;
+  if (rule.soft_cap !== null || neuron.added) score = add("scaled", "= scaled", "", score);
   if (rule.soft_cap !== null) {
     const cap = rule.soft_cap;
     score = add("capped", "soft cap", `${cap} · tanh(scaled / ${cap})`, cap * Math.tanh(score / cap));
@@ -222,19 +223,22 @@ function nameOfScale(scale: number): string {
 }
 
 function nameOfMask(mask: Mask): string {
-  if (mask === "full") return "every key is seen, but padding";
-  if (mask === "causal") return "keys up to the query are seen";
-  if ("window" in mask) return `keys at most ${mask.window} away are seen`;
-  return `the last ${mask.causal_window} keys up to the query are seen`;
+  if (mask === "full") return "every key but padding";
+  if (mask === "causal") return "keys up to the query";
+  if ("window" in mask) return `keys at most ${mask.window} away`;
+  return `the last ${mask.causal_window} keys up to the query`;
+}
+
+function signed(distance: number): string {
+  return distance > 0 ? `+${distance}` : String(distance).replace("-", "−");
 }
 
 function howAdded({ rule: { position }, head }: Neuron, distance: number): string {
-  const signed = distance > 0 ? `+${distance}` : String(distance).replace("-", "−");
   if (!position || "disentangled" in position) return "";
   if ("alibi" in position) {
     const slope = Number(position.alibi.slopes[head].toPrecision(9));
-    return `slope ${String(slope).replace("-", "−")} × distance ${signed}`;
+    return `slope ${String(slope).replace("-", "−")} × distance ${signed(distance)}`;
   }
   const { buckets } = position;
-  return `bucket ${bucket(buckets, distance)} of ${buckets.table.length}, distance ${signed}`;
+  return `bucket ${bucket(buckets, distance)} of ${buckets.table.length}, distance ${signed(distance)}`;
 }

@@ -29,7 +29,8 @@ export function pairsOf(before: Float32Array, after: Float32Array, width: number
     const halves = Array.from({ length: r / 2 }, (_, i): [number, number] => [i, i + r / 2]);
     const neighbours = halves.map(([i]): [number, number] => [2 * i, 2 * i + 1]);
     const found = [halves, neighbours].find((pairs) => keepsLengths(pairs, before, after, width));
-    if (found) return found;
+    // Neighbours that stay keep their length too.
+    if (found) return found === neighbours ? found.filter(([i]) => i <= turned) : found;
   }
   return null;
 }

@@ -170,5 +170,5 @@ function pairOf({ trace, part, raw, focused, heads, shown }: Picture, { query, k
   const words = free.filter((q) => !part.queries[q].special);
   const rows = words.length ? words : free.length ? free : shown.query;
   const sharpest = best(rows, (q) => weight(q, strongest(q)));
-  return { query: sharpest, key: strongest(sharpest), note: "default: the strongest key of the sharpest row; click tokens to choose" };
+  return { query: sharpest, key: strongest(sharpest), note: "default: the strongest key of the sharpest row" };
 }

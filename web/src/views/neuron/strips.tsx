@@ -5,7 +5,7 @@ import { type Neuron, print } from "../../model/neuron";
 import { pairsOf, type Turned, turnsOf } from "../../model/rotation";
 
 /** So many contributions are named. */
-const NAMED = 5;
+const NAMED = 4;
 
 interface Props {
   neuron: Neuron;
@@ -227,6 +227,6 @@ function Numbers({ vectors: [q, k], products, sum, turns }: NumbersProps) {
 }
 
 function signed(value: number): string {
-  const text = print(value, 3);
+  const text = print(value, 2);
   return text.startsWith("−") ? text : `+${text}`;
 }
