@@ -9,7 +9,8 @@ export interface Card {
   dtype: string;
   revision: string | null;
   kernel: string;
-  row_sum_error: number;
+  /** None where no row sums to 1, as with a learned sink. */
+  row_sum_error: number | null;
 }
 
 export interface Token {

@@ -16,7 +16,7 @@ export function Footer({ trace }: { trace: Trace }) {
         <span>
           {card.dtype} weights, {card.kernel} arithmetic
         </span>
-        <span>largest |row sum − 1| {exponential(card.row_sum_error)}</span>
+        {card.row_sum_error !== null && <span>largest |row sum − 1| {exponential(card.row_sum_error)}</span>}
       </p>
       <p class="keys" aria-hidden="true">
         <span>

@@ -39,10 +39,10 @@ export function TokenList({ side, label, tokens, shown, chosen, weights, onChoos
 
   return (
     <div class={`list ${side}`}>
-      <h3 id={`neuron-${side}`}>
+      <p class="head" id={`neuron-${side}`}>
         {label}
         {weights && <span class="label">weight</span>}
-      </h3>
+      </p>
       <div
         class="rows"
         ref={scroller}
