@@ -160,7 +160,7 @@ function write(neuron: Neuron, query: number, key: number, terms: Terms, row: Ro
 
   const dot = round(terms.dot);
   if (terms.before !== null) {
-    const before = add("before", "q · k before rotation", "the content alone", terms.before);
+    const before = add("before", "q · k before rotation", "content alone", terms.before);
     add("rotation", "+ by rotation", "what positions change", dot - before);
   }
   let score = add("dot", "q · k", `sum of ${width} products`, terms.dot, terms.before !== null);
@@ -190,7 +190,7 @@ function write(neuron: Neuron, query: number, key: number, terms: Terms, row: Ro
     lines.push({ key: "weight", label: "weight", how: "what is hidden has none", value: "0", total: true });
     return { lines, found: 0 };
   }
-  if (row.sink !== null) add("sink", "learned sink", "a score that joins the row and is dropped", row.sink);
+  if (row.sink !== null) add("sink", "learned sink", "joins the row, then is dropped", row.sink);
   // The line above and this one are one number where this key has the largest score.
   const most = add("most", "largest of the row", "max", row.mostKey === key ? score : row.most);
   const among = `over ${row.visible} ${row.visible === 1 ? "key" : "keys"}${row.sink === null ? "" : " and the sink"}`;

@@ -31,7 +31,7 @@ export function Strips({ neuron, query, keyIndex }: Props) {
   const share = (product: number) => `${print((product / sum) * 100, 1)} % of the sum`;
   const dimension =
     pointed !== null && pointed < width
-      ? `dimension ${pointed}: q ${print(a[pointed], 4)} × k ${print(b[pointed], 4)} = ${print(products[pointed], 4)}, ${share(products[pointed])}`
+      ? `dim ${pointed}: q ${print(a[pointed], 3)} × k ${print(b[pointed], 3)} = ${print(products[pointed], 3)}, ${share(products[pointed])}`
       : null;
   return (
     <section class="block">
