@@ -8,12 +8,13 @@ import type { Host } from "./model/host";
 import { PageHost } from "./model/page";
 import { Session } from "./session";
 import { fromHash, INITIAL } from "./state";
+import neuron from "./views/neuron.css?inline";
 import theme from "./theme.css?inline";
 import modelStyles from "./views/model.css?inline";
 import textStyles from "./views/text.css?inline";
 
 /** The theme, and the styles of each view that has its own. */
-const css = [theme, textStyles, modelStyles].join("\n");
+const css = [theme, textStyles, neuron, modelStyles].join("\n");
 
 /** The anywidget contract: draws `model` into `el`, and returns what takes it away again. */
 function render({ model, el }: { model: Host; el: HTMLElement }): () => void {

@@ -3,7 +3,8 @@
 import { Cell } from "./cell";
 import { type Host, type Problem, type Reply, toBytes, toProblem } from "./model/host";
 import { Safetensors, toFloats } from "./model/safetensors";
-import { allHeads, type HeadId, metricOf, partAt, readTrace, type Trace } from "./model/trace";
+import { allHeads, type HeadId, metricOf, partAt, readTrace, sameHead, type Trace } from "./model/trace";
+import type { VectorName, Vectors } from "./model/vectors";
 import { fit, follow, fromHash, INITIAL, isolate, partOf, type State, VIEWS, type View } from "./state";
 
 /** Typing rests this long before a text is run. */
@@ -12,11 +13,14 @@ const TYPING_PAUSE_MS = 90;
 const LOOK_AHEAD_MS = 40;
 /** Patterns kept per text: a few dozen heads at 512 tokens. */
 const KEPT_BYTES = 96 << 20;
+/** Heads whose queries and keys are kept per text. */
+const KEPT_VECTORS = 16;
 
 /** A trace with the patterns that have arrived for it. */
 export class Shown {
   private readonly patterns = new Map<string, Float32Array>();
   private readonly asked = new Set<string>();
+  private readonly kept = new Map<string, Vectors>();
 
   constructor(readonly trace: Trace) {}
 
@@ -41,6 +45,17 @@ export class Shown {
       this.patterns.delete(oldest);
       this.asked.delete(oldest);
     }
+  }
+
+  /** What the scores of a head are made of, or nothing as long as it is on its way. */
+  vectors(id: HeadId): Vectors | undefined {
+    return this.kept.get(keyOf(id));
+  }
+
+  keepVectors(id: HeadId, vectors: Vectors): void {
+    this.kept.set(keyOf(id), vectors);
+    const [oldest] = this.kept.keys();
+    if (this.kept.size > KEPT_VECTORS) this.kept.delete(oldest);
   }
 
   /** The pattern did not come; it may be asked for again. */
@@ -70,7 +85,7 @@ export class Session {
   private coming: Shown | null = null;
   private requests = 0;
   private run = 0;
-  private readonly waiting = new Map<number, { of: Shown; id: HeadId }>();
+  private readonly waiting = new Map<number, { kind: "pattern" | "vectors"; of: Shown; id: HeadId }>();
   private typing: ReturnType<typeof setTimeout> | undefined;
   private ahead: ReturnType<typeof setTimeout> | undefined;
 
@@ -119,6 +134,18 @@ export class Session {
     this.typing = setTimeout(() => this.runTexts(texts), pause);
   }
 
+  /** Asks for what the scores of a head on screen are made of, unless it is there or on its way. */
+  askForVectors(id: HeadId): void {
+    const of = this.shown.value;
+    if (!of || of.vectors(id)) return;
+    for (const { kind, of: whose, id: asked } of this.waiting.values()) {
+      if (kind === "vectors" && whose === of && sameHead(asked, id)) return;
+    }
+    const request = ++this.requests;
+    this.waiting.set(request, { kind: "vectors", of, id });
+    this.host.send({ kind: "vectors", layer: id.layer, head: id.head, request });
+  }
+
   private runTexts(texts: string[]): void {
     const filled = texts.filter((text, i) => i === 0 || text.trim() !== "");
     if (filled[0].trim() === "") {
@@ -151,6 +178,7 @@ export class Session {
 
   private readonly onMessage = (content: Reply, buffers: unknown[] = []): void => {
     if (content.kind === "pattern") this.onPattern(content.request, toBytes(buffers[0]));
+    if (content.kind === "vectors") this.onVectors(content.request, content.names, buffers);
     if (content.kind === "ran" && content.request === this.run) this.busy.set(false);
     if (content.kind === "error") this.onError(content);
   };
@@ -164,13 +192,22 @@ export class Session {
     else if (wanted.of === this.shown.value) this.arrivals.set(this.arrivals.value + 1);
   }
 
-  private onError({ request, message, help, gone }: Problem & { request: number }): void {
-    const pattern = this.waiting.get(request);
+  private onVectors(request: number, names: VectorName[], buffers: unknown[]): void {
+    const wanted = this.waiting.get(request);
     this.waiting.delete(request);
-    pattern?.of.lost(pattern.id);
-    if (pattern && gone && this.editable) return this.runTexts(pattern.of.trace.texts);
+    if (!wanted) return;
+    const vectors = names.map((name, i) => [name, toFloats(toBytes(buffers[i]) ?? new Uint8Array())]);
+    wanted.of.keepVectors(wanted.id, Object.fromEntries(vectors));
+    if (wanted.of === this.shown.value) this.arrivals.set(this.arrivals.value + 1);
+  }
+
+  private onError({ request, message, help, gone }: Problem & { request: number }): void {
+    const wanted = this.waiting.get(request);
+    this.waiting.delete(request);
+    if (wanted?.kind === "pattern") wanted.of.lost(wanted.id);
+    if (wanted && gone && this.editable) return this.runTexts(wanted.of.trace.texts);
     // Only the latest text's answer counts; an older one has been typed over.
-    if (!pattern && request !== 0 && request !== this.run) return;
+    if (!wanted && request !== 0 && request !== this.run) return;
     this.busy.set(false);
     this.target = null;
     this.problem.set({ message, help });
@@ -216,7 +253,7 @@ export class Session {
       if (!of.wants(id)) continue;
       of.ask(id);
       const request = ++this.requests;
-      this.waiting.set(request, { of, id });
+      this.waiting.set(request, { kind: "pattern", of, id });
       this.host.send({ kind: "pattern", layer: id.layer, head: id.head, request });
     }
   }

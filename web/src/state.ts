@@ -8,6 +8,7 @@ import { type HeadId, type Part, partAt, sameHead, type Token, type Trace, writt
 export const VIEWS = [
   { key: "head", label: "Head", joins: true },
   { key: "text", label: "Text", joins: true },
+  { key: "neuron", label: "Neuron", joins: false },
   { key: "model", label: "Model", joins: false },
   { key: "tokens", label: "Tokens", joins: false },
 ] as const;

@@ -1,6 +1,7 @@
 /** The host of the local app: asks the server on 127.0.0.1 that served this page. */
 
 import { LocalHost, type Problem, type Request, toProblem } from "./host";
+import { readVectors } from "./vectors";
 
 const UNREACHABLE =
   "headscope has stopped, or this link has expired. Start it again and open the link that it prints.";
@@ -17,7 +18,7 @@ export class AppHost extends LocalHost {
 
   send(content: Request): void {
     if (content.kind === "run") this.runTexts(content.texts, content.request);
-    else this.fetchPattern(content);
+    else this.fetchOfHead(content);
   }
 
   private async begin(wanted: string[] | null) {
@@ -54,12 +55,14 @@ export class AppHost extends LocalHost {
     this.set("overview", bytes);
   }
 
-  private async fetchPattern({ layer, head, request }: Extract<Request, { kind: "pattern" }>) {
+  private async fetchOfHead(content: Exclude<Request, { kind: "run" }>) {
+    const { kind, layer, head, request } = content;
     const { run } = this;
     try {
-      const response = await ask(`/api/pattern?layer=${layer}&head=${head}&run=${run}`);
+      const response = await ask(`/api/${kind}?layer=${layer}&head=${head}&run=${run}`);
       const bytes = new Uint8Array(await response.arrayBuffer());
-      this.reply({ kind: "pattern", layer, head, request }, bytes);
+      if (content.kind === "vectors") this.replyVectors(content, readVectors(bytes));
+      else this.reply({ kind: "pattern", layer, head, request }, bytes);
     } catch (error) {
       // The answer to a text that has been replaced meanwhile is of no use to anyone.
       if (run === this.run) this.reply({ kind: "error", request, ...problemOf(error) });

@@ -7,7 +7,7 @@ import { type HeadId, type Mask, partAt, type Rule, type Trace } from "./trace";
 /** The weights of one head, [queries, keys]: read from the file, or recomputed from queries and keys. */
 export function patternOf(file: Safetensors, trace: Trace, { layer, head }: HeadId): Float32Array {
   const site = trace.blocks[layer];
-  const part = (name: string, index: number) => vectorsOf(file, `${site}.${name}`, index);
+  const part = (name: string, index: number) => file.head(`${site}.${name}`, index);
   if (file.has(`${site}.pattern`)) return part("pattern", head);
   const rule = trace.rules[layer];
   const { queries, keys } = partAt(trace, layer);
@@ -18,32 +18,13 @@ export function patternOf(file: Safetensors, trace: Trace, { layer, head }: Head
     keys.map((token) => token.mask),
     {
       sink: rule.sink?.[head],
-      position: rule.position && byDistance(rule.position, head, queries.length, keys.length),
+      // What queries and keys meet comes as patterns.
+      position:
+        rule.position && !("disentangled" in rule.position)
+          ? byDistance(rule.position, head, queries.length, keys.length)
+          : undefined,
     },
   );
-}
-
-/**
- * One head's part of a tensor, as it is, or of a long text where numbers have a byte: a step for each row,
- * and for each column what the byte is multiplied with and added to.
- */
-export function vectorsOf(file: Safetensors, name: string, index: number): Float32Array {
-  if (file.has(name)) {
-    const [, rows, columns] = file.shape(name);
-    return file.f32(name).subarray(index * rows * columns, (index + 1) * rows * columns);
-  }
-  const [, rows, columns] = file.shape(`${name}.bytes`);
-  const bytes = file.u8(`${name}.bytes`).subarray(index * rows * columns, (index + 1) * rows * columns);
-  const steps = file.f32(`${name}.steps`).subarray(index * rows, (index + 1) * rows);
-  const dims = file.f32(`${name}.dims`).subarray(index * columns, (index + 1) * columns);
-  const means = file.f32(`${name}.means`).subarray(index * columns, (index + 1) * columns);
-  const vectors = new Float32Array(rows * columns);
-  for (let row = 0, i = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++, i++) {
-      vectors[i] = (bytes[i] - 128) * steps[row] * dims[column] + means[column];
-    }
-  }
-  return vectors;
 }
 
 /** What a head has of its own, besides queries and keys. */

@@ -3,6 +3,8 @@
  * kernel. The contract is anywidget's, so that a notebook can pass its own model.
  */
 
+import type { VectorName, Vectors } from "./vectors";
+
 export interface Host {
   get(key: string): unknown;
   set(key: string, value: unknown): void;
@@ -13,10 +15,13 @@ export interface Host {
 }
 
 export type Request =
+  | { kind: "vectors"; layer: number; head: number; request: number }
   | { kind: "pattern"; layer: number; head: number; request: number }
   | { kind: "run"; texts: string[]; request: number };
 
 export type Reply =
+  /** With a buffer for each name. */
+  | { kind: "vectors"; layer: number; head: number; request: number; names: VectorName[] }
   | { kind: "pattern"; layer: number; head: number; request: number }
   | { kind: "ran"; request: number }
   | ({ kind: "error"; request: number } & Problem);
@@ -58,6 +63,12 @@ export abstract class LocalHost implements Host {
 
   off(event: string, callback: (...args: any[]) => void): void {
     this.listeners.get(event)?.delete(callback);
+  }
+
+  protected replyVectors({ layer, head, request }: Extract<Request, { kind: "vectors" }>, vectors: Vectors) {
+    const names = Object.keys(vectors) as VectorName[];
+    const buffers = Object.values(vectors).map((of) => new Uint8Array(of.buffer, of.byteOffset, of.byteLength));
+    this.reply({ kind: "vectors", layer, head, request, names }, ...buffers);
   }
 
   protected reply(content: Reply, ...buffers: Uint8Array[]): void {

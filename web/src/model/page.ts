@@ -4,6 +4,7 @@ import { patternOf } from "./attention";
 import { LocalHost, type Request, toProblem } from "./host";
 import { Safetensors } from "./safetensors";
 import { readTrace, type Trace } from "./trace";
+import { vectorsOf } from "./vectors";
 
 const DAMAGED = "The file is damaged or cut short: export it again.";
 const TOO_OLD = "This browser cannot unpack the page's data: use one from 2023 or later.";
@@ -18,7 +19,10 @@ export class PageHost extends LocalHost {
   }
 
   send(content: Request): void {
-    if (content.kind !== "pattern") return;
+    if (content.kind === "run") return;
+    if (content.kind === "vectors") {
+      return this.replyVectors(content, vectorsOf(this.file, this.trace, content));
+    }
     const weights = patternOf(this.file, this.trace, content);
     this.reply(content, new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength));
   }

@@ -1,9 +1,9 @@
 /** What the distance of two tokens adds to their score. */
 
-import type { Position } from "./trace";
+import type { ByDistance } from "./trace";
 
 /** What a head adds for each distance `key − query`, from `1 − queries` up to `keys − 1`. */
-export function byDistance(position: Position, head: number, queries: number, keys: number): Float32Array {
+export function byDistance(position: ByDistance, head: number, queries: number, keys: number): Float32Array {
   return Float32Array.from({ length: queries + keys - 1 }, (_, i) => {
     const distance = i + 1 - queries;
     if ("alibi" in position) return position.alibi.slopes[head] * distance;

@@ -47,6 +47,38 @@ export class Safetensors {
     return toFloats(this.body.subarray(start, end));
   }
 
+  /** Whether there is a tensor of this name, as it is or with a byte a number. */
+  hasHeads(name: string): boolean {
+    return this.has(name) || this.has(`${name}.bytes`);
+  }
+
+  /** The shape of a tensor that may have a byte a number: heads, rows, columns. */
+  headsShape(name: string): number[] {
+    return this.shape(this.has(name) ? name : `${name}.bytes`);
+  }
+
+  /**
+   * One head's part of a tensor [heads, rows, columns], as it is, or of a long text where numbers have a byte:
+   * a step for each row, and for each column what the byte is multiplied with and added to.
+   */
+  head(name: string, index: number): Float32Array {
+    const [, rows, columns] = this.headsShape(name);
+    const part = <T extends Float32Array | Uint8Array>(all: T, size: number) =>
+      all.subarray(index * size, (index + 1) * size) as T;
+    if (this.has(name)) return part(this.f32(name), rows * columns);
+    const bytes = part(this.u8(`${name}.bytes`), rows * columns);
+    const steps = part(this.f32(`${name}.steps`), rows);
+    const dims = part(this.f32(`${name}.dims`), columns);
+    const means = part(this.f32(`${name}.means`), columns);
+    const values = new Float32Array(rows * columns);
+    for (let row = 0, i = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++, i++) {
+        values[i] = (bytes[i] - 128) * steps[row] * dims[column] + means[column];
+      }
+    }
+    return values;
+  }
+
   private entry(name: string, dtype?: string): Entry {
     const entry = this.entries.get(name);
     if (!entry) throw new Error(`view data: no tensor named ${name}`);

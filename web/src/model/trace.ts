@@ -9,6 +9,7 @@ export interface Card {
   dtype: string;
   revision: string | null;
   kernel: string;
+  /** None where no row sums to 1, as with a learned sink. */
   row_sum_error: number | null;
 }
 
@@ -52,9 +53,12 @@ export interface Part extends Sides {
   heads: number;
 }
 
-export type Position =
+/** What the distance of two tokens adds to their score. */
+export type ByDistance =
   | { alibi: { slopes: number[] } }
   | { buckets: { table: number[][]; max_distance: number; two_sided: boolean } };
+
+export type Position = ByDistance | { disentangled: { queries_meet: boolean; keys_meet: boolean } };
 
 export type Mask = "full" | "causal" | { window: number } | { causal_window: number };
 
@@ -121,6 +125,8 @@ export interface Trace {
   predictions: Map<number, Prediction>;
   /** How many tokens were given, where the model wrote the rest. */
   prompt: number | null;
+  /** What scores are made of that this page does without, for its size. */
+  leftOut: string[];
   tracedMs: number | null;
   /** How far the page's weights may be from the model's, where it carries fewer digits; as text. */
   weightsWithin: string | null;
@@ -152,6 +158,7 @@ export function readTrace(file: Safetensors): Trace {
     predictions: readPredictions(metadata.predictions ?? "[]"),
     prompt: metadata.prompt ? Number(metadata.prompt) : null,
     weightsWithin: metadata.weights_within ?? null,
+    leftOut: JSON.parse(metadata.left_out ?? "[]"),
     tracedMs: metadata.traced_ms ? Number(metadata.traced_ms) : null,
   };
 }

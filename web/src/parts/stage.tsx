@@ -28,6 +28,7 @@ import { ImagePanel } from "./image";
 import { HeadView } from "../views/head";
 import { ModelView } from "../views/model";
 import { TextView } from "../views/text";
+import { NeuronView } from "../views/neuron";
 import { TokensView } from "../views/tokens";
 import { Steps } from "./steps";
 
@@ -42,6 +43,7 @@ const STAGES: Record<View, { Body: (props: Props) => JSX.Element; switches: bool
   head: { Body: HeadView, switches: true },
   text: { Body: TextView, switches: true },
   model: { Body: ModelView, switches: false },
+  neuron: { Body: NeuronView, switches: false },
   tokens: { Body: TokensView, switches: false },
 };
 

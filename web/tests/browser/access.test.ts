@@ -1,14 +1,10 @@
 /** axe-core finds nothing to complain about, in both themes and all views. */
 
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Browser } from "playwright-core";
-import { exportModel, exportPage, launch, open, twoStacks } from "./headscope";
+import { exportModel, exportPage, launch, open, twoStacks, violationsOf } from "./headscope";
 
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-const VIEWS = ["text", "model", "tokens"];
+const VIEWS = ["text", "neuron", "model", "tokens"];
 
 let browser: Browser;
 let file: string;
@@ -33,39 +29,26 @@ describe.each(["light", "dark"])("%s", (theme) => {
     ["a narrow screen", "#head=1.11&query=2", 390],
   ])("%s", async (_, hash, width) => {
     const { page } = await open(browser, file, { width, hash: `${hash}&theme=${theme}` });
-    expect(await violations(page)).toEqual([]);
+    expect(await violationsOf(page)).toEqual([]);
     for (const view of VIEWS) {
       await page.getByTestId(`view-${view}`).click();
-      expect(await violations(page)).toEqual([]);
+      expect(await violationsOf(page)).toEqual([]);
     }
     await page.getByTestId("export").click();
-    expect(await violations(page)).toEqual([]);
+    expect(await violationsOf(page)).toEqual([]);
     await page.keyboard.press("Escape");
     await page.getByTestId("help").click();
-    expect(await violations(page)).toEqual([]);
+    expect(await violationsOf(page)).toEqual([]);
     await page.context().close();
   });
 });
 
 test.each(["light", "dark"])("an encoder-decoder, %s", async (theme) => {
   const { page } = await open(browser, ofTwo, { hash: `#head=3.1&query=2&theme=${theme}` });
-  expect(await violations(page)).toEqual([]);
+  expect(await violationsOf(page)).toEqual([]);
   for (const view of VIEWS) {
     await page.getByTestId(`view-${view}`).click();
-    expect(await violations(page)).toEqual([]);
+    expect(await violationsOf(page)).toEqual([]);
   }
   await page.context().close();
 });
-
-async function violations(page: Awaited<ReturnType<typeof open>>["page"]): Promise<string[]> {
-  // The page's own policy forbids foreign scripts; the debugger may evaluate one all the same.
-  await page.evaluate(axe);
-  return page.evaluate(async () => {
-    const { violations: found } = await (globalThis as any).axe.run(document, {
-      resultTypes: ["violations"],
-    });
-    return found.flatMap(({ id, nodes }: any) =>
-      nodes.map((node: any) => `${id}: ${node.target.flat().join(" ")} ${node.failureSummary}`),
-    );
-  });
-}

@@ -1,7 +1,8 @@
 /** Starts the binary named by HEADSCOPE_BIN and a Chromium to look at what it makes. */
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { copyFileSync, existsSync, mkdtempSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
@@ -158,4 +159,20 @@ export async function thumbnail(page: Page, layer: number, head: number) {
 export async function link(page: Page): Promise<Record<string, string>> {
   const hash = await page.evaluate(() => location.hash);
   return Object.fromEntries(new URLSearchParams(hash.slice(1)));
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** What axe-core complains about. */
+export async function violationsOf(page: Page): Promise<string[]> {
+  // The page's own policy forbids foreign scripts; the debugger may evaluate one all the same.
+  await page.evaluate(axe);
+  return page.evaluate(async () => {
+    const { violations: found } = await (globalThis as any).axe.run(document, {
+      resultTypes: ["violations"],
+    });
+    return found.flatMap(({ id, nodes }: any) =>
+      nodes.map((node: any) => `${id}: ${node.target.flat().join(" ")} ${node.failureSummary}`),
+    );
+  });
 }

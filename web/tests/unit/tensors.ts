@@ -107,6 +107,7 @@ function traceOf(rules: Rule[], source: Token[], target: Token[] | null, heads: 
     predictions: new Map(),
     prompt: null,
     weightsWithin: null,
+    leftOut: [],
     tracedMs: null,
   };
 }
