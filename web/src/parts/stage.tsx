@@ -102,7 +102,7 @@ function Beside({ Body, ...props }: Props & { Body: (props: Props) => JSX.Elemen
   const { trace, heads } = props.picture;
   return (
     <section class="beside" data-testid="beside" aria-label={headTitle(trace, heads[0])}>
-      <h3>{headTitle(trace, heads[0])}</h3>
+      <div class="whose">{headTitle(trace, heads[0])}</div>
       <Body {...props} />
     </section>
   );

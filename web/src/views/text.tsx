@@ -5,7 +5,7 @@ import { useCell } from "../cell";
 import { textOf } from "../model/grain";
 import type { Slice } from "../model/measure";
 import { textRuns } from "../model/piece";
-import { isSelf, type Text, type Token } from "../model/trace";
+import { headTitle, isSelf, type Text, type Token } from "../model/trace";
 import { Piece } from "../parts/piece";
 import { activeSlice, type Picture } from "../picture";
 import type { Session } from "../session";
@@ -62,7 +62,7 @@ export function TextView({ session, picture }: Props) {
         ref={frame}
         tabIndex={0}
         role="region"
-        aria-label="The text. j and k move the pinned token; the inspector lists its weights."
+        aria-label={`The text in ${headTitle(trace, picture.heads[0])}. j and k move the pinned token; the inspector lists its weights.`}
         data-testid="text-view"
         data-active={slice !== null}
         data-length={lengthOf(picture.shown.query.length + (self ? 0 : picture.shown.key.length))}
@@ -138,7 +138,7 @@ function Passage({ side, text, tokens, shown, name }: PassageProps) {
     <>
       {groups.map((indices, i) => (
         <section class="passage" key={i}>
-          {(name || groups.length > 1) && <h3>{name || "AB"[tokens[indices[0]].segment]}</h3>}
+          {(name || groups.length > 1) && <div class="whose">{name || "AB"[tokens[indices[0]].segment]}</div>}
           <p dir="auto">
             {indices.map((index, at) => (
               <Word

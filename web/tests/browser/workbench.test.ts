@@ -195,7 +195,7 @@ describe.each([
     expect((await link(page)).query).toBe("1");
     await page.keyboard.press("j");
     await expect.poll(async () => (await weights(page))[SAT]).toBe("0.990");
-    await page.keyboard.press("2");
+    await page.keyboard.press("6");
     await page.getByTestId("tokens-view").waitFor();
     await page.keyboard.press("1");
     await page.keyboard.press("?");
