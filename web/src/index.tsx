@@ -1,6 +1,7 @@
 /** The one component of headscope: for the local app, the exported page, and the notebook. */
 
 import { render as draw } from "preact";
+import { Comparison } from "./compare";
 import { App } from "./parts/app";
 import { keepLink } from "./link";
 import { AppHost } from "./model/app";
@@ -18,16 +19,18 @@ const css = [theme, textStyles, neuron, modelStyles].join("\n");
 
 /** The anywidget contract: draws `model` into `el`, and returns what takes it away again. */
 function render({ model, el }: { model: Host; el: HTMLElement }): () => void {
-  return mount(new Session(model, ""), el);
+  const session = new Session(model, "");
+  return mount(session, new Comparison(session, null), el);
 }
 
-function mount(session: Session, el: HTMLElement): () => void {
+function mount(session: Session, comparison: Comparison, el: HTMLElement): () => void {
   const root = el.shadowRoot ?? el.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(css);
   root.adoptedStyleSheets = [sheet];
-  draw(<App session={session} host={el} />, root);
+  draw(<App session={session} comparison={comparison} host={el} />, root);
   return () => {
+    comparison.end();
     session.close();
     draw(null, root);
   };
@@ -43,8 +46,12 @@ function mountPage(el: HTMLElement): void {
   page.replaceSync("html,body{margin:0;height:100%}");
   document.adoptedStyleSheets = [...document.adoptedStyleSheets, page];
   const session = new Session(host, location.hash);
-  keepLink(session);
-  mount(session, el);
+  const isApp = el.dataset.headscope === "app" && values.editable;
+  const comparison = new Comparison(session, isApp ? (texts) => new AppHost(values, texts) : null);
+  const { beside } = fromHash(location.hash, INITIAL);
+  if (beside) comparison.start(beside);
+  keepLink(session, comparison);
+  mount(session, comparison, el);
 }
 
 function hostOf(el: HTMLElement, values: { editable: boolean; focus: unknown }): Host {

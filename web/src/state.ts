@@ -225,8 +225,8 @@ export function follow(index: number | null, before: Token[], now: Token[]): num
 
 // ---- the link -----------------------------------------------------------------------------
 
-/** The fragment of a link that shows `state`, with the texts where they can be run again. */
-export function toHash(state: State, texts: string[] | null): string {
+/** The fragment of a link that shows `state`, with the texts, and those beside them, where they can be run again. */
+export function toHash(state: State, texts: string[] | null, beside: string[] | null = null): string {
   const { focus, heads } = state;
   const link = new URLSearchParams({ head: `${focus.layer}.${focus.head}` });
   if (heads.length > 1) link.set("heads", heads.map(({ layer, head }) => `${layer}.${head}`).join(" "));
@@ -237,11 +237,15 @@ export function toHash(state: State, texts: string[] | null): string {
     if (state[key] !== INITIAL[key]) link.set(key, state[key]);
   }
   texts?.forEach((text, i) => link.set("ab"[i], text));
+  beside?.forEach((text, i) => link.set("cd"[i], text));
   return `#${link}`;
 }
 
 /** The state and the texts that a link shows; what it leaves out is as in `base`. */
-export function fromHash(hash: string, base: State): { state: State; texts: string[] | null } {
+export function fromHash(
+  hash: string,
+  base: State,
+): { state: State; texts: string[] | null; beside: string[] | null } {
   const link = new URLSearchParams(hash.replace(/^#/, ""));
   const one = <T extends string>(key: string, choices: readonly T[]): T | undefined =>
     choices.find((choice) => choice === link.get(key));
@@ -281,8 +285,11 @@ export function fromHash(hash: string, base: State): { state: State; texts: stri
     upTo: readIndex(link.get("upto")),
     theme: one("theme", THEMES) ?? INITIAL.theme,
   };
-  const [a, b] = [link.get("a"), link.get("b")];
-  return { state, texts: a === null ? null : b === null ? [a] : [a, b] };
+  const texts = (first: string, second: string) => {
+    const [a, b] = [link.get(first), link.get(second)];
+    return a === null ? null : b === null ? [a] : [a, b];
+  };
+  return { state, texts: texts("a", "b"), beside: texts("c", "d") };
 }
 
 function readHead(text: string | null): HeadId | null {

@@ -1,17 +1,16 @@
 /** The workbench as a whole: its parts, its theme, and its keys. */
 
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useState } from "preact/hooks";
 import { useCell } from "../cell";
+import type { Comparison } from "../compare";
 import { readPalette } from "../colours";
 import { FLOWS, isPair } from "../model/measure";
 import { GRAINS } from "../model/grain";
 import { partAt, writtenTokens } from "../model/trace";
-import { type Picture, pictureOf } from "../picture";
 import type { Session } from "../session";
 import {
   after,
   enterPart,
-  grainOf,
   lastShown,
   partOf,
   show,
@@ -33,8 +32,16 @@ import { Inspector } from "./inspector";
 import { Stage } from "./stage";
 import { Stepper } from "./stepper";
 import { TopBar } from "./topbar";
+import { usePicture } from "./use-picture";
 
-export function App({ session, host }: { session: Session; host: HTMLElement }) {
+interface AppProps {
+  session: Session;
+  comparison: Comparison;
+  host: HTMLElement;
+}
+
+export function App({ session, comparison, host }: AppProps) {
+  const other = useCell(comparison.other);
   const shown = useCell(session.shown);
   const problem = useCell(session.problem);
   const { theme, view } = useCell(session.state);
@@ -47,6 +54,7 @@ export function App({ session, host }: { session: Session; host: HTMLElement }) 
     <div class="app">
       <TopBar
         session={session}
+        comparison={comparison}
         picture={picture}
         trace={shown?.trace ?? null}
         host={host}
@@ -65,8 +73,8 @@ export function App({ session, host }: { session: Session; host: HTMLElement }) 
             <Atlas session={session} trace={picture.trace} part={picture.part} palette={palette} />
             <Finder session={session} trace={picture.trace} part={picture.part} />
           </div>
-          <Stage session={session} picture={picture} palette={palette} />
-          <Inspector session={session} picture={picture} palette={palette} />
+          <Stage session={session} other={other} picture={picture} palette={palette} />
+          <Inspector session={session} other={other} picture={picture} palette={palette} />
         </div>
       ) : problem ? (
         <div class="blank" role="alert">
@@ -106,20 +114,6 @@ function ProblemLine({ session, message, help }: { session: Session; message: st
 /** A message as a sentence, whoever wrote it. */
 function sentence(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? "" : ".");
-}
-
-/** The picture of the state; the last one while a pattern is on its way. */
-function usePicture(session: Session): Picture | null {
-  const shown = useCell(session.shown);
-  const arrivals = useCell(session.arrivals);
-  const state = useCell(session.state);
-  const last = useRef<Picture | null>(null);
-  const { heads, focus, flow, keep, special, scale, top, upTo } = state;
-  return useMemo(() => {
-    if (!shown) return null;
-    last.current = pictureOf(shown, state) ?? last.current;
-    return last.current;
-  }, [shown, arrivals, heads, focus.layer, focus.head, flow, keep, grainOf(state), special, scale, top, upTo]);
 }
 
 /** Puts the theme on the host element and reads the colours that it gives. */

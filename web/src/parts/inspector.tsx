@@ -8,6 +8,7 @@ import { type HeadId, headName, headTitle, isSelf, type Part, partAt, type Token
 import { activeSlice, type Picture } from "../picture";
 import type { Session } from "../session";
 import { ordinal, type Standing, standings } from "./rank";
+import { Difference } from "./difference";
 import { Expected } from "./expected";
 import { Group } from "./group";
 import { Piece } from "./piece";
@@ -24,7 +25,7 @@ const OF_PATCHES: Record<string, string> = { separators: "special tokens", same:
 const EDGES = 6;
 const WHOLE: Slice = { query: null, key: null };
 
-export function Inspector({ session, picture, palette }: Props) {
+export function Inspector({ session, other, picture, palette }: Props & { other: Session | null }) {
   const hover = useCell(session.hover);
   const { focus } = useCell(session.state);
   const slice = activeSlice(hover, focus);
@@ -41,6 +42,7 @@ export function Inspector({ session, picture, palette }: Props) {
       <Strongest slice={slice ?? WHOLE} picture={picture} palette={palette} />
       <Mass slice={slice ?? WHOLE} picture={picture} />
       {slice?.query != null && <Expected trace={picture.trace} part={picture.part} index={slice.query} />}
+      {other && <Difference session={session} other={other} picture={picture} />}
       <Metrics trace={picture.trace} id={id} />
     </section>
   );

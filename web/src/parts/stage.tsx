@@ -31,6 +31,7 @@ import { TextView } from "../views/text";
 import { NeuronView } from "../views/neuron";
 import { TokensView } from "../views/tokens";
 import { Steps } from "./steps";
+import { usePicture } from "./use-picture";
 
 interface Props {
   session: Session;
@@ -51,7 +52,7 @@ const STAGES: Record<View, { Body: (props: Props) => JSX.Element; switches: bool
 const ABREAST: ReadonlySet<View> = new Set(["head", "text"]);
 const MOST_ABREAST = 4;
 
-export function Stage(props: Props) {
+export function Stage({ other, ...props }: Props & { other: Session | null }) {
   const { session } = props;
   const state = useCell(session.state);
   const { Body, switches } = STAGES[state.view];
@@ -85,7 +86,19 @@ export function Stage(props: Props) {
         </>
       )}
       <div class="view" data-picture>
-        {beside ? beside.map((picture) => <Beside key={headName(picture.trace, picture.heads[0])} {...props} picture={picture} Body={Body} />) : <Body {...props} />}
+        {other && ABREAST.has(state.view) ? (
+          <>
+            <OfText {...props} Body={Body} session={other} />
+            <OfText {...props} Body={Body} />
+          </>
+        ) : beside ? (
+          beside.map((picture) => {
+            const title = headTitle(picture.trace, picture.heads[0]);
+            return <Column key={title} {...props} picture={picture} title={title} Body={Body} />;
+          })
+        ) : (
+          <Body {...props} />
+        )}
       </div>
     </section>
   );
@@ -97,15 +110,23 @@ function markFirstPicture() {
   }
 }
 
-/** One of several heads that are drawn beside each other. */
-function Beside({ Body, ...props }: Props & { Body: (props: Props) => JSX.Element }) {
-  const { trace, heads } = props.picture;
+type ColumnProps = Props & { title: string; Body: (props: Props) => JSX.Element };
+
+/** One of several heads, or of two texts, that are drawn beside each other. */
+function Column({ title, Body, ...props }: ColumnProps) {
   return (
-    <section class="beside" data-testid="beside" aria-label={headTitle(trace, heads[0])}>
-      <div class="whose">{headTitle(trace, heads[0])}</div>
+    <section class="beside" data-testid="beside" aria-label={title}>
+      <div class="whose">{title}</div>
       <Body {...props} />
     </section>
   );
+}
+
+/** One of two texts. */
+function OfText(props: Omit<ColumnProps, "title">) {
+  const picture = usePicture(props.session);
+  const title = picture?.trace.texts.map((text) => text.slice(0, 80)).join(" / ") ?? "";
+  return picture && <Column {...props} picture={picture} title={title} />;
 }
 
 /** Whose attention: of the encoder, of the decoder, or between them. */

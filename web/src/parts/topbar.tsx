@@ -2,6 +2,7 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useCell } from "../cell";
+import type { Comparison } from "../compare";
 import type { Trace } from "../model/trace";
 import type { Session } from "../session";
 import type { Picture } from "../picture";
@@ -10,12 +11,14 @@ import { Exporter } from "./exporter";
 
 export function TopBar({
   session,
+  comparison,
   picture,
   trace,
   host,
   onHelp,
 }: {
   session: Session;
+  comparison: Comparison;
   picture: Picture | null;
   trace: Trace | null;
   host: HTMLElement;
@@ -34,6 +37,7 @@ export function TopBar({
       )}
       {trace && (session.editable ? <Editor session={session} trace={trace} /> : <Texts texts={trace.texts} />)}
       <div class="actions">
+        {trace && comparison.isPossible && <Compare comparison={comparison} texts={trace.texts} />}
         <CopyLink />
         {picture && <Exporter session={session} picture={picture} host={host} />}
         <ThemeButton session={session} />
@@ -191,6 +195,24 @@ function Sentence({ name, role, text, autoFocus, onInput, onEnter, onRemove }: S
         </button>
       )}
     </div>
+  );
+}
+
+/** Keeps the texts where they are, so that others can be typed and seen beside them. */
+function Compare({ comparison, texts }: { comparison: Comparison; texts: string[] }) {
+  const other = useCell(comparison.other);
+  return other ? (
+    <button data-testid="compare" title="Take the other text away" onClick={() => comparison.end()}>
+      One text
+    </button>
+  ) : (
+    <button
+      data-testid="compare"
+      title="Keep this text at the left, and edit it to see what changes"
+      onClick={() => comparison.start(texts)}
+    >
+      Compare
+    </button>
   );
 }
 

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { exportModel, exportPage, launch, link, open, type Opened, pieces, twoStacks, type Watched, weights } from "./headscope";
+import { exportModel, exportPage, launch, link, open, type Opened, pieces, serve, twoStacks, type Watched, weights } from "./headscope";
 
 const CAT = 2;
 const SAT = 3;
@@ -113,6 +113,37 @@ test("two heads stand beside each other, each with its own numbers", async () =>
   expect(await strongest(0)).toContain("0.990");
   expect(await strongest(1)).toEqual(["1.000"]);
   expect(await link(page)).toMatchObject({ lay: "beside" });
+});
+
+test("two texts stand beside each other, with what differs, and the link brings both back", async () => {
+  const app = await serve();
+  try {
+    const watched = await open(browser, app.url, { hash: "#head=1.11&query=2" });
+    opened.push(watched);
+    const { page } = watched;
+    await page.getByTestId("compare").click();
+    await page.getByTestId("sentence-a").fill("A bird and the cat sat on the mat");
+    await page.mouse.move(2, 400);
+    const columns = page.getByTestId("beside");
+    await expect.poll(() => columns.nth(1).getByTestId("query-token").allInnerTexts()).toContain("bird");
+    expect(await columns.nth(0).getByTestId("query-token").allInnerTexts()).not.toContain("bird");
+    // The pinned token is the cat in both, wherever it stands.
+    const pinned = (i: number) => columns.nth(i).getByTestId("query-token").and(page.locator("[aria-selected=true]"));
+    await expect.poll(() => pinned(1).innerText()).toBe("cat");
+    expect(await pinned(0).innerText()).toBe("cat");
+    expect(await page.locator("[data-testid=difference] [data-metric=next]").innerText()).toMatch(/next token\s*0\.96\s*0\.\d\d/);
+    await expect.poll(() => link(page)).toMatchObject({ c: "The cat sat on the mat", d: "The dog played in the park" });
+
+    const again = await open(browser, app.url, { hash: await page.evaluate(() => location.hash) });
+    opened.push(again);
+    await expect.poll(() => again.page.getByTestId("beside").count()).toBe(2);
+    await expect.poll(() => again.page.getByTestId("beside").nth(0).getByTestId("query-token").count()).toBe(15);
+    await page.getByTestId("compare").click();
+    await expect.poll(() => columns.count()).toBe(0);
+    expect((await link(page)).c).toBeUndefined();
+  } finally {
+    app.stop();
+  }
 });
 
 describe("the model view", () => {

@@ -75,7 +75,7 @@ describe("the link", () => {
     ],
   ];
   test.each(states)("round trip of %s", (_, state) => {
-    expect(fromHash(toHash(state, null), INITIAL)).toEqual({ state, texts: null });
+    expect(fromHash(toHash(state, null), INITIAL)).toEqual({ state, texts: null, beside: null });
   });
 
   test.each([
@@ -84,11 +84,12 @@ describe("the link", () => {
     [["", ""]],
   ])("round trip of %j", (texts) => {
     expect(fromHash(toHash(INITIAL, texts), INITIAL).texts).toEqual(texts);
+    expect(fromHash(toHash(INITIAL, ["x"], texts), INITIAL)).toMatchObject({ texts: ["x"], beside: texts });
   });
 
   test.each(["", "#", "#head=x.y", "#head=-1.2&query=abc&flow=zz", "#heads=1.1.1 9&view=none&theme=<b>"])(
     "what makes no sense in %j is left out",
-    (hash) => expect(fromHash(hash, INITIAL)).toEqual({ state: INITIAL, texts: null }),
+    (hash) => expect(fromHash(hash, INITIAL)).toEqual({ state: INITIAL, texts: null, beside: null }),
   );
 
   test("what it does not say is as the host wants it", () => {
