@@ -107,6 +107,7 @@ describe("the printed lines give the weight", () => {
     ["with vectors of distances", () => fixture("deberta-v2", `${ALL},*attn.pos_*`), ["0.0", "1.1"], ["met-query", "met-key"]],
   ])("%s", async (_, url, heads, expected) => {
     const address = url();
+    let seen = 0;
     for (const head of heads) {
       const page = await openAt(address, `head=${head}`);
       const queries = await page.getByTestId("neuron-query").getByRole("option").count();
@@ -116,12 +117,16 @@ describe("the printed lines give the weight", () => {
         await page.getByTestId("neuron-key").locator(`[data-index="${key}"]`).click();
         await expect.poll(() => page.getByTestId("neuron-note").innerText()).toBe("pinned");
         const printed = await steps(page);
-        for (const step of expected) expect(printed).toHaveProperty(step);
+        if (printed.mask === "visible") {
+          seen++;
+          for (const step of expected) expect(printed).toHaveProperty(step);
+        }
         checkSum(printed);
         expect(Math.abs((await column(page))[key] - Number(printed.weight))).toBeLessThan(0.00051);
       }
       await page.context().close();
     }
+    expect(seen).toBeGreaterThanOrEqual(3);
   });
 });
 
@@ -149,8 +154,8 @@ describe.each([
     await page.keyboard.press("K");
     await expect.poll(() => link(page)).toMatchObject({ query: "4", key: "4" });
     checkSum(await steps(page));
-    await page.keyboard.press("ArrowRight");
-    await expect.poll(() => link(page)).toMatchObject({ head: "1.0", query: "4", key: "4" }).catch(() => {});
+    await page.keyboard.press("ArrowLeft");
+    await expect.poll(() => link(page)).toMatchObject({ head: "1.10", query: "4", key: "4" });
     checkSum(await steps(page));
     await page.context().close();
   });

@@ -16,6 +16,7 @@ import {
   type Watched,
   weights,
 } from "./headscope";
+import { VIEWS } from "../../src/state";
 
 const PIECES = "[CLS] the cat sat on the mat [SEP] the dog played in the park [SEP]".split(" ");
 const CAT = 2;
@@ -195,7 +196,7 @@ describe.each([
     expect((await link(page)).query).toBe("1");
     await page.keyboard.press("j");
     await expect.poll(async () => (await weights(page))[SAT]).toBe("0.990");
-    await page.keyboard.press("6");
+    await page.keyboard.press(String(VIEWS.findIndex(({ key }) => key === "tokens") + 1));
     await page.getByTestId("tokens-view").waitFor();
     await page.keyboard.press("1");
     await page.keyboard.press("?");
