@@ -9,9 +9,10 @@ import { PageHost } from "./model/page";
 import { Session } from "./session";
 import { fromHash, INITIAL } from "./state";
 import theme from "./theme.css?inline";
+import matrix from "./views/matrix.css?inline";
 
 /** The theme, and the styles of each view that has its own. */
-const css = [theme].join("\n");
+const css = [theme, matrix].join("\n");
 
 /** The anywidget contract: draws `model` into `el`, and returns what takes it away again. */
 function render({ model, el }: { model: Host; el: HTMLElement }): () => void {

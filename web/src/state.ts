@@ -5,6 +5,7 @@ import { type HeadId, type Part, partAt, sameHead, type Token, type Trace, writt
 
 export const VIEWS = [
   { key: "head", label: "Head" },
+  { key: "matrix", label: "Matrix" },
   { key: "tokens", label: "Tokens" },
 ] as const;
 export const SPECIALS = ["shown", "hidden"] as const;

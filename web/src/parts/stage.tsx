@@ -22,6 +22,7 @@ import {
 } from "../state";
 import { ImagePanel } from "./image";
 import { HeadView } from "../views/head";
+import { MatrixView } from "../views/matrix";
 import { TokensView } from "../views/tokens";
 import { Steps } from "./steps";
 
@@ -34,6 +35,7 @@ interface Props {
 /** The views, and whether the switches above them say what is drawn. */
 const STAGES: Record<View, { Body: (props: Props) => JSX.Element; switches: boolean }> = {
   head: { Body: HeadView, switches: true },
+  matrix: { Body: MatrixView, switches: true },
   tokens: { Body: TokensView, switches: false },
 };
 

@@ -543,7 +543,8 @@ function textMeasure(element: HTMLElement | null): (token: Token) => number {
   return ({ piece }) => context.measureText(plain(piece).slice(0, 40)).width / 100;
 }
 
-function markFirstPicture() {
+/** Whichever view comes first. */
+export function markFirstPicture() {
   if (performance.getEntriesByName("headscope:first-picture").length === 0) {
     performance.mark("headscope:first-picture");
   }
