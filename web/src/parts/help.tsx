@@ -1,6 +1,7 @@
 /** What the picture means, and the keys. */
 
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { VIEWS } from "../state";
 
 const KEYS: [string, string][] = [
   ["← →", "previous, next head"],
@@ -8,7 +9,10 @@ const KEYS: [string, string][] = [
   ["Shift + arrow", "add that head to the picture"],
   ["j k", "next, previous token"],
   ["Esc", "free the pinned token"],
-  ["1 2", "head view, token table"],
+  [`1 – ${VIEWS.length}`, "the views, as their tabs stand"],
+  ["J K", "of a pinned pair: next, previous key"],
+  ["+ − 0", "matrix: nearer, farther, all of it"],
+  ["Enter", "matrix: pin what the token is most joined to"],
   ["e", "encoder, decoder, cross"],
   ["f", "next edge filter"],
   ["s", "special tokens on, off"],

@@ -61,7 +61,7 @@ export function Stage(props: Props) {
       {switches && (
         <>
           <Switches {...props} state={state} />
-          {props.picture.heads.length > 1 && <Legend {...props} />}
+          {props.picture.heads.length > 1 && <Legend {...props} means={state.view === "head"} />}
           <Steps session={session} trace={props.picture.trace} />
           {props.picture.trace.image && <ImagePanel {...props} />}
         </>
@@ -172,7 +172,7 @@ function Note({ picture, state }: { picture: Picture; state: State }) {
   );
 }
 
-function Legend({ session, picture, palette }: Props) {
+function Legend({ session, picture, palette, means }: Props & { means: boolean }) {
   return (
     <div class="legend" role="group" aria-label="Heads drawn">
       {picture.heads.map((id, i) => {
@@ -208,7 +208,7 @@ function Legend({ session, picture, palette }: Props) {
           </span>
         );
       })}
-      <span class="label">numbers are means over these heads</span>
+      {means && <span class="label">numbers are means over these heads</span>}
     </div>
   );
 }

@@ -75,7 +75,7 @@ export function writeWeights(
     for (let column = left; column < right; column++) {
       const weight = weightAt(grid, row, column);
       if (weight < LEAST_WRITTEN || !sees(grid, row, column)) continue;
-      const strong = strengthOf(weight, scale) > 0.5;
+      const strong = strengthOf(weight, scale) > 0.42;
       context.fillStyle = strong === dark ? onPale : onDeep;
       context.fillText(short(weight, digits), x(column + 0.5), y(row + 0.5) + 0.5);
     }

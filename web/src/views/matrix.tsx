@@ -6,13 +6,13 @@ import { useCell } from "../cell";
 import type { Palette } from "../colours";
 import { strongest } from "../model/measure";
 import { gridOf, hasMask, Margins, sees, SUMMARIES, type Summary, weightAt } from "../model/pyramid";
-import { headTitle } from "../model/trace";
+import { headTitle, type Token } from "../model/trace";
 import { isTaken, keyTarget } from "../parts/keys";
 import { Piece } from "../parts/piece";
 import { useSize } from "../parts/size";
 import { activeSlice, type Picture } from "../picture";
 import type { Session } from "../session";
-import { pin, pinPair } from "../state";
+import { pin, pinPair, type State } from "../state";
 import { type Camera, cellAt, clamped, fitted, type Plot, panned, plotIn, revealing, zoomed } from "./camera";
 import { drawCross, drawSentences, outline, partCells, placeOf, WRITTEN, writeWeights } from "./cells";
 import { markFirstPicture } from "./head";
@@ -28,6 +28,7 @@ import {
   type Edge,
   GAP,
   Labels,
+  middleOf,
   runsIn,
   SLANT,
 } from "./rulers";
@@ -55,6 +56,7 @@ export function MatrixView({ session, picture, palette }: Props) {
   const size = useSize(frame);
   const [summary, setSummary] = useState<Summary>("max");
   const [level, setLevel] = useState(0);
+  const [summed, setSummed] = useState(false);
   const { focus } = useCell(session.state);
   const numbers = useMemo(() => numbersOf(picture), [picture]);
   const scene = useMemo(() => sceneOf(picture, numbers, frame.current, size), [numbers, palette, size]);
@@ -97,7 +99,10 @@ export function MatrixView({ session, picture, palette }: Props) {
     drawing.current.base = () => {
       const end = performance.now() + budget;
       budget = BUDGET_MS;
-      return drawBase(base.current!, scene, tiles, ramp, palette.dark, camera.current, () => performance.now() > end);
+      const pause = () => performance.now() > end;
+      const complete = drawBase(base.current!, scene, tiles, ramp, palette.dark, camera.current, pause);
+      setSummed(scene.margins.done);
+      return complete;
     };
     drawing.current.over = () => drawOver(over.current!, scene, camera.current, session);
     if (!drawing.current.base()) request(true);
@@ -116,8 +121,7 @@ export function MatrixView({ session, picture, palette }: Props) {
   useEffect(() => () => cancelAnimationFrame(pending.current.frame), []);
 
   const pointer = usePointer(over, scene, camera, move, session);
-  const middle = { x: plot.left + plot.width / 2, y: plot.top + plot.height / 2 };
-  const zoom = (factor: number) => move(zoomed(camera.current, factor, middle, extent, plot));
+  const zoom = (factor: number) => move(zoomed(camera.current, factor, centre(scene, camera.current, focus), extent, plot));
   const fit = () => move(fitted(extent, plot));
   useZoomKeys(frame, { "+": () => zoom(ZOOM), "=": () => zoom(ZOOM), "-": () => zoom(1 / ZOOM), "0": fit });
 
@@ -125,7 +129,7 @@ export function MatrixView({ session, picture, palette }: Props) {
   return (
     <>
       <div class="matrix-bar">
-        <Readout session={session} picture={picture} scene={scene} />
+        <Readout session={session} picture={picture} scene={scene} summed={summed} />
         {top > 0 && (
           <div class="choices" role="group" aria-label="What a cell of many weights shows">
             {SUMMARIES.map((each) => (
@@ -162,6 +166,7 @@ export function MatrixView({ session, picture, palette }: Props) {
           aria-label={`${title}: weights of ${extent.rows} queries, down, on ${extent.columns} keys, across`}
           aria-describedby="matrix-readout"
           data-testid="matrix"
+          data-plot={`${plot.left} ${plot.top} ${plot.width} ${plot.height}`}
           onKeyDown={(event) => {
             if (event.key === "Enter") pinStrongest(session, picture);
           }}
@@ -176,7 +181,18 @@ export function MatrixView({ session, picture, palette }: Props) {
 // ---- words --------------------------------------------------------------------------------
 
 /** The hovered or pinned weight in words and digits. */
-function Readout({ session, picture: { part }, scene }: { session: Session; picture: Picture; scene: Scene }) {
+function Readout({
+  session,
+  picture: { part },
+  scene,
+  summed,
+}: {
+  session: Session;
+  picture: Picture;
+  scene: Scene;
+  /** Whether the rows and columns have been gone through. */
+  summed: boolean;
+}) {
   const hover = useCell(session.hover);
   const { focus } = useCell(session.state);
   const slice = activeSlice(hover, focus);
@@ -188,26 +204,26 @@ function Readout({ session, picture: { part }, scene }: { session: Session; pict
     <p class="readout" id="matrix-readout" data-testid="readout" aria-live={hover ? "off" : "polite"}>
       {query && key ? (
         <>
-          {query} <span class="arrow">→</span> {key}
+          {query} <span class="arrow">→</span> {key}{" "}
           {sees(grid, row, column) ? (
             <strong class="figure">{exact(weightAt(grid, row, column))}</strong>
           ) : (
-            <span class="label"> hidden from it by the mask</span>
+            <span class="label">hidden from it by the mask</span>
           )}
           {!shows(slice!.query!, slice!.key!) && <span class="label"> filtered out</span>}
         </>
       ) : query ? (
         <>
-          {query} <span class="label">attends, entropy</span>
-          <strong class="figure">{margins.entropy[row].toFixed(2)} nats</strong>
+          {query} <span class="label">attends, entropy</span>{" "}
+          <strong class="figure">{summed ? `${margins.entropy[row].toFixed(2)} nats` : "…"}</strong>
         </>
       ) : key ? (
         <>
-          {key} <span class="label">receives on average</span>
-          <strong class="figure">{exact(margins.received[column])}</strong>
+          {key} <span class="label">receives on average</span>{" "}
+          <strong class="figure">{summed ? exact(margins.received[column]) : "…"}</strong>
         </>
       ) : (
-        <span class="label">Point at a cell for its weight, click to pin it; wheel zooms, drag moves.</span>
+        <span class="label">Point at a cell for its weight; click pins, wheel zooms, drag moves</span>
       )}
     </p>
   );
@@ -275,24 +291,18 @@ function sceneOf(
   const family = style.fontFamily;
   const narrow = size.width < 520;
   const labels = new Labels(family, narrow ? 66 : 104);
-  const rows: Edge = {
-    side: "query",
-    tokens: part.queries,
-    shown: grid.queries,
-    runs: runsIn(part.queries, grid.queries),
+  const edge = (side: Edge["side"], tokens: Token[], shown: Int32Array): Edge => {
+    // Room for the places in the text, where labels have them.
+    const number = shown.length > 30 ? 10 + 7 * Math.ceil(Math.log10(shown.length)) : 0;
+    const longest = labels.widest(tokens, shown) + number;
+    return { side, tokens, shown, runs: runsIn(tokens, shown), apart: side === "query" ? 13 : 17, longest };
   };
-  const columns: Edge = {
-    side: "key",
-    tokens: part.keys,
-    shown: grid.keys,
-    runs: runsIn(part.keys, grid.keys),
-  };
-  const number = (count: number) => (count > 30 ? 10 + 7 * Math.ceil(Math.log10(count)) : 0);
+  const rows = edge("query", part.queries, grid.queries);
+  const columns = edge("key", part.keys, grid.keys);
   const bracket = rows.runs.length > 1 ? 26 : 0;
-  const widest = labels.widest(rows.tokens, rows.shown) + number(extent.rows);
-  const left = Math.max(88, widest + GAP + 6 + bracket); // under the labels stands what the bars are
-  const top = (labels.widest(columns.tokens, columns.shown) + number(extent.columns)) * Math.sin(SLANT) + GAP + 14;
-  const right = GAP + BAR + (narrow ? 30 : 46);
+  const left = Math.max(96, rows.longest + GAP + 6 + bracket); // under the labels stands what the bars are
+  const top = columns.longest * Math.sin(SLANT) + GAP + 14;
+  const right = GAP + BAR + (narrow ? 18 : 34);
   const bottom = GAP + BAR + (columns.runs.length > 1 ? 28 : 4);
   const room: Plot = {
     left,
@@ -387,14 +397,15 @@ function writeNames(context: CanvasRenderingContext2D, { plot, colours, margins,
   context.fillStyle = colours.quiet;
   context.textBaseline = "middle";
   context.textAlign = "right";
-  write("keys →", left, plot.top - 22);
-  write("queries ↓", left, plot.top - 8);
+  write("keys →", left, plot.top - 28);
+  write("queries ↓", left, plot.top - 14);
   if (!margins.done) return;
   write("mean received", left, bottom + 6);
   write(`max ${margins.mostReceived.toPrecision(2)}`, left, bottom + 20);
   context.textAlign = "left";
   write("entropy", right, bottom + 6);
-  write(`max ${margins.mostEntropy.toFixed(2)} nats`, right, bottom + 20);
+  write(`max ${margins.mostEntropy.toFixed(2)}`, right, bottom + 20);
+  write("nats", right, bottom + 34);
 }
 
 /** What is looked at: under the pointer, or else pinned. */
@@ -442,6 +453,15 @@ function drawOver(canvas: HTMLCanvasElement, scene: Scene, camera: Camera, sessi
   context.textAlign = "left";
   context.textBaseline = "middle";
   context.fillText(text, tag.x + 7, tag.y + 11.5);
+}
+
+/** What keys and buttons zoom about: what is pinned and in sight, or else the middle. */
+function centre({ plot, rowOf, columnOf }: Scene, camera: Camera, { query, key }: State["focus"]): Point {
+  const [row, column] = [rowOf(query), columnOf(key)];
+  return {
+    x: (column < 0 ? null : middleOf("key", column, camera, plot)) ?? plot.left + plot.width / 2,
+    y: (row < 0 ? null : middleOf("query", row, camera, plot)) ?? plot.top + plot.height / 2,
+  };
 }
 
 // ---- pointer and keys ---------------------------------------------------------------------

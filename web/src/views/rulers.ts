@@ -26,6 +26,10 @@ export interface Edge {
   shown: ArrayLike<number>;
   /** Where each sentence starts and ends. */
   runs: Run[];
+  /** Pixels between two labels at least; columns need more, as theirs are slanted. */
+  apart: number;
+  /** The longest a label gets. */
+  longest: number;
 }
 
 export interface Run {
@@ -105,14 +109,11 @@ export class Labels {
     };
     if (number !== null) add(`${number} `, true);
     const runs = runsOf(piece);
-    // Signs among letters that run from the right would come to stand at the wrong end: one run for all.
-    const plain = runs.map(({ text }) => text).join("");
-    if (RIGHT_TO_LEFT.test(plain)) add(this.cut(plain, this.most - label.width), false);
-    else {
-      for (const { text, as } of runs) {
-        if (label.width >= this.most - TYPE) break;
-        add(as === "text" ? this.cut(text, this.most - label.width) : text, as !== "text", as === "join");
-      }
+    // Letters that run from the right have what comes first at the right.
+    if (runs.some(({ text }) => RIGHT_TO_LEFT.test(text))) runs.reverse();
+    for (const { text, as } of runs) {
+      if (label.width >= this.most - TYPE) break;
+      add(as === "text" ? this.cut(text, this.most - label.width) : text, as !== "text", as === "join");
     }
     return label;
   }
@@ -181,6 +182,11 @@ function eachSeen(
   }
 }
 
+/** Where most tokens go without a label, the others say their place. */
+function numberOf({ shown }: Edge, at: number, step: number): number | null {
+  return step > 2 ? shown[at] : null;
+}
+
 export function drawLabels(
   context: CanvasRenderingContext2D,
   edge: Edge,
@@ -189,10 +195,10 @@ export function drawLabels(
   plot: Plot,
   colours: Colours,
 ) {
-  const step = labelStep(camera.cell, edge.side === "query" ? 15 : 17);
+  const step = labelStep(camera.cell, edge.apart);
   eachSeen(edge, camera, plot, step, (at, middle) => {
     const token = edge.tokens[edge.shown[at]];
-    const label = labels.of(token, step > 1 ? edge.shown[at] : null, false);
+    const label = labels.of(token, numberOf(edge, at, step), false);
     const ink = token.special ? colours.quiet : edge.side === "query" ? colours.ink : colours.soft;
     context.save();
     toLabel(context, edge.side, middle, label.width, plot);
@@ -211,12 +217,15 @@ export function drawActiveLabel(
   plot: Plot,
   colours: Colours,
 ) {
-  const step = labelStep(camera.cell, edge.side === "query" ? 15 : 17);
+  const step = labelStep(camera.cell, edge.apart);
   const middle = middleOf(edge.side, at, camera, plot);
   if (middle !== null) {
-    const label = labels.of(edge.tokens[edge.shown[at]], step > 1 ? edge.shown[at] : null, true);
+    const label = labels.of(edge.tokens[edge.shown[at]], numberOf(edge, at, step), true);
     context.save();
     toLabel(context, edge.side, middle, label.width, plot);
+    // What it covers in part, it covers whole.
+    context.fillStyle = colours.paper;
+    context.fillRect(edge.side === "query" ? label.width - edge.longest : 0, -8, edge.longest, 16);
     context.fillStyle = edge.side === "query" ? colours["accent-soft"] : colours["looked-soft"];
     context.beginPath();
     context.roundRect(-5, -9, label.width + 10, 18, 5);

@@ -30,6 +30,8 @@ describe.each(["light", "dark"])("%s", (theme) => {
   ])("%s", async (_, hash, width) => {
     const { page } = await open(browser, file, { width, hash: `${hash}&theme=${theme}` });
     expect(await violations(page)).toEqual([]);
+    await page.getByTestId("view-matrix").click();
+    expect(await violations(page)).toEqual([]);
     await page.getByTestId("view-tokens").click();
     expect(await violations(page)).toEqual([]);
     await page.getByTestId("help").click();
@@ -40,6 +42,8 @@ describe.each(["light", "dark"])("%s", (theme) => {
 
 test.each(["light", "dark"])("an encoder-decoder, %s", async (theme) => {
   const { page } = await open(browser, ofTwo, { hash: `#head=3.1&query=2&theme=${theme}` });
+  expect(await violations(page)).toEqual([]);
+  await page.getByTestId("view-matrix").click();
   expect(await violations(page)).toEqual([]);
   await page.getByTestId("view-tokens").click();
   expect(await violations(page)).toEqual([]);

@@ -2,6 +2,7 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Browser, Page } from "playwright-core";
+import { VIEWS } from "../../src/state";
 import {
   type App,
   drawn,
@@ -195,7 +196,7 @@ describe.each([
     expect((await link(page)).query).toBe("1");
     await page.keyboard.press("j");
     await expect.poll(async () => (await weights(page))[SAT]).toBe("0.990");
-    await page.keyboard.press("2");
+    await page.keyboard.press(String(VIEWS.findIndex(({ key }) => key === "tokens") + 1));
     await page.getByTestId("tokens-view").waitFor();
     await page.keyboard.press("1");
     await page.keyboard.press("?");
