@@ -11,11 +11,12 @@ import { Session } from "./session";
 import { fromHash, INITIAL } from "./state";
 import neuron from "./views/neuron.css?inline";
 import theme from "./theme.css?inline";
-import modelStyles from "./views/model.css?inline";
-import textStyles from "./views/text.css?inline";
+import matrix from "./views/matrix.css?inline";
+import model from "./views/model.css?inline";
+import text from "./views/text.css?inline";
 
 /** The theme, and the styles of each view that has its own. */
-const css = [theme, textStyles, neuron, modelStyles].join("\n");
+const css = [theme, matrix, text, neuron, model].join("\n");
 
 /** The anywidget contract: draws `model` into `el`, and returns what takes it away again. */
 function render({ model, el }: { model: Host; el: HTMLElement }): () => void {

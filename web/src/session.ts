@@ -41,7 +41,8 @@ export class Shown {
   keep(id: HeadId, pattern: Float32Array): void {
     this.patterns.set(keyOf(id), pattern);
     const [oldest] = this.patterns.keys();
-    if (this.patterns.size * pattern.byteLength > KEPT_BYTES) {
+    // One that is larger by itself is kept all the same: it is the one on screen.
+    if (this.patterns.size > 1 && this.patterns.size * pattern.byteLength > KEPT_BYTES) {
       this.patterns.delete(oldest);
       this.asked.delete(oldest);
     }

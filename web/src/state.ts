@@ -7,6 +7,7 @@ import { type HeadId, type Part, partAt, sameHead, type Token, type Trace, writt
 /** `joins`: whether it can show words and sentences instead of pieces. */
 export const VIEWS = [
   { key: "head", label: "Head", joins: true },
+  { key: "matrix", label: "Matrix", joins: true },
   { key: "text", label: "Text", joins: true },
   { key: "neuron", label: "Neuron", joins: false },
   { key: "model", label: "Model", joins: false },

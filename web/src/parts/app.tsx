@@ -29,6 +29,7 @@ import { Finder } from "./finder";
 import { Footer } from "./footer";
 import { Help } from "./help";
 import { Inspector } from "./inspector";
+import { isTaken, keyTarget } from "./keys";
 import { Stage } from "./stage";
 import { Stepper } from "./stepper";
 import { TopBar } from "./topbar";
@@ -141,13 +142,12 @@ const ARROWS: Record<string, [layers: number, heads: number]> = {
   ArrowDown: [1, 0],
 };
 
-/** In the app and the page the keys work everywhere; in a notebook only inside the component. */
 function useKeys(session: Session, host: HTMLElement, onHelp: () => void) {
   useLayoutEffect(() => {
-    const target: HTMLElement | Document = host.dataset.headscope ? document : host;
+    const target = keyTarget(host);
     const listen = (event: Event) => {
-      const { key, shiftKey, ctrlKey, altKey, metaKey } = event as KeyboardEvent;
-      if (ctrlKey || altKey || metaKey || isTyping(event) || !session.shown.value) return;
+      const { key, shiftKey } = event as KeyboardEvent;
+      if (isTaken(event as KeyboardEvent) || !session.shown.value) return;
       if (key === "?") onHelp();
       const change = changeOf(key, shiftKey, session);
       if (!change) return;
@@ -202,10 +202,4 @@ function extend(before: State, stepped: State): State {
     ({ layer, head }) => layer === stepped.focus.layer && head === stepped.focus.head,
   );
   return drawn ? { ...before, focus: stepped.focus } : toggle(before, stepped.focus);
-}
-
-function isTyping(event: Event): boolean {
-  const target = event.composedPath()[0];
-  if (!(target instanceof HTMLElement)) return false;
-  return target.matches("input, textarea, select, dialog[open], dialog[open] *, [contenteditable]");
 }

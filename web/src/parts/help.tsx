@@ -10,6 +10,8 @@ const KEYS: [string, string][] = [
   ["Shift + j k", "the other token of a pinned pair"],
   ["Esc", "free the pinned token"],
   ["1 … 6", "head, matrix, text, neuron, model, tokens"],
+  ["+ − 0", "matrix: nearer, farther, all of it"],
+  ["Enter", "matrix: pin what the token is most joined to"],
   ["e", "encoder, decoder, cross"],
   ["f", "next edge filter"],
   ["s", "special tokens on, off"],

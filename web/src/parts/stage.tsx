@@ -26,6 +26,7 @@ import {
 } from "../state";
 import { ImagePanel } from "./image";
 import { HeadView } from "../views/head";
+import { MatrixView } from "../views/matrix";
 import { ModelView } from "../views/model";
 import { TextView } from "../views/text";
 import { NeuronView } from "../views/neuron";
@@ -42,6 +43,7 @@ interface Props {
 /** The views, and whether the switches above them say what is drawn. */
 const STAGES: Record<View, { Body: (props: Props) => JSX.Element; switches: boolean }> = {
   head: { Body: HeadView, switches: true },
+  matrix: { Body: MatrixView, switches: true },
   text: { Body: TextView, switches: true },
   model: { Body: ModelView, switches: false },
   neuron: { Body: NeuronView, switches: false },
@@ -80,7 +82,7 @@ export function Stage({ other, ...props }: Props & { other: Session | null }) {
       {switches && (
         <>
           <Switches {...props} state={state} />
-          {props.picture.heads.length > 1 && <Legend {...props} />}
+          {props.picture.heads.length > 1 && <Legend {...props} means={state.view === "head"} />}
           <Steps session={session} trace={props.picture.trace} />
           {props.picture.trace.image && <ImagePanel {...props} />}
         </>
@@ -263,7 +265,7 @@ function Note({ picture, state }: { picture: Picture; state: State }) {
   );
 }
 
-function Legend({ session, picture, palette }: Props) {
+function Legend({ session, picture, palette, means }: Props & { means: boolean }) {
   const state = useCell(session.state);
   return (
     <div class="legend" role="group" aria-label="Heads drawn">
@@ -311,7 +313,9 @@ function Legend({ session, picture, palette }: Props) {
         </button>
       )}
       <span class="label">
-        {state.lay === "over" ? "numbers are means over these heads" : picture.heads.length > MOST_ABREAST && `the first ${MOST_ABREAST} are shown`}
+        {state.lay === "over" || !ABREAST.has(state.view)
+          ? means && "numbers are means over these heads"
+          : picture.heads.length > MOST_ABREAST && `the first ${MOST_ABREAST} are shown`}
       </span>
     </div>
   );

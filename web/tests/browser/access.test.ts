@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Browser } from "playwright-core";
 import { exportModel, exportPage, launch, open, twoStacks, violationsOf } from "./headscope";
 
-const VIEWS = ["text", "neuron", "model", "tokens"];
+const VIEWS = ["matrix", "text", "neuron", "model", "tokens"];
 
 let browser: Browser;
 let file: string;

@@ -2,6 +2,7 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import type { Browser, Page } from "playwright-core";
+import { VIEWS } from "../../src/state";
 import {
   type App,
   drawn,
@@ -16,7 +17,6 @@ import {
   type Watched,
   weights,
 } from "./headscope";
-import { VIEWS } from "../../src/state";
 
 const PIECES = "[CLS] the cat sat on the mat [SEP] the dog played in the park [SEP]".split(" ");
 const CAT = 2;
