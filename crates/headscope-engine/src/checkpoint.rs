@@ -99,7 +99,8 @@ impl Checkpoint {
         }
     }
 
-    /// The tokens that end a text: those of `generation_config.json`, or else of the configuration.
+    /// The tokens that end a text: those of `generation_config.json`, or else of the configuration. Where
+    /// neither says any, none does: transformers, too, takes no family's default when it writes.
     pub(crate) fn ends(&self, config: &Config) -> Result<Vec<u32>, EngineError> {
         const KEY: &str = "eos_token_id";
         let generation = self.generation.as_ref().map(|(name, bytes)| Config::parse(bytes, name));
@@ -107,6 +108,25 @@ impl Checkpoint {
             generation.transpose()?.map(|generation| generation.given::<Ids>(KEY)).transpose()?.flatten();
         let ids = own.map_or_else(|| config.given::<Ids>(KEY), |ids| Ok(Some(ids)))?;
         Ok(ids.map_or_else(Vec::new, |Ids(ids)| ids))
+    }
+
+    /// The token that must be written behind a first one, of `vocabulary`: that of
+    /// `generation_config.json`, or else, if there is no such file, of the configuration.
+    pub(crate) fn forced_second(
+        &self,
+        config: &Config,
+        vocabulary: usize,
+    ) -> Result<Option<u32>, EngineError> {
+        const KEY: &str = "forced_bos_token_id";
+        let generation = self.generation.as_ref().map(|(name, bytes)| Config::parse(bytes, name));
+        let generation = generation.transpose()?;
+        let config = generation.as_ref().unwrap_or(config);
+        match config.given::<u32>(KEY)? {
+            Some(id) if id as usize >= vocabulary => {
+                Err(config.fault(KEY, format!("is {id}; expected a token id below {vocabulary}")))
+            }
+            id => Ok(id),
+        }
     }
 
     /// What identifies the content: SHA-256 over the configuration and, of each file of weights,

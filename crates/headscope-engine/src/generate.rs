@@ -40,7 +40,8 @@ pub struct Ranked {
 impl Model {
     /// The tokens with which the model continues the text (of two stacks, what its decoder reads), at
     /// most `max_tokens`: until one ends the text, there are no more positions, or `each`, which
-    /// is shown every token, breaks off. A token that ends the text is the last one returned.
+    /// is shown every token, breaks off. A token that ends the text is the last one returned. Behind a
+    /// text of one token, as decoders begin with, comes what the configuration says must stand there.
     ///
     /// Keys and values of the text are remembered, so that a step computes one token.
     ///
@@ -71,7 +72,8 @@ impl Model {
             self.pass(&input, &mut last, remembered)?;
             let scores = last.scores.filter(|scores| scores.iter().all(|score| score.is_finite()));
             let scores = scores.ok_or_else(|| EngineError::NotFinite { model: self.card().id.clone() })?;
-            let token = chooser.choose(&scores);
+            let forced = self.forced_second().filter(|_| whole.len() == 1);
+            let token = forced.unwrap_or_else(|| chooser.choose(&scores));
             tokens.push(token);
             whole.tokens.extend(Encoding::from_ids(&[token], |_| String::new()).tokens);
             if each(token).is_break() || self.ends().contains(&token) {

@@ -29,6 +29,7 @@ pub struct Model {
     shelf: Arc<Shelf>,
     compute: Compute,
     ends: Vec<u32>,
+    forced_second: Option<u32>,
 }
 
 /// Which sites a trace records; `last_hidden` and `logits` are recorded always.
@@ -75,7 +76,9 @@ impl Model {
         let packer = Packer::new(weights.layers());
         let (shelf, compute) = (Arc::default(), compute.clone());
         let ends = checkpoint.ends(&config)?;
-        Ok(Model { card, network, decoder_start, weights, packer, shelf, compute, ends })
+        let vocabulary = network.target_limits().unwrap_or(network.limits()).vocabulary;
+        let forced_second = checkpoint.forced_second(&config, vocabulary)?;
+        Ok(Model { card, network, decoder_start, weights, packer, shelf, compute, ends, forced_second })
     }
 
     /// What it is called and how it computes.
@@ -245,6 +248,11 @@ impl Model {
     /// The tokens that end a text.
     pub fn ends(&self) -> &[u32] {
         &self.ends
+    }
+
+    /// The token that must stand behind a first one that is alone.
+    pub(crate) fn forced_second(&self) -> Option<u32> {
+        self.forced_second
     }
 
     /// What it computes with.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use headscope_engine::{Checkpoint, Choice, Compute, EngineError, Input, Isa, Model};
 use headscope_trace::{Encoding, Point, Tensor};
+use serde_json::json;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(name)
@@ -57,18 +58,28 @@ fn each_token_is_the_likeliest_of_a_whole_pass() {
     }
 }
 
+/// A tiny model whose files say something else: (file, what they say), or null for what is not to be there.
+fn edited(name: &str, edits: &[(&str, serde_json::Value)]) -> Result<Model, EngineError> {
+    let copy = tempfile::tempdir().unwrap();
+    for file in ["config.json", "model.safetensors"] {
+        std::fs::copy(fixture(name).join(file), copy.path().join(file)).unwrap();
+    }
+    for (file, said) in edits {
+        let path = copy.path().join(file);
+        let config = std::fs::read(&path).unwrap_or_else(|_| b"{}".to_vec());
+        let mut config: serde_json::Map<_, _> = serde_json::from_slice(&config).unwrap();
+        config.extend(said.as_object().unwrap().clone());
+        config.retain(|_, value| !value.is_null());
+        std::fs::write(&path, serde_json::to_vec(&config).unwrap()).unwrap();
+    }
+    let checkpoint = Checkpoint::open(copy.path()).unwrap();
+    Model::load(&checkpoint, &Compute::new(2, Isa::detect()))
+}
+
 /// The tiny llama, where a file says which tokens end a text.
 fn llama_that_ends(file: &str, ends: &str) -> Model {
-    let copy = tempfile::tempdir().unwrap();
-    for name in ["config.json", "model.safetensors"] {
-        std::fs::copy(fixture("llama").join(name), copy.path().join(name)).unwrap();
-    }
-    let path = copy.path().join(file);
-    let config = std::fs::read(&path).unwrap_or_else(|_| b"{}".to_vec());
-    let mut config: serde_json::Value = serde_json::from_slice(&config).unwrap();
-    config["eos_token_id"] = serde_json::from_str(ends).unwrap();
-    std::fs::write(&path, config.to_string()).unwrap();
-    load(copy.path())
+    let ends: serde_json::Value = serde_json::from_str(ends).unwrap();
+    edited("llama", &[(file, json!({ "eos_token_id": ends }))]).unwrap()
 }
 
 /// Encoder-decoders of every kind: distances, learned positions, sines and cosines.
@@ -91,6 +102,45 @@ fn a_target_is_continued_as_a_whole_pass_would() {
             ids.push(token);
         }
     }
+}
+
+/// What an encoder-decoder writes behind a target.
+fn written_behind(model: &Model, target: &[u32], max_tokens: usize) -> Vec<u32> {
+    let input = Input { target: Some(text(target)), ..Input::from(text(&[5, 17, 3])) };
+    model.generate(input, max_tokens, Choice::Greedy, |_| ControlFlow::Continue(())).unwrap()
+}
+
+/// The tokens are transformers': bart and mbart with these files, greedily.
+#[test]
+fn the_token_that_must_come_first_does() {
+    let (config, generation) = ("config.json", "generation_config.json");
+    let forced = |id: u32| json!({ "forced_bos_token_id": id });
+    let bart = |edits: &[_]| edited("bart", edits).unwrap();
+    assert_eq!(written_behind(&bart(&[]), &[2], 5), [50, 11, 57, 57, 57]);
+    assert_eq!(written_behind(&bart(&[(config, forced(7))]), &[2], 5), [7, 50, 11, 57, 11]);
+    assert_eq!(written_behind(&bart(&[(config, forced(7))]), &[2, 50], 4), [11, 57, 57, 57], "not later");
+    let both = bart(&[(config, forced(7)), (generation, forced(9))]);
+    assert_eq!(written_behind(&both, &[4], 5), [9, 42, 11, 11, 57]);
+    let mute = bart(&[(config, forced(7)), (generation, json!({ "num_beams": 4 }))]);
+    assert_eq!(written_behind(&mute, &[2], 5), [50, 11, 57, 57, 57], "the file for writing counts alone");
+    let mbart = edited("mbart", &[(config, forced(7))]).unwrap();
+    assert_eq!(written_behind(&mbart, &[0], 5), [7, 9, 9, 9, 9]);
+
+    for (id, detail) in [(61, "is 61; expected a token id below 61"), (-1, "is -1; expected a token id")] {
+        let refused = edited("bart", &[(generation, json!({ "forced_bos_token_id": id }))]);
+        let error = refused.err().unwrap().to_string();
+        assert!(error.contains("forced_bos_token_id") && error.ends_with(detail), "{error}");
+    }
+}
+
+/// Transformers has a default for each family's configuration, and takes none of them when it writes.
+#[test]
+fn what_ends_a_text_is_said_by_a_file_or_nothing_does() {
+    let (said, unsaid) = (json!({ "eos_token_id": 11 }), json!({ "eos_token_id": null }));
+    let bart = |edit| edited("bart", &[("config.json", edit)]).unwrap();
+    assert_eq!(written_behind(&bart(said), &[2], 5), [50, 11]);
+    assert!(bart(unsaid.clone()).ends().is_empty());
+    assert!(edited("t5", &[("config.json", unsaid)]).unwrap().ends().is_empty());
 }
 
 #[test]

@@ -161,10 +161,8 @@ impl T5 {
         let [encoder, decoder] = ["encoder", "decoder"].map(|stack| w.at(stack));
         let words = [&encoder, &decoder].map(|stack| stack.at("embed_tokens"));
         let [source, target] = &words;
-        let scored = match config.get("tie_word_embeddings", true)? {
-            true => tied(&[&lm_head, &shared, source, target]),
-            false => lm_head.clone(),
-        };
+        // What `tie_word_embeddings` says tells T5 from T5 1.1, no more: what is not stored is tied.
+        let scored = tied(&[&lm_head, &shared, source, target]);
         Ok(T5 {
             lm_head: scores_vocabulary(config, &lm_head)?
                 .then(|| scored.linear_with(shape.vocabulary, shape.width, None))
