@@ -3,10 +3,10 @@
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { chromium } from "playwright-core";
 
-const [binary, folder] = process.argv.slice(2);
+const [binary, folder] = process.argv.slice(2).map((path) => resolve(path));
 const root = join(import.meta.dirname, "..");
 
 const PAIR = ["The cat sat on the mat", "The dog played in the park"];
@@ -19,7 +19,7 @@ const LONG = [
 ].join(" ");
 const SCRIPTS = "القطة جلست على السجادة. 猫坐在垫子上。 The café’s naïve résumé, and emoji 🐈‍⬛ too.";
 
-/** name, texts, options, link, width, what is done before the picture is taken */
+/** Name, texts, options, link, width. */
 const SHOTS = [
   ["head", PAIR, [], "head=1.11&query=2"],
   ["several-heads", PAIR, [], "head=1.11&heads=1.11 0.2 7.3&query=2"],
@@ -35,10 +35,11 @@ const SHOTS = [
   ["model-by-metric", PAIR, [], "view=model&head=1.11&order=previous"],
   ["words", [LONG], [], "head=3.11&grain=sentences"],
   ["tokens", PAIR, [], "view=tokens&head=1.11&query=2"],
-  ["cross", ["the cat sat on the mat", "the dog played"], ["-m", twoStacks()], "head=3.1&query=3"],
+  ["cross", ["the cat sat on the mat", "the dog played"], ["-m", "./tiny-t5"], "head=3.1&query=3"],
   ["narrow", PAIR, [], "head=1.11&query=2", 390],
 ];
 
+const models = twoStacks();
 const browser = await chromium.launch({
   executablePath: ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync),
   args: ["--no-sandbox", "--disable-gpu"],
@@ -46,7 +47,7 @@ const browser = await chromium.launch({
 mkdirSync(folder, { recursive: true });
 for (const [name, texts, options, hash, width = 1280] of SHOTS) {
   const file = join(mkdtempSync(join(tmpdir(), "headscope-")), "view.html");
-  execFileSync(binary, ["-o", file, ...options, "--", ...texts], { stdio: "pipe" });
+  execFileSync(binary, ["-o", file, ...options, "--", ...texts], { stdio: "pipe", cwd: models });
   for (const theme of ["light", "dark"]) {
     const context = await browser.newContext({ viewport: { width, height: width < 800 ? 844 : 800 }, offline: true });
     const page = await context.newPage();
@@ -59,12 +60,14 @@ for (const [name, texts, options, hash, width = 1280] of SHOTS) {
 }
 await browser.close();
 
-/** A folder with the tiny encoder-decoder of the fixtures, and a tokenizer for it. */
+/** A folder that holds the tiny encoder-decoder of the fixtures, and a tokenizer for it. */
 function twoStacks() {
-  const model = mkdtempSync(join(tmpdir(), "headscope-"));
+  const parent = mkdtempSync(join(tmpdir(), "headscope-"));
+  const model = join(parent, "tiny-t5");
+  mkdirSync(model);
   for (const file of ["config.json", "model.safetensors"]) copyFileSync(join(root, "fixtures/t5", file), join(model, file));
   const words = "[PAD] [UNK] [CLS] [SEP] [MASK] the cat sat on mat a dog played in park";
   writeFileSync(join(model, "vocab.txt"), words.replaceAll(" ", "\n"));
   writeFileSync(join(model, "tokenizer_config.json"), '{"tokenizer_class": "BertTokenizer"}');
-  return model;
+  return parent;
 }

@@ -70,6 +70,7 @@ export function plain(piece: string): string {
 }
 
 function signOf(character: string, all: string[], at: number): string | null {
+  if (character === " " && at > 0 && at + 1 < all.length) return null; // between words it is plain to see
   // Between two characters a zero-width joiner shapes them (emoji, Indic scripts): leave it.
   const joins = (character === "\u200d" || character === "\u200c") && at > 0 && at + 1 < all.length;
   if (joins) return null;

@@ -94,6 +94,7 @@ function Strongest({ slice, picture, palette }: { slice: Slice; picture: Picture
     <ol
       class="edges"
       data-testid="strongest"
+      data-many={many}
       data-from={slice.query !== null ? "query" : slice.key !== null ? "key" : "text"}
     >
       {edges.map(({ query, key, of, weight }) => (
