@@ -46,7 +46,7 @@ impl Narrow {
             }
         }
         for dim in &mut dims {
-            if !(*dim > 0.0) {
+            if *dim == 0.0 {
                 *dim = 1.0; // every token has the mean
             }
         }

@@ -306,12 +306,23 @@ impl ViewData {
             let bytes: usize = found().map(|(_, value)| value.len() * size_of::<f32>()).sum();
             if taken + bytes <= most {
                 taken += bytes;
+                let carried: BTreeSet<Site> = found().map(|(site, _)| *site).collect();
+                sections.retain(|section| !self.is_told_by(section, &carried));
                 sections.extend(found().map(|(site, value)| section(site.to_string(), value)));
             } else {
                 left_out.extend(found().map(|(site, _)| point_name(*site)).collect::<BTreeSet<_>>());
             }
         }
         self.container(sections, &left_out, self.loss(&narrow))
+    }
+
+    /// Whether a section is of patterns that a page computes from queries and keys which it carries too.
+    fn is_told_by(&self, section: &Section<'_>, carried: &BTreeSet<Site>) -> bool {
+        self.blocks.iter().any(|attn| {
+            section.name == attn.site(AttnPoint::Pattern).to_string()
+                && [AttnPoint::Q, AttnPoint::K].iter().all(|point| carried.contains(&attn.site(*point)))
+                && !self.trace.rule(*attn).is_some_and(is_beyond_a_page)
+        })
     }
 
     /// Queries and keys in fewer digits: those that tell patterns.
@@ -530,8 +541,8 @@ mod tests {
         };
         let (pattern, vectors) = (3 * 4 * 4 * 4, 2 * 3 * 4 * 4 * 4); // bytes
         let rows = [
-            (pattern + 2 * vectors, "k k_pre pattern q q_pre", ""),
-            (pattern + vectors, "k pattern q", r#"["k_pre","q_pre""#),
+            (pattern + 2 * vectors, "k k_pre q q_pre", ""),
+            (pattern + vectors, "k q", r#"["k_pre","q_pre""#),
             (0, "pattern", r#"["k","q","k_pre","q_pre""#),
         ];
         for (most, points, left_out) in rows {

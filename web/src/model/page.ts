@@ -46,5 +46,21 @@ async function unpack(payload: string): Promise<Uint8Array> {
   const packed = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) packed[i] = text.charCodeAt(i);
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  return fromPlanes(new Uint8Array(await new Response(stream).arrayBuffer()));
+}
+
+/** Puts numbers together whose first, second, third and fourth bytes lie apart, from the first length to the second. */
+export function fromPlanes(packed: Uint8Array): Uint8Array {
+  const lengths = new DataView(packed.buffer, packed.byteOffset);
+  const [start, end] = [0, 8].map((at) => Number(lengths.getBigUint64(at, true)));
+  const bytes = packed.slice(16);
+  const planes = packed.subarray(16 + start, 16 + end);
+  const count = planes.length / 4;
+  for (let i = 0, at = start; i < count; i++, at += 4) {
+    bytes[at] = planes[i];
+    bytes[at + 1] = planes[count + i];
+    bytes[at + 2] = planes[2 * count + i];
+    bytes[at + 3] = planes[3 * count + i];
+  }
+  return bytes;
 }
