@@ -8,6 +8,7 @@ mod decode;
 mod long;
 mod machine;
 mod models;
+mod pages;
 mod peers;
 mod report;
 mod warm;
@@ -24,8 +25,10 @@ use report::{Report, kept_sections};
 
 const USAGE: &str = "\
 usage: cargo xtask bench [--quick] [--model NAME,…] [--tokens N,…] [--threads N,…] [warm] [decode] [cold] [long]
+       cargo xtask bench --web [TOKENS,…]
 
-Without arguments everything is measured and BENCHMARKS.md written; with any, what was asked for is printed.";
+Without arguments everything but the page is measured and BENCHMARKS.md written; `--web` measures the page and writes
+its section. With more arguments, what was asked for is printed.";
 
 /// What to measure.
 struct Options {
@@ -52,10 +55,16 @@ const PARTS: &[Part] = &[
 
 /// Measures, prints, and writes `BENCHMARKS.md` when everything was measured.
 pub fn run(args: &[String]) -> Result<()> {
+    if let [web, rest @ ..] = args
+        && web == "--web"
+    {
+        return pages::run(rest);
+    }
     let options = Options::parse(args)?;
     let peers = Peers::prepare()?;
     for model in &options.models {
         model.make(&peers)?;
+        model.make_graph(&peers)?;
     }
     let mut report = Report::new(&peers);
     for part in &options.parts {

@@ -42,7 +42,7 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        about: "time passes and whole processes beside PyTorch, ONNX Runtime and candle (installs them)",
+        about: "time passes and whole processes beside PyTorch, ONNX Runtime and candle (installs them); --web: the page",
         run: bench::run,
     },
 ];

@@ -71,7 +71,7 @@ fn browser() -> Result<()> {
 }
 
 /// A Chromium on this machine, installed where that is possible.
-fn chromium() -> Result<PathBuf> {
+pub fn chromium() -> Result<PathBuf> {
     if let Some(path) = env::var_os("CHROMIUM") {
         return Ok(path.into());
     }
@@ -84,7 +84,7 @@ fn chromium() -> Result<PathBuf> {
     }
     match find_chromium() {
         Some(found) => Ok(found),
-        None => bail!("the browser tests need Chromium; install it, or name its program in CHROMIUM"),
+        None => bail!("this needs Chromium; install it, or name its program in CHROMIUM"),
     }
 }
 

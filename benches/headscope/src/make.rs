@@ -11,9 +11,10 @@ use serde_json::{Map, Value, json};
 pub fn make(name: &str, folder: &str) -> Result<()> {
     let folder = Path::new(folder);
     let (config, dtype, tensors) = match name {
-        "bert-base" => (bert_base(), Dtype::F32, bert_tensors()),
+        "bert-base" => (bert_base(512), Dtype::F32, bert_tensors(512)),
+        "bert-base-2048" => (bert_base(2048), Dtype::F32, bert_tensors(2048)),
         "smollm-135m" => (smollm_135m(), Dtype::Bf16, llama_tensors()),
-        _ => bail!("no model is called {name:?}; there are bert-base and smollm-135m"),
+        _ => bail!("no model is called {name:?}; there are bert-base, bert-base-2048 and smollm-135m"),
     };
     fs::create_dir_all(folder)?;
     fs::write(folder.join("config.json"), serde_json::to_string_pretty(&config)?)?;
@@ -23,19 +24,19 @@ pub fn make(name: &str, folder: &str) -> Result<()> {
     Ok(fs::rename(part, folder.join("model.safetensors"))?)
 }
 
-fn bert_base() -> Value {
+fn bert_base(positions: usize) -> Value {
     json!({
         "architectures": ["BertModel"], "model_type": "bert", "hidden_size": 768, "num_hidden_layers": 12,
         "num_attention_heads": 12, "intermediate_size": 3072, "hidden_act": "gelu", "vocab_size": 30522,
-        "max_position_embeddings": 512, "type_vocab_size": 2, "layer_norm_eps": 1e-12, "pad_token_id": 0,
+        "max_position_embeddings": positions, "type_vocab_size": 2, "layer_norm_eps": 1e-12, "pad_token_id": 0,
         "dtype": "float32",
     })
 }
 
-fn bert_tensors() -> Vec<Tensor> {
+fn bert_tensors(positions: usize) -> Vec<Tensor> {
     let mut tensors = vec![
         weight("embeddings.word_embeddings", &[30522, 768]),
-        weight("embeddings.position_embeddings", &[512, 768]),
+        weight("embeddings.position_embeddings", &[positions, 768]),
         weight("embeddings.token_type_embeddings", &[2, 768]),
     ];
     norm(&mut tensors, "embeddings.LayerNorm");

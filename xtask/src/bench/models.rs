@@ -75,6 +75,14 @@ pub const MODELS: &[Model] = &[
     },
 ];
 
+/// What pages show; its patterns are of BERT-base's shape, and longer.
+pub const OF_PAGES: Model = Model {
+    name: "bert-base-2048",
+    title: "BERT-base with 2,048 positions, f32",
+    tokens: &[16, 64, 128, 256, 512, 2048],
+    ..MODELS[0]
+};
+
 impl Model {
     /// The model of that name.
     pub fn by_name(name: &str) -> Result<&'static Model> {
@@ -106,7 +114,7 @@ impl Model {
         self.layers * self.heads * rows * tokens
     }
 
-    /// Makes what is not there: the checkpoint, and its graph for ONNX Runtime.
+    /// Makes the checkpoint when it is not there.
     ///
     /// A file is made once; remove `target/bench` to have all made anew.
     pub fn make(&self, peers: &Peers) -> Result<()> {
@@ -127,6 +135,12 @@ impl Model {
             copy("tokenizer.json")?;
             copy("tokenizer_config.json")?;
         }
+        Ok(())
+    }
+
+    /// Makes its graph for ONNX Runtime when that is there and the graph is not.
+    pub fn make_graph(&self, peers: &Peers) -> Result<()> {
+        let folder = self.folder();
         let graph = folder.join("onnx");
         if peers.has_onnxruntime() && !graph.join("model.onnx").exists() {
             let [from, to] = [&folder, &graph].map(|path| path.display().to_string());

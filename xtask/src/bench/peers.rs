@@ -36,6 +36,14 @@ const TORCH_FOR_CPU: &str = "https://download.pytorch.org/whl/cpu";
 impl Peers {
     /// Builds what is ours and candle, and finds or installs the packages of Python.
     pub fn prepare() -> Result<Peers> {
+        let mut peers = Peers::without_candle()?;
+        peers.candle = build_candle().ok();
+        peers.note_missing();
+        Ok(peers)
+    }
+
+    /// Builds what is ours, and finds or installs the packages of Python.
+    pub fn without_candle() -> Result<Peers> {
         fs::create_dir_all(target().join("bench"))?;
         let packages_of_ours = ["--package", "headscope-cli", "--package", "headscope-bench"];
         run(".", &cargo(), &[&["build", "--release", "--locked"], &packages_of_ours[..]].concat())?;
@@ -46,11 +54,10 @@ impl Peers {
             ours: binary("headscope-bench"),
             packages: packages(&python),
             python,
-            candle: build_candle().ok(),
+            candle: None,
             missing: Vec::new(),
         };
         peers.install();
-        peers.note_missing();
         Ok(peers)
     }
 
@@ -115,6 +122,11 @@ impl Peers {
 
     pub fn has_bertviz(&self) -> bool {
         self.lacks(&["bertviz"]).is_empty()
+    }
+
+    /// The version of a package that is there.
+    pub fn version(&self, package: &str) -> Option<&str> {
+        self.packages.get(package).map(String::as_str)
     }
 
     /// Versions and settings, as the document says them.

@@ -52,6 +52,15 @@ pub fn kept_sections(document: &str) -> Vec<&str> {
     sections.filter_map(|rest| rest.split_once(KEPT)).map(|(section, _)| section.trim()).collect()
 }
 
+/// A document with a kept section in the place of the one under the same heading, or at its end.
+pub fn with_section(document: &str, section: &str) -> String {
+    let heading = section.lines().next();
+    match kept_sections(document).into_iter().find(|old| old.lines().next() == heading) {
+        Some(old) => document.replacen(old, section.trim(), 1),
+        None => format!("{document}\n{KEEP}\n{}\n{KEPT}\n", section.trim()),
+    }
+}
+
 /// Rows of cells under a head: Markdown that reads well in a terminal, too.
 pub struct Table {
     rows: Vec<Vec<String>>,
@@ -123,7 +132,7 @@ pub fn three_digits(number: f64) -> String {
 }
 
 /// The date in UTC.
-fn today() -> String {
+pub fn today() -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     date(now.as_secs() / 86_400)
 }
@@ -196,5 +205,10 @@ mod tests {
         assert_eq!(kept_sections(&once), ["## A\n\ntable", "## B"]);
         assert_eq!(report.document(&kept_sections(&once)), once);
         assert!(kept_sections("# Nothing\n").is_empty());
+
+        let more = with_section(&once, "## C\n");
+        assert_eq!(kept_sections(&more), ["## A\n\ntable", "## B", "## C"]);
+        let other = with_section(&more, "## A\n\nanother table");
+        assert_eq!(kept_sections(&other), ["## A\n\nanother table", "## B", "## C"]);
     }
 }
