@@ -45,7 +45,7 @@ pub fn run(args: &[String]) -> Result<()> {
     let mut failures = String::new();
     for tokens in lengths {
         for (name, measured) in bench.measure(tokens) {
-            eprintln!("{tokens}, {name}: {measured:?}");
+            eprintln!("measured: {name} at {tokens} tokens");
             match measured {
                 Ok(page) => table.row(page.row(format!("{tokens}, {name}"))),
                 Err(error) => failures += &format!("\n{name} at {tokens} tokens is left out: {error:#}.\n"),
@@ -75,7 +75,6 @@ struct Bench {
 }
 
 /// Medians over the loads of a page.
-#[derive(Debug)]
 struct Measured {
     medians: BTreeMap<String, f64>,
     /// Bytes, of a page that is a file.
