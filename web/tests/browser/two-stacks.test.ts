@@ -52,7 +52,7 @@ describe.each([
   ])("%s has its own tokens and heads", async (part, queries, keys, size, title) => {
     const { page } = shown;
     await page.getByTestId(`part-${part}`).click();
-    expect(await page.getByTestId(`part-${part}`).getAttribute("aria-pressed")).toBe("true");
+    await expect.poll(() => page.getByTestId(`part-${part}`).getAttribute("aria-pressed")).toBe("true");
     await expect.poll(() => pieces(page, "query")).toEqual(queries);
     await expect.poll(() => pieces(page, "key")).toEqual(keys);
     expect(await page.getByTestId("atlas").getAttribute("aria-label")).toContain(size);
