@@ -18,6 +18,8 @@ export interface Picture {
   raw: Float32Array[];
   /** As drawn: without special tokens each row is scaled to sum to 1 again; edges left out are 0. */
   weights: Float32Array[];
+  /** Whether special tokens were taken out, so that rows were scaled. */
+  renormalised: boolean;
   /** How much of the weight of the shown rows that leaves out, from 0 to 1. */
   removed: number;
   /** How much of the weight of the asking sentence the edge filter leaves, from 0 to 1. */
@@ -57,6 +59,7 @@ export function pictureOf(of: Shown, state: State): Picture | null {
     ),
     raw,
     weights,
+    renormalised: hidden !== null,
     removed: mean(hidden?.map(({ removed }) => removed) ?? [0]),
     kept:
       state.flow === "all" ? 1 : mean(whole.map((pattern) => flowShare(pattern, state.flow, part))),

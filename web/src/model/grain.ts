@@ -39,11 +39,6 @@ export function regrain(text: Text, index: number | null, from: Grain, to: Grain
   return (to === "pieces" ? piece : joined(text, to).home[piece]) ?? null;
 }
 
-/** Whether words of a text are made of several pieces anywhere, or sentences of several words. */
-export function joins(text: Text): boolean {
-  return joined(text, "sentences").tokens.length < text.tokens.length;
-}
-
 /** The text that some tokens are of. */
 export function textOf({ source, target }: Trace, tokens: Token[]): Text {
   return target !== null && tokens === target.tokens ? target : source;

@@ -40,15 +40,6 @@ export interface Slice {
   key: number | null;
 }
 
-/** Calls `visit` for each edge of a slice of a pattern. */
-function eachEdge(sides: Sides, { query, key }: Slice, visit: (query: number, key: number) => void) {
-  const [firstQuery, lastQuery] = query === null ? [0, sides.queries.length - 1] : [query, query];
-  const [firstKey, lastKey] = key === null ? [0, sides.keys.length - 1] : [key, key];
-  for (let q = firstQuery; q <= lastQuery; q++) {
-    for (let k = firstKey; k <= lastKey; k++) visit(q, k);
-  }
-}
-
 /** The weight in a slice, by kind, as in `KINDS`: of what is attended to, or in a column of what attends. */
 export function massByKind(pattern: Float32Array, sides: Sides, slice: Slice): number[] {
   const mass: number[] = KINDS.map(() => 0);
@@ -234,11 +225,13 @@ export function flowShare(pattern: Float32Array, flow: Flow, sides: Sides): numb
   const shows = inFlow(flow, sides);
   const { from } = FLOWS.find((candidate) => candidate.key === flow)!;
   let [shown, total] = [0, 0];
-  eachEdge(sides, { query: null, key: null }, (query, key) => {
-    if (from !== null && sides.queries[query].segment !== from) return;
-    total += pattern[query * n + key];
-    if (shows(query, key)) shown += pattern[query * n + key];
-  });
+  for (let query = 0; query < sides.queries.length; query++) {
+    if (from !== null && sides.queries[query].segment !== from) continue;
+    for (let key = 0; key < n; key++) {
+      total += pattern[query * n + key];
+      if (shows(query, key)) shown += pattern[query * n + key];
+    }
+  }
   return total === 0 ? 0 : shown / total;
 }
 

@@ -233,6 +233,12 @@ export function headsBy(trace: Trace, part: Part, metric: number): HeadId[] {
   return allHeads(part).sort((a, b) => value(b) - value(a) || 0);
 }
 
+/** All heads of a part in the order of a state: "layer", or a metric's key; with that metric's place, or -1. */
+export function headsInOrder(trace: Trace, part: Part, order: string): { heads: HeadId[]; metric: number } {
+  const metric = trace.metrics.findIndex(({ key }) => key === order);
+  return { heads: metric < 0 ? allHeads(part) : headsBy(trace, part, metric), metric };
+}
+
 export function sameHead(a: HeadId, b: HeadId): boolean {
   return a.layer === b.layer && a.head === b.head;
 }

@@ -4,10 +4,9 @@ import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useCell } from "../cell";
 import { headInk, type Palette } from "../colours";
 import {
-  allHeads,
   type HeadId,
   headName,
-  headsBy,
+  headsInOrder,
   headTitle,
   layerName,
   metricOf,
@@ -42,8 +41,10 @@ export function Atlas({ session, trace, part, palette }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const { width } = useSize(box);
   const [hovered, setHovered] = useState<HeadId | null>(null);
-  const metric = trace.metrics.findIndex(({ key }) => key === state.order);
-  const order = useMemo(() => (metric < 0 ? allHeads(part) : headsBy(trace, part, metric)), [trace, part, metric]);
+  const { heads: order, metric } = useMemo(
+    () => headsInOrder(trace, part, state.order),
+    [trace, part, state.order],
+  );
   const grid = useMemo(() => gridOf(part, width), [part.layers.length, part.heads, width]);
   const sheet = useMemo(() => drawSheet(trace, palette), [trace, palette]);
 

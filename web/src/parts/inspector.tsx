@@ -37,7 +37,7 @@ export function Inspector({ session, other, picture, palette }: Props & { other:
       <p class="subject" data-testid="subject">
         <Subject slice={slice} part={picture.part} of={picture.trace.image ? "image" : "text"} />
         {pinned && <span class="pinned"> · pinned</span>}
-        {picture.weights !== picture.raw && <span class="pinned"> · renormalised</span>}
+        {picture.renormalised && <span class="pinned"> · renormalised</span>}
       </p>
       <Strongest slice={slice ?? WHOLE} picture={picture} palette={palette} />
       <Mass slice={slice ?? WHOLE} picture={picture} />

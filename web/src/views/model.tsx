@@ -4,10 +4,9 @@ import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useCell } from "../cell";
 import type { Palette } from "../colours";
 import {
-  allHeads,
   type HeadId,
   headName,
-  headsBy,
+  headsInOrder,
   headTitle,
   layerName,
   metricOf,
@@ -47,11 +46,9 @@ export function ModelView({ session, picture, palette }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const { width } = useSize(scroller);
-  const metric = trace.metrics.findIndex(({ key }) => key === state.order);
-  const layers = part.layers.join();
-  const order = useMemo(
-    () => (metric < 0 ? allHeads(part) : headsBy(trace, part, metric)),
-    [trace, layers, part.heads, metric],
+  const { heads: order, metric } = useMemo(
+    () => headsInOrder(trace, part, state.order),
+    [trace, part, state.order],
   );
   const grid = useMemo(() => gridOf(part.heads, order.length, width, metric >= 0), [order, width, metric]);
   const sheet = useMemo(() => drawSheet(trace, palette), [trace, palette]);

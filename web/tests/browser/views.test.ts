@@ -100,6 +100,7 @@ test("of the strongest edges one is left for each token, and the page says what 
   await page.getByTestId("keep").selectOption("top1");
   expect(Object.keys(await weights(page))).toHaveLength(1);
   expect(await page.getByTestId("note").innerText()).toMatch(/the edges drawn have \d+ % of the weight/);
+  expect(await page.getByTestId("subject").innerText()).not.toContain("renormalised"); // no weight was scaled
   expect(await link(page)).toMatchObject({ keep: "top1" });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { joinPattern, joins, partOfGrain, regrain } from "../../src/model/grain";
+import { joinPattern, partOfGrain, regrain } from "../../src/model/grain";
 import type { Part, Text, Token, Trace } from "../../src/model/trace";
 
 /** A text whose tokens are given by their bytes; `null` is a token that was added. */
@@ -60,11 +60,6 @@ describe("joining", () => {
   test("sentences of a pair are never joined", () => {
     const text = textOf("one\none", [[0, 3], [4, 7]], [0, 1]);
     expect(pieces(text, "sentences")).toEqual(["one", "one"]);
-  });
-
-  test("a text without anything to join says so", () => {
-    expect(joins(BERT)).toBe(true);
-    expect(joins(textOf("a", [null, [0, 1], null]))).toBe(false);
   });
 });
 

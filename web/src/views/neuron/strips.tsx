@@ -162,6 +162,20 @@ interface NumbersProps {
   turns: Turned[] | null;
 }
 
+function Columns({ names }: { names: string[] }) {
+  return (
+    <thead>
+      <tr>
+        {names.map((name) => (
+          <th scope="col" class="number" key={name}>
+            {name}
+          </th>
+        ))}
+      </tr>
+    </thead>
+  );
+}
+
 /** The same as a table; made when it is opened. */
 function Numbers({ vectors: [q, k], products, sum, turns }: NumbersProps) {
   const [open, setOpen] = useState(false);
@@ -171,15 +185,7 @@ function Numbers({ vectors: [q, k], products, sum, turns }: NumbersProps) {
       {open && (
         <div class="tables">
           <table>
-            <thead>
-              <tr>
-                {["dim", "q", "k", "q∘k", "share"].map((name) => (
-                  <th scope="col" class="number" key={name}>
-                    {name}
-                  </th>
-                ))}
-              </tr>
-            </thead>
+            <Columns names={["dim", "q", "k", "q∘k", "share"]} />
             <tbody>
               {Array.from(products, (product, i) => (
                 <tr key={i}>
@@ -196,15 +202,7 @@ function Numbers({ vectors: [q, k], products, sum, turns }: NumbersProps) {
           </table>
           {turns && (
             <table>
-              <thead>
-                <tr>
-                  {["pair", "dims", "content", "angle, rad", "rotated"].map((name) => (
-                    <th scope="col" class="number" key={name}>
-                      {name}
-                    </th>
-                  ))}
-                </tr>
-              </thead>
+              <Columns names={["pair", "dims", "content", "angle, rad", "rotated"]} />
               <tbody>
                 {turns.map(({ dimensions, before, after, angle }, i) => (
                   <tr key={i}>
