@@ -6,6 +6,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
+import { afterEach, expect } from "vitest";
 
 const PAIR = ["The cat sat on the mat", "The dog played in the park"];
 
@@ -128,6 +129,27 @@ export async function open(browser: Browser, url: string, options: Opened = {}):
   await page.goto(url.startsWith("http") ? new URL(`/${hash}`, url).href : url + hash);
   await drawn(page);
   return watched;
+}
+
+/**
+ * Opens pages for the tests of a file, and closes them after each: whatever a test did, neither the page's policy
+ * nor a script complained. `also` is asked of each page before it is closed.
+ */
+export function visits(browser: () => Browser, also: (watched: Watched) => void = () => {}) {
+  const opened: Watched[] = [];
+  afterEach(async () => {
+    for (const watched of opened.splice(0)) {
+      also(watched);
+      await watched.page.context().close();
+      expect(watched.complaints).toEqual([]);
+    }
+  });
+  const visit = async (url: string, options?: Opened): Promise<Page> => {
+    const watched = await open(browser(), url, options);
+    opened.push(watched);
+    return watched.page;
+  };
+  return { visit, opened };
 }
 
 /** Waits until the head view is drawn. */

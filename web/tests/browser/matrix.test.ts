@@ -1,8 +1,8 @@
 /** The matrix view in a real browser: what is under the pointer, zoom, keys, and long texts. */
 
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Browser, Page } from "playwright-core";
-import { exportModel, exportPage, launch, link, open, type Opened, twoStacks, type Watched } from "./headscope";
+import { exportModel, exportPage, launch, link, type Opened, twoStacks, visits } from "./headscope";
 import { exact } from "../../src/views/matrix";
 import { serveSynthetic } from "./synthetic";
 
@@ -22,19 +22,8 @@ beforeAll(async () => {
 
 afterAll(() => browser?.close());
 
-const opened: Watched[] = [];
-const show = async (url: string, hash: string, options: Opened = {}): Promise<Page> => {
-  const watched = await open(browser, url, { ...options, hash });
-  opened.push(watched);
-  return watched.page;
-};
-
-afterEach(async () => {
-  for (const { page, complaints } of opened.splice(0)) {
-    await page.context().close();
-    expect(complaints).toEqual([]);
-  }
-});
+const { visit } = visits(() => browser);
+const show = (url: string, hash: string, options: Opened = {}) => visit(url, { ...options, hash });
 
 test("the weight under the pointer is said, and the inspector follows", async () => {
   const page = await show(file, "#head=1.11&view=matrix");

@@ -2,8 +2,8 @@
 
 import { readFileSync } from "node:fs";
 import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { exportModel, exportPage, launch, link, open, type Opened, pieces, serve, twoStacks, type Watched, weights } from "./headscope";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { exportModel, exportPage, launch, link, type Opened, pieces, serve, twoStacks, visits, weights } from "./headscope";
 
 const CAT = 2;
 const SAT = 3;
@@ -20,19 +20,8 @@ beforeAll(async () => {
 
 afterAll(() => browser?.close());
 
-const opened: Watched[] = [];
-const show = async (url: string, options?: Opened): Promise<Page> => {
-  const watched = await open(browser, url, { offline: true, ...options });
-  opened.push(watched);
-  return watched.page;
-};
-
-afterEach(async () => {
-  for (const { page, complaints } of opened.splice(0)) {
-    await page.context().close();
-    expect(complaints).toEqual([]);
-  }
-});
+const { visit } = visits(() => browser);
+const show = (url: string, options?: Opened) => visit(url, { offline: true, ...options });
 
 const word = (page: Page, index: number, side = "query") =>
   page.locator(`[data-testid=text-view] .word[data-side=${side}][data-index="${index}"]`);
@@ -119,9 +108,7 @@ test("two heads stand beside each other, each with its own numbers", async () =>
 test("two texts stand beside each other, with what differs, and the link brings both back", async () => {
   const app = await serve();
   try {
-    const watched = await open(browser, app.url, { hash: "#head=1.11&query=2" });
-    opened.push(watched);
-    const { page } = watched;
+    const page = await visit(app.url, { hash: "#head=1.11&query=2" });
     await page.getByTestId("compare").click();
     await page.getByTestId("sentence-a").fill("A bird and the cat sat on the mat");
     await page.mouse.move(2, 400);
@@ -135,10 +122,9 @@ test("two texts stand beside each other, with what differs, and the link brings 
     expect(await page.locator("[data-testid=difference] [data-metric=next]").innerText()).toMatch(/next token\s*0\.96\s*0\.\d\d/);
     await expect.poll(() => link(page)).toMatchObject({ c: "The cat sat on the mat", d: "The dog played in the park" });
 
-    const again = await open(browser, app.url, { hash: await page.evaluate(() => location.hash) });
-    opened.push(again);
-    await expect.poll(() => again.page.getByTestId("beside").count()).toBe(2);
-    await expect.poll(() => again.page.getByTestId("beside").nth(0).getByTestId("query-token").count()).toBe(15);
+    const again = await visit(app.url, { hash: await page.evaluate(() => location.hash) });
+    await expect.poll(() => again.getByTestId("beside").count()).toBe(2);
+    await expect.poll(() => again.getByTestId("beside").nth(0).getByTestId("query-token").count()).toBe(15);
     await page.getByTestId("compare").click();
     await expect.poll(() => columns.count()).toBe(0);
     expect((await link(page)).c).toBeUndefined();

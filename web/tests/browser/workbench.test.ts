@@ -1,6 +1,6 @@
 /** The workbench in a real browser: served by the app, and as a page of its own without a network. */
 
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Browser, Page } from "playwright-core";
 import { VIEWS } from "../../src/state";
 import {
@@ -9,12 +9,10 @@ import {
   exportPage,
   launch,
   link,
-  open,
-  type Opened,
   pieces,
   serve,
   thumbnail,
-  type Watched,
+  visits,
   weights,
 } from "./headscope";
 
@@ -36,23 +34,15 @@ afterAll(async () => {
   app?.stop();
 });
 
-const opened: Watched[] = [];
-const show = async (url: string, options?: Opened): Promise<Page> => {
-  const watched = await open(browser, url, options);
-  opened.push(watched);
-  return watched.page;
-};
-
-/** Whatever a test did: nothing left the machine, and neither the CSP nor a script complained. */
-afterEach(async () => {
-  for (const { page, requests, complaints } of opened.splice(0)) {
+/** Nothing leaves the machine. */
+const { visit: show, opened } = visits(
+  () => browser,
+  ({ page, requests }) => {
     const home = new URL(page.url());
     const foreign = requests.filter((url) => !/^(data|blob):/.test(url) && new URL(url).host !== home.host);
-    await page.context().close();
     expect(foreign).toEqual([]);
-    expect(complaints).toEqual([]);
-  }
-});
+  },
+);
 
 describe.each([
   ["app", () => show(app.url, { hash: "#head=1.11" })],
