@@ -2,7 +2,7 @@
 //! reader types.
 
 use std::ops::ControlFlow;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use headscope::view::ViewData;
 use headscope::{Encoding, Error, Generation, Input, Model, Sites, Trace, engine};
@@ -33,6 +33,23 @@ impl<'a> Given<'a> {
             decoder_ids: target.decoder_ids.as_deref(),
         }
     }
+}
+
+/// What a view of an input needs recorded.
+pub fn sites_of_view(model: &engine::Model, input: &Input) -> Sites {
+    let tokens = input.text.len().max(input.target.as_ref().map_or(0, Encoding::len));
+    Sites::of_attention(model, &ViewData::points(tokens))
+}
+
+/// Makes a trace of those sites, which took so long, ready to be shown.
+///
+/// # Errors
+/// If there is more than can be shown.
+pub fn view_of(model: &engine::Model, trace: Trace, elapsed: Duration) -> Result<ViewData, Error> {
+    let pattern = |trace: &Trace, attn, head| engine::pattern(model.compute(), trace, attn, head);
+    let mut data = ViewData::with_patterns(trace, pattern)?;
+    data.traced_ms = Some(elapsed.as_secs_f64() * 1e3);
+    Ok(data)
 }
 
 /// A model, and what is done with texts.
@@ -69,16 +86,12 @@ impl Runner {
         let start = Instant::now();
         let (input, prompt) = self.read(texts)?;
         let model = self.model.engine();
-        let tokens = input.text.len().max(input.target.as_ref().map_or(0, Encoding::len));
-        let sites = Sites::of_attention(model, &ViewData::points(tokens));
+        let sites = sites_of_view(model, &input);
         let mut trace = self.model.trace_encoding(input, &sites)?;
         let elapsed = start.elapsed();
         trace.predictions = self.model.predictions(&trace);
         trace.prompt = prompt;
-        let pattern = |trace: &Trace, attn, head| engine::pattern(model.compute(), trace, attn, head);
-        let mut data = ViewData::with_patterns(trace, pattern)?;
-        data.traced_ms = Some(elapsed.as_secs_f64() * 1e3);
-        Ok(data)
+        view_of(model, trace, elapsed)
     }
 
     /// What the model reads. A decoder that is to write begins with its start token.

@@ -93,8 +93,8 @@ impl Checkpoint {
     /// The token that a decoder reads first, as `config.json` or else `generation_config.json` says.
     pub(crate) fn decoder_start(&self, config: &Config) -> Result<Option<u32>, EngineError> {
         const KEY: &str = "decoder_start_token_id";
-        match (config.given(KEY)?, &self.generation) {
-            (None, Some((file, bytes))) => Config::parse(bytes, file)?.given(KEY),
+        match (config.given(KEY)?, self.generation_config()?) {
+            (None, Some(generation)) => generation.given(KEY),
             (start, _) => Ok(start),
         }
     }
@@ -103,9 +103,10 @@ impl Checkpoint {
     /// neither says any, none does: transformers, too, takes no family's default when it writes.
     pub(crate) fn ends(&self, config: &Config) -> Result<Vec<u32>, EngineError> {
         const KEY: &str = "eos_token_id";
-        let generation = self.generation.as_ref().map(|(name, bytes)| Config::parse(bytes, name));
-        let own =
-            generation.transpose()?.map(|generation| generation.given::<Ids>(KEY)).transpose()?.flatten();
+        let own = match self.generation_config()? {
+            Some(generation) => generation.given::<Ids>(KEY)?,
+            None => None,
+        };
         let ids = own.map_or_else(|| config.given::<Ids>(KEY), |ids| Ok(Some(ids)))?;
         Ok(ids.map_or_else(Vec::new, |Ids(ids)| ids))
     }
@@ -118,8 +119,7 @@ impl Checkpoint {
         vocabulary: usize,
     ) -> Result<Option<u32>, EngineError> {
         const KEY: &str = "forced_bos_token_id";
-        let generation = self.generation.as_ref().map(|(name, bytes)| Config::parse(bytes, name));
-        let generation = generation.transpose()?;
+        let generation = self.generation_config()?;
         let config = generation.as_ref().unwrap_or(config);
         match config.given::<u32>(KEY)? {
             Some(id) if id as usize >= vocabulary => {
@@ -127,6 +127,10 @@ impl Checkpoint {
             }
             id => Ok(id),
         }
+    }
+
+    fn generation_config(&self) -> Result<Option<Config>, EngineError> {
+        self.generation.as_ref().map(|(file, bytes)| Config::parse(bytes, file)).transpose()
     }
 
     /// What identifies the content: SHA-256 over the configuration and, of each file of weights,

@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use anyhow::Result;
 use headscope::view::ViewData;
-use headscope::{Encoding, Error, ImageModel, Input, Sites, Trace};
+use headscope::{Encoding, Error, ImageModel, Input, Trace};
 
 use super::Hinted;
+use crate::runner::{sites_of_view, view_of};
 use crate::source;
 
 /// Refuses what is asked of texts alone.
@@ -40,10 +41,7 @@ pub fn trace(model: &ImageModel, text: &str, pair: Option<&str>, sites: &str) ->
 pub fn view(model: &ImageModel, text: &str, pair: Option<&str>) -> Result<ViewData> {
     let start = Instant::now();
     let input = input(model, text, pair)?;
-    let sites = Sites::of_attention(model.engine(), &ViewData::POINTS);
+    let sites = sites_of_view(model.engine(), &input);
     let trace = model.engine().trace(input, &sites).map_err(Error::from)?;
-    let elapsed = start.elapsed();
-    let mut data = ViewData::new(trace).map_err(Error::from)?;
-    data.traced_ms = Some(elapsed.as_secs_f64() * 1e3);
-    Ok(data)
+    Ok(view_of(model.engine(), trace, start.elapsed())?)
 }
