@@ -23,6 +23,8 @@ const FAINTEST = 0.08;
 /** Weights printed over their tokens, the largest of each direction. */
 const PRINTED = 12;
 const LEAST_PRINTED = 0.05;
+/** In CSS pixels, with the space beside it. */
+const NUMBER_WIDTH = 27;
 
 export function TextView({ session, picture }: Props) {
   const { trace, part } = picture;
@@ -306,8 +308,13 @@ function glow(frame: HTMLElement, glows: Glow[], slice: Slice | null): () => voi
       .filter((one) => one.as === as && one.weight !== null && one.weight >= LEAST_PRINTED)
       .sort((a, b) => b.weight! - a.weight!)
       .slice(0, PRINTED);
+    const places: DOMRect[] = [];
     for (const { side, index, weight } of printed) {
-      tokenOf(frame, side, index)?.setAttribute(`data-${as}`, weight!.toFixed(2));
+      const token = tokenOf(frame, side, index);
+      const place = token?.getBoundingClientRect();
+      if (!token || !place || places.some((other) => areClose(other, place))) continue;
+      places.push(place);
+      token.setAttribute(`data-${as}`, weight!.toFixed(2));
     }
   }
   return () => {
@@ -318,6 +325,12 @@ function glow(frame: HTMLElement, glows: Glow[], slice: Slice | null): () => voi
       token.removeAttribute("data-looked");
     }
   };
+}
+
+/** Whether numbers over two tokens would run into each other; the larger weight is printed first. */
+function areClose(a: DOMRect, b: DOMRect): boolean {
+  const apart = Math.abs(a.left + a.right - b.left - b.right) / 2;
+  return apart < NUMBER_WIDTH && Math.abs(a.top - b.top) < a.height / 2;
 }
 
 function tokenOf(frame: HTMLElement, side: Side, index: number): HTMLElement | null {
