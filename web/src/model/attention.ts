@@ -1,8 +1,8 @@
 /** A head's weights, computed from its queries and keys where they were not stored. */
 
 import type { Safetensors } from "./safetensors";
-import { byDistance } from "./position";
-import { type HeadId, type Mask, partAt, type Rule, type Trace } from "./trace";
+import { addedByDistance } from "./position";
+import { type HeadId, type Mask, partAt, type Rule, sharedHead, type Trace } from "./trace";
 
 /** The weights of one head, [queries, keys]: read from the file, or recomputed from queries and keys. */
 export function patternOf(file: Safetensors, trace: Trace, { layer, head }: HeadId): Float32Array {
@@ -13,16 +13,13 @@ export function patternOf(file: Safetensors, trace: Trace, { layer, head }: Head
   const { queries, keys } = partAt(trace, layer);
   return recompute(
     part("q", head),
-    part("k", Math.floor((head * rule.key_heads) / rule.query_heads)),
+    part("k", sharedHead(rule, head, rule.key_heads)),
     rule,
     keys.map((token) => token.mask),
     {
       sink: rule.sink?.[head],
       // What queries and keys meet comes as patterns.
-      position:
-        rule.position && !("disentangled" in rule.position)
-          ? byDistance(rule.position, head, queries.length, keys.length)
-          : undefined,
+      position: addedByDistance(rule, head, queries.length, keys.length),
     },
   );
 }
@@ -32,7 +29,7 @@ interface OfHead {
   /** Takes part in the softmax, and is dropped. */
   sink?: number;
   /** What is added to a score for each distance, as `byDistance` has it. */
-  position?: Float32Array;
+  position?: Float32Array | null;
 }
 
 /**
@@ -101,6 +98,7 @@ function dots(out: Float64Array, q: Float32Array, k: Float32Array, start: number
   }
 }
 
-function capped(scaled: number, soft_cap: number | null): number {
+/** A score under the soft cap, if there is one. */
+export function capped(scaled: number, soft_cap: number | null): number {
   return soft_cap === null ? scaled : soft_cap * Math.tanh(scaled / soft_cap);
 }

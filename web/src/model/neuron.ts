@@ -1,7 +1,7 @@
 /** How a weight comes about: every step from a query and a key to their weight, as numbers and as they are printed. */
 
-import { visibleKeys } from "./attention";
-import { bucket, byDistance } from "./position";
+import { capped, visibleKeys } from "./attention";
+import { addedByDistance, bucket } from "./position";
 import type { Mask, Rule, Token } from "./trace";
 import type { Vectors } from "./vectors";
 
@@ -24,9 +24,7 @@ export function neuronOf(
   { queries, keys }: { queries: Token[]; keys: Token[] },
   vectors: Neuron["vectors"],
 ): Neuron {
-  const { position } = rule;
-  const added =
-    position && !("disentangled" in position) ? byDistance(position, head, queries.length, keys.length) : null;
+  const added = addedByDistance(rule, head, queries.length, keys.length);
   return { rule, head, queries, keys, vectors, width: vectors.k.length / keys.length, added };
 }
 
@@ -53,15 +51,15 @@ export function termsOf(neuron: Neuron, query: number, key: number): Terms {
     key: pos_q ? product(k, key, pos_q, at, width) : null,
   };
   const scaled = (dot + (met.query ?? 0) + (met.key ?? 0)) * rule.scale;
-  const capped = rule.soft_cap === null ? scaled : rule.soft_cap * Math.tanh(scaled / rule.soft_cap);
+  const underCap = capped(scaled, rule.soft_cap);
   return {
     dot,
     before: q_pre && k_pre ? product(q_pre, query, k_pre, key, width) : null,
     met,
     scaled,
-    capped,
+    capped: underCap,
     added: added?.[at] ?? 0,
-    score: capped + (added?.[at] ?? 0),
+    score: underCap + (added?.[at] ?? 0),
   };
 }
 
@@ -176,7 +174,7 @@ function write(neuron: Neuron, query: number, key: number, terms: Terms, row: Ro
   if (rule.soft_cap !== null || neuron.added) score = add("scaled", "= scaled", "", score);
   if (rule.soft_cap !== null) {
     const cap = rule.soft_cap;
-    score = add("capped", "soft cap", `${cap} · tanh(scaled / ${cap})`, cap * Math.tanh(score / cap));
+    score = add("capped", "soft cap", `${cap} · tanh(scaled / ${cap})`, capped(score, cap));
   }
   if (neuron.added) {
     const how = howAdded(neuron, key - query);

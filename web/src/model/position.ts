@@ -1,6 +1,17 @@
 /** What the distance of two tokens adds to their score. */
 
-import type { ByDistance } from "./trace";
+import type { ByDistance, Rule } from "./trace";
+
+/** What a head's rule adds to a score for each distance, or null if that is not all there is to it. */
+export function addedByDistance(
+  { position }: Pick<Rule, "position">,
+  head: number,
+  queries: number,
+  keys: number,
+): Float32Array | null {
+  const isByDistance = position && !("disentangled" in position);
+  return isByDistance ? byDistance(position, head, queries, keys) : null;
+}
 
 /** What a head adds for each distance `key − query`, from `1 − queries` up to `keys − 1`. */
 export function byDistance(position: ByDistance, head: number, queries: number, keys: number): Float32Array {

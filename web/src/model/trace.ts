@@ -194,6 +194,11 @@ function partKey(site: string): PartKey {
   return site.startsWith("decoder.") ? "decoder" : "only";
 }
 
+/** Of `count` heads that others share, the one that `head` uses. */
+export function sharedHead({ query_heads }: Rule, head: number, count: number): number {
+  return Math.floor((head * count) / query_heads);
+}
+
 /** The part that a layer belongs to. */
 export function partAt({ parts }: Trace, layer: number): Part {
   return parts.find(({ layers }) => layers.includes(layer)) ?? parts[0];

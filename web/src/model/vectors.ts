@@ -1,7 +1,7 @@
 /** What a head's scores are made of: queries and keys, and what positions make of them. */
 
 import { Safetensors } from "./safetensors";
-import type { HeadId, Rule, Trace } from "./trace";
+import { type HeadId, type Rule, sharedHead, type Trace } from "./trace";
 
 export const VECTORS = ["q", "k", "q_pre", "k_pre", "pos_q", "pos_k"] as const;
 export type VectorName = (typeof VECTORS)[number];
@@ -21,7 +21,7 @@ export function vectorsOf(file: Safetensors, trace: Trace, { layer, head }: Head
     const site = `${trace.blocks[layer]}.${name}`;
     if (!file.hasHeads(site)) continue;
     const [heads] = file.headsShape(site);
-    vectors[name] = file.head(site, Math.floor((head * heads) / rule.query_heads)); // heads may share keys
+    vectors[name] = file.head(site, sharedHead(rule, head, heads));
   }
   return vectors;
 }

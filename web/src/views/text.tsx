@@ -275,11 +275,16 @@ const received = new WeakMap<Picture, Float32Array>();
 function receivedBy(picture: Picture): Float32Array {
   let known = received.get(picture);
   if (!known) {
-    const { part, shown } = picture;
-    known = new Float32Array(part.keys.length);
-    for (const query of shown.query) {
-      for (const key of shown.key) known[key] += meanWeight(picture, query, key) / shown.query.length;
+    const { part, shown, shows, weights } = picture;
+    const n = part.keys.length;
+    known = new Float32Array(n);
+    for (const pattern of weights) {
+      for (const query of shown.query) {
+        const row = pattern.subarray(query * n, (query + 1) * n);
+        for (const key of shown.key) if (shows(query, key)) known[key] += row[key];
+      }
     }
+    for (const key of shown.key) known[key] /= weights.length * shown.query.length;
     received.set(picture, known);
   }
   return known;

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Browser, Page } from "playwright-core";
 import { exportModel, exportPage, launch, link, type Opened, twoStacks, visits } from "./headscope";
-import { exact } from "../../src/views/matrix";
+import { exact } from "../../src/views/matrix/exact";
 import { serveSynthetic } from "./synthetic";
 
 const PIECES = "[CLS] the cat sat on the mat [SEP] the dog played in the park [SEP]".split(" ");

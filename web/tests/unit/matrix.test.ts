@@ -11,12 +11,12 @@ import {
   plotIn,
   revealing,
   zoomed,
-} from "../../src/views/camera";
-import { short } from "../../src/views/cells";
-import { exact } from "../../src/views/matrix";
-import { rampOf, STEPS } from "../../src/views/ramp";
-import { labelStep, runsIn } from "../../src/views/rulers";
-import { levelFor } from "../../src/views/tiles";
+} from "../../src/views/matrix/camera";
+import { short } from "../../src/views/matrix/cells";
+import { exact } from "../../src/views/matrix/exact";
+import { rampOf, STEPS } from "../../src/views/matrix/ramp";
+import { labelStep, runsIn } from "../../src/views/matrix/rulers";
+import { levelFor } from "../../src/views/matrix/tiles";
 import { noise, pair, words } from "./tensors";
 
 const every = (count: number) => Array.from({ length: count }, (_, i) => i);

@@ -1,8 +1,8 @@
 /** What stands around the cells of the matrix: the tokens, the sentences, and a bar for each row and column. */
 
-import type { Margins } from "../model/pyramid";
-import { runsOf } from "../model/piece";
-import type { Token } from "../model/trace";
+import type { Margins } from "../../model/pyramid";
+import { runsOf } from "../../model/piece";
+import type { Token } from "../../model/trace";
 import type { Camera, Plot } from "./camera";
 
 /** The colours of the page, by their names in theme.css. */

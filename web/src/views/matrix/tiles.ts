@@ -1,7 +1,7 @@
 /** The cells of a pattern as small pictures, made when they are first seen. */
 
-import { BLOCK, blockOf, type Grid, type Summary } from "../model/pyramid";
-import { type Scale, strengthOf } from "./paint";
+import { BLOCK, blockOf, type Grid, type Summary } from "../../model/pyramid";
+import { type Scale, strengthOf } from "../paint";
 import { STEPS } from "./ramp";
 import type { Camera, Plot } from "./camera";
 

@@ -1,8 +1,8 @@
 /** The cells of the matrix: their colours are tiles, the rest is drawn over them. */
 
-import { type Grid, sees, weightAt } from "../model/pyramid";
+import { type Grid, sees, weightAt } from "../../model/pyramid";
 import { type Camera, type Extent, type Plot } from "./camera";
-import { type Scale, strengthOf } from "./paint";
+import { type Scale, strengthOf } from "../paint";
 import { cssOf, STEPS } from "./ramp";
 import type { Colours, Run } from "./rulers";
 

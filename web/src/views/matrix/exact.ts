@@ -1,0 +1,4 @@
+/** Four places, or for the smallest as many digits as tell them from 0. */
+export function exact(weight: number): string {
+  return weight === 0 || weight >= 0.0005 ? weight.toFixed(4) : weight.toExponential(1);
+}
