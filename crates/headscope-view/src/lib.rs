@@ -12,7 +12,6 @@ pub mod render;
 
 mod atlas;
 mod error;
-mod narrow;
 mod view_data;
 
 pub use error::ViewError;
