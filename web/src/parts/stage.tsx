@@ -90,8 +90,8 @@ export function Stage({ other, ...props }: Props & { other: Session | null }) {
       <div class="view" data-picture>
         {other && ABREAST.has(state.view) ? (
           <>
-            <OfText {...props} Body={Body} session={other} />
-            <OfText {...props} Body={Body} />
+            <Other {...props} session={other} Body={Body} />
+            <Column {...props} title={textsOf(picture)} Body={Body} />
           </>
         ) : beside ? (
           beside.map((picture) => {
@@ -124,11 +124,14 @@ function Column({ title, Body, ...props }: ColumnProps) {
   );
 }
 
-/** One of two texts. */
-function OfText(props: Omit<ColumnProps, "title">) {
+/** The other of two texts, which has a session of its own. */
+function Other(props: Omit<ColumnProps, "title" | "picture">) {
   const picture = usePicture(props.session);
-  const title = picture?.trace.texts.map((text) => text.slice(0, 80)).join(" / ") ?? "";
-  return picture && <Column {...props} picture={picture} title={title} />;
+  return picture && <Column {...props} picture={picture} title={textsOf(picture)} />;
+}
+
+function textsOf({ trace }: Picture): string {
+  return trace.texts.map((text) => text.slice(0, 80)).join(" / ");
 }
 
 /** Whose attention: of the encoder, of the decoder, or between them. */
