@@ -1,12 +1,19 @@
 import { defineConfig } from "vitest/config";
 
-// One ES module with its styles inside: the binary and the exported page carry this file as it is.
-export default defineConfig({
+/** What is built: each one ES module with its styles inside, which the binary and the exported pages carry as they are. */
+const ENTRIES: Record<string, string> = { headscope: "src/index.tsx", lesson: "src/learn/index.tsx" };
+
+// `vite build` makes the component, `vite build --mode lesson` the lesson.
+export default defineConfig(({ mode }) => ({
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: {
-    lib: { entry: "src/index.tsx", formats: ["es"], fileName: () => "headscope.js" },
+    lib: {
+      entry: ENTRIES[mode] ?? ENTRIES.headscope,
+      formats: ["es"],
+      fileName: () => (mode in ENTRIES ? `${mode}.js` : "headscope.js"),
+    },
     outDir: "../crates/headscope-view/dist",
-    emptyOutDir: true,
+    emptyOutDir: false, // the other stays
     target: "es2022",
     minify: true,
     // A library keeps its white space unless told otherwise; this one is only ever shipped.
@@ -28,4 +35,4 @@ export default defineConfig({
       },
     ],
   },
-});
+}));

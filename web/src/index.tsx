@@ -9,14 +9,7 @@ import type { Host } from "./model/host";
 import { PageHost } from "./model/page";
 import { Session } from "./session";
 import { fromHash, INITIAL } from "./state";
-import neuron from "./views/neuron.css?inline";
-import theme from "./theme.css?inline";
-import matrix from "./views/matrix.css?inline";
-import model from "./views/model.css?inline";
-import text from "./views/text.css?inline";
-
-/** The theme, and the styles of each view that has its own. */
-const css = [theme, matrix, text, neuron, model].join("\n");
+import { styles } from "./styles";
 
 /** The anywidget contract: draws `model` into `el`, and returns what takes it away again. */
 function render({ model, el }: { model: Host; el: HTMLElement }): () => void {
@@ -27,7 +20,7 @@ function render({ model, el }: { model: Host; el: HTMLElement }): () => void {
 function mount(session: Session, comparison: Comparison, el: HTMLElement): () => void {
   const root = el.shadowRoot ?? el.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
-  sheet.replaceSync(css);
+  sheet.replaceSync(styles);
   root.adoptedStyleSheets = [sheet];
   draw(<App session={session} comparison={comparison} host={el} />, root);
   return () => {
@@ -39,8 +32,12 @@ function mount(session: Session, comparison: Comparison, el: HTMLElement): () =>
 
 /** Fills the window with the component, and gives it the address bar. */
 function mountPage(el: HTMLElement): void {
-  const { editable, focus } = el.dataset;
-  const values = { editable: editable === "true", focus: focus ? JSON.parse(focus) : null };
+  const { editable, focus, teaches } = el.dataset;
+  const values = {
+    editable: editable === "true",
+    focus: focus ? JSON.parse(focus) : null,
+    lesson: teaches === "true" ? "/learn" : null,
+  };
   const host = hostOf(el, values);
   el.toggleAttribute("data-full", true);
   const page = new CSSStyleSheet();
@@ -55,7 +52,7 @@ function mountPage(el: HTMLElement): void {
   mount(session, comparison, el);
 }
 
-function hostOf(el: HTMLElement, values: { editable: boolean; focus: unknown }): Host {
+function hostOf(el: HTMLElement, values: Record<string, unknown>): Host {
   if (el.dataset.headscope === "app") {
     return new AppHost(values, values.editable ? fromHash(location.hash, INITIAL).texts : null);
   }

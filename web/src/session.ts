@@ -78,6 +78,8 @@ export class Session {
   readonly problem = new Cell<Problem | null>(null);
   readonly busy = new Cell(false);
   readonly editable: boolean;
+  /** Where the lesson is; null where there is none. */
+  readonly lesson: string | null;
 
   /** Neither a link nor the host has named a head yet. */
   private fresh: boolean;
@@ -98,6 +100,7 @@ export class Session {
     this.fresh = !id && !/[#&]head=/.test(hash);
     this.state = new Cell(fromHash(hash, isolate({ ...INITIAL, view }, id ?? INITIAL.focus)).state);
     this.editable = host.get("editable") === true;
+    this.lesson = (host.get("lesson") as string | null | undefined) ?? null;
     host.on("change:overview", this.onOverview);
     host.on("msg:custom", this.onMessage);
     this.state.subscribe(() => this.onState());

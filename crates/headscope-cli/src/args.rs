@@ -14,7 +14,8 @@ Examples:
   headscope \"The cat sat on the mat\" -o view.html
   headscope \"The cat sat on the mat\" -m google-bert/bert-base-uncased
   headscope trace \"The cat sat on the mat\" -o cat.safetensors
-  headscope open cat.safetensors";
+  headscope open cat.safetensors
+  headscope learn";
 
 /// See what every attention head attends to.
 #[derive(Debug, Parser)]
@@ -47,6 +48,7 @@ impl Cli {
             None => &self.view.surplus,
             Some(Command::Trace(args)) => &args.surplus,
             Some(Command::Tokens(args)) => &args.surplus,
+            Some(Command::Learn(args)) => &args.surplus,
             Some(Command::Open(_) | Command::Models(_) | Command::Pull(_) | Command::Completions { .. }) => {
                 return Ok(self);
             }
@@ -77,6 +79,8 @@ pub enum Command {
     Trace(TraceArgs),
     /// Show a saved trace; needs no model
     Open(OpenArgs),
+    /// Learn how attention works, on your own sentences
+    Learn(LearnArgs),
     /// Show how a text is cut into tokens
     Tokens(TokensArgs),
     /// List the families supported and the models at hand
@@ -140,7 +144,7 @@ pub struct Surplus {
 }
 
 /// Which model runs, and how.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ModelArgs {
     /// The model: gte-small (embedded), a folder, a .gguf file, or a Hub id, which is downloaded if it is not in
     /// the cache
@@ -300,6 +304,35 @@ pub struct OpenArgs {
     /// How to show.
     #[command(flatten)]
     pub page: PageArgs,
+}
+
+/// Learn.
+#[derive(Debug, Args)]
+pub struct LearnArgs {
+    /// Sentence A [default: The cat sat on the mat]
+    #[arg(value_name = "TEXT A")]
+    pub text: Option<String>,
+    /// Sentence B [default: The dog played in the park]
+    #[arg(value_name = "TEXT B")]
+    pub pair: Option<String>,
+    /// Words too many.
+    #[command(flatten)]
+    pub surplus: Surplus,
+    /// Which model.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// A model that writes from left to right, to set beside it in the chapter on BERT and GPT
+    #[arg(long, value_name = "ID|DIR|FILE.gguf")]
+    pub decoder: Option<String>,
+    /// Write one self-contained HTML file instead of serving, and exit
+    #[arg(short, long, value_name = "lesson.html")]
+    pub output: Option<PathBuf>,
+    /// The port to serve on [default: a free one]
+    #[arg(long, value_name = "N")]
+    pub port: Option<u16>,
+    /// Do not open the browser
+    #[arg(long)]
+    pub no_browser: bool,
 }
 
 /// Cut into tokens.

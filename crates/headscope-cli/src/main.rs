@@ -5,6 +5,7 @@
 mod args;
 mod commands;
 mod hub;
+mod lesson;
 mod runner;
 mod server;
 mod source;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         None => commands::view::run(&cli.view),
         Some(Command::Trace(args)) => commands::trace::run(&args),
         Some(Command::Open(args)) => commands::open::run(&args),
+        Some(Command::Learn(args)) => commands::learn::run(&args),
         Some(Command::Tokens(args)) => commands::tokens::run(&args),
         Some(Command::Models(args)) => commands::models::run(&args),
         Some(Command::Pull(args)) => commands::pull::run(&args),

@@ -136,6 +136,8 @@ impl Model {
             (_, Some((_, AttnPoint::QPre | AttnPoint::KPre))) => self.network.has_rotary(),
             (_, Some((attn, AttnPoint::PosQ))) => met(attn).is_some_and(|term| term.keys_meet),
             (_, Some((attn, AttnPoint::PosK))) => met(attn).is_some_and(|term| term.queries_meet),
+            (Point::WordEmbed, _) => self.network.has_word_embed(),
+            (Point::PosEmbed, _) => self.network.has_pos_embed(),
             (Point::ResidMid, _) => !self.network.is_parallel(),
             _ => true,
         })

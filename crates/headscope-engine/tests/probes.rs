@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use headscope_engine::{Checkpoint, Compute, Edit, Isa, Model, Probe, Recorder, Sites};
-use headscope_trace::{Attn, AttnPoint, Encoding, Site, Tensor, Trace};
+use headscope_trace::{Attn, AttnPoint, Container, Encoding, Site, Tensor, Trace};
 
 fn model() -> Model {
     model_of("bert")
@@ -45,10 +45,27 @@ fn watching_changes_nothing() {
 }
 
 #[test]
+fn words_and_positions_are_the_rows_of_their_tables() {
+    let trace = traced(&model(), &mut ());
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/bert/model.safetensors");
+    let tables = Container::read(&std::fs::read(file).unwrap(), "bert").unwrap().tensors;
+    let table = |name: &str| &tables.iter().find(|(known, _)| known.ends_with(name)).unwrap().1;
+    let (words, positions) = (table("word_embeddings.weight"), table("position_embeddings.weight"));
+    for (place, token) in text().tokens.iter().enumerate() {
+        assert_eq!(trace.get(site("word_embed")).unwrap().row(place), words.row(token.id as usize));
+        assert_eq!(trace.get(site("pos_embed")).unwrap().row(place), positions.row(place));
+    }
+    // Models of rotated queries and keys have no vectors of positions.
+    assert!(model_of("llama").sites("pos_embed").is_err() && model_of("llama").sites("word_embed").is_ok());
+}
+
+#[test]
 fn an_edit_that_changes_nothing_changes_nothing() {
     let model = model();
     let expected = traced(&model, &mut ());
     for at in [
+        "word_embed",
+        "pos_embed",
         "embed",
         "blocks.1.attn.q",
         "blocks.0.attn.scores",

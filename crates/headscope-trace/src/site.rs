@@ -50,6 +50,10 @@ pub enum AttnPoint {
 /// LayerNorm; the next block's `resid_pre` comes after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Point {
+    /// The vectors of the tokens alone, looked up, `[tokens, width of the table]`.
+    WordEmbed,
+    /// The vectors of their positions, where those are learned, `[tokens, width of the table]`.
+    PosEmbed,
     /// What enters the first block, `[tokens, width]`.
     Embed,
     /// What enters a block, `[tokens, width]`.
@@ -77,7 +81,10 @@ pub enum Point {
 impl Point {
     /// Whether the point belongs to one block rather than to the whole stack.
     fn in_block(self) -> bool {
-        !matches!(self, Point::Embed | Point::LastHidden | Point::Logits)
+        !matches!(
+            self,
+            Point::WordEmbed | Point::PosEmbed | Point::Embed | Point::LastHidden | Point::Logits
+        )
     }
 }
 
@@ -125,7 +132,9 @@ impl Site {
                 .map(move |point| Site::new(stack, layer, point))
         };
         let whole = move |point| Site::new(stack, 0, point);
-        std::iter::once(whole(Point::Embed))
+        [Point::WordEmbed, Point::PosEmbed, Point::Embed]
+            .into_iter()
+            .map(whole)
             .chain((0..n_layers).flat_map(block))
             .chain([whole(Point::LastHidden), whole(Point::Logits)])
     }
@@ -133,7 +142,7 @@ impl Site {
     /// The order of a pass: `embed`, then the blocks, then what follows them.
     fn rank(&self) -> (Stack, u8, usize, Point) {
         let phase = match self.point {
-            Point::Embed => 0,
+            Point::WordEmbed | Point::PosEmbed | Point::Embed => 0,
             Point::LastHidden | Point::Logits => 2,
             _ => 1,
         };
@@ -196,7 +205,9 @@ const ATTN_POINTS: [(&str, AttnPoint); 11] = [
     ("z", AttnPoint::Z),
 ];
 
-const POINTS: [(&str, Point); 9] = [
+const POINTS: [(&str, Point); 11] = [
+    ("word_embed", Point::WordEmbed),
+    ("pos_embed", Point::PosEmbed),
     ("embed", Point::Embed),
     ("resid_pre", Point::ResidPre),
     ("attn_out", Point::AttnOut),

@@ -76,7 +76,8 @@ class Refusal extends Error {
   }
 }
 
-async function ask(path: string, init?: RequestInit): Promise<Response> {
+/** Asks the server; what it refuses is thrown with its reason. */
+export async function ask(path: string, init?: RequestInit): Promise<Response> {
   const response = await fetch(path, init);
   if (response.ok) return response;
   const body = await response.json().catch(() => ({}));
@@ -87,7 +88,8 @@ async function ask(path: string, init?: RequestInit): Promise<Response> {
   });
 }
 
-function problemOf(error: unknown): Problem {
+/** What a failed request means to a reader. */
+export function problemOf(error: unknown): Problem {
   if (error instanceof Refusal) return error.problem;
   return toProblem(error instanceof TypeError ? "The server does not answer." : error, UNREACHABLE);
 }

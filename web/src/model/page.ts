@@ -29,7 +29,7 @@ export class PageHost extends LocalHost {
 
   private async begin(payload: string) {
     try {
-      const bytes = await unpack(payload);
+      const bytes = fromPlanes(await unpack(payload));
       this.file = Safetensors.read(bytes);
       this.trace = readTrace(this.file);
       this.set("overview", bytes);
@@ -41,12 +41,12 @@ export class PageHost extends LocalHost {
 }
 
 /** The bytes behind base64 of gzip. */
-async function unpack(payload: string): Promise<Uint8Array> {
+export async function unpack(payload: string): Promise<Uint8Array> {
   const text = atob(payload.trim());
   const packed = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) packed[i] = text.charCodeAt(i);
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return fromPlanes(new Uint8Array(await new Response(stream).arrayBuffer()));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 /** Puts numbers together whose first, second, third and fourth bytes lie apart, from the first length to the second. */

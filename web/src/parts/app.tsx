@@ -1,9 +1,8 @@
 /** The workbench as a whole: its parts, its theme, and its keys. */
 
-import { useEffect, useLayoutEffect, useMemo, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { useCell } from "../cell";
 import type { Comparison } from "../compare";
-import { readPalette } from "../colours";
 import { FLOWS, isPair } from "../model/measure";
 import { GRAINS } from "../model/grain";
 import { partAt, writtenTokens } from "../model/trace";
@@ -19,7 +18,6 @@ import {
   type State,
   step,
   stepToken,
-  type Theme,
   toggle,
   unpin,
   VIEWS,
@@ -30,9 +28,11 @@ import { Footer } from "./footer";
 import { Help } from "./help";
 import { Inspector } from "./inspector";
 import { isTaken, keyTarget } from "./keys";
+import { ProblemLine, sentence } from "./problem";
 import { Stage } from "./stage";
 import { Stepper } from "./stepper";
 import { TopBar } from "./topbar";
+import { usePalette } from "./use-palette";
 import { usePicture } from "./use-picture";
 
 interface AppProps {
@@ -61,7 +61,7 @@ export function App({ session, comparison, host }: AppProps) {
         host={host}
         onHelp={() => setHelp(true)}
       />
-      {problem && shown && <ProblemLine session={session} {...problem} />}
+      {problem && shown && <ProblemLine problem={problem} onDismiss={() => session.problem.set(null)} />}
       {picture ? (
         <div class="body" data-view={view}>
           <Stepper
@@ -96,41 +96,6 @@ export function App({ session, comparison, host }: AppProps) {
       <Help open={help} onClose={() => setHelp(false)} />
     </div>
   );
-}
-
-/** What went wrong, in one line, over the picture that still stands. */
-function ProblemLine({ session, message, help }: { session: Session; message: string; help: string }) {
-  return (
-    <div class="problem" role="alert" data-testid="problem">
-      <p>
-        <strong>{sentence(message)}</strong> {sentence(help)}
-      </p>
-      <button class="icon" aria-label="Dismiss" onClick={() => session.problem.set(null)}>
-        ×
-      </button>
-    </div>
-  );
-}
-
-/** A message as a sentence, whoever wrote it. */
-function sentence(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? "" : ".");
-}
-
-/** Puts the theme on the host element and reads the colours that it gives. */
-function usePalette(host: HTMLElement, theme: Theme) {
-  const [prefersDark, setPrefersDark] = useState(() => matchMedia("(prefers-color-scheme: dark)").matches);
-  useEffect(() => {
-    const query = matchMedia("(prefers-color-scheme: dark)");
-    const listen = () => setPrefersDark(query.matches);
-    query.addEventListener("change", listen);
-    return () => query.removeEventListener("change", listen);
-  }, []);
-  const dark = theme === "auto" ? prefersDark : theme === "dark";
-  return useMemo(() => {
-    host.dataset.theme = dark ? "dark" : "light";
-    return readPalette(host, dark);
-  }, [host, dark]);
 }
 
 // ---- keys ---------------------------------------------------------------------------------

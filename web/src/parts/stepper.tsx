@@ -27,7 +27,8 @@ export function Stepper({ session, trace, folded, onFold }: Props) {
   );
 }
 
-function Step({ name, value, down, up }: { name: string; value: string; down: () => void; up: () => void }) {
+/** One number with a step to either side. */
+export function Step({ name, value, down, up }: { name: string; value: string; down: () => void; up: () => void }) {
   return (
     <div class="step" role="group" aria-label={name}>
       <button class="chip" aria-label={`Previous ${name}`} onClick={down}>

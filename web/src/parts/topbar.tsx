@@ -6,8 +6,8 @@ import type { Comparison } from "../compare";
 import type { Trace } from "../model/trace";
 import type { Session } from "../session";
 import type { Picture } from "../picture";
-import { after, THEMES } from "../state";
 import { Exporter } from "./exporter";
+import { ThemeButton } from "./theme-button";
 
 export function TopBar({
   session,
@@ -24,6 +24,7 @@ export function TopBar({
   host: HTMLElement;
   onHelp: () => void;
 }) {
+  const { theme } = useCell(session.state);
   return (
     <header class="topbar">
       <h1>headscope</h1>
@@ -37,10 +38,11 @@ export function TopBar({
       )}
       {trace && (session.editable ? <Editor session={session} trace={trace} /> : <Texts texts={trace.texts} />)}
       <div class="actions">
+        {trace && session.lesson !== null && <Learn session={session} texts={trace.texts} />}
         {trace && comparison.isPossible && <Compare comparison={comparison} texts={trace.texts} />}
         <CopyLink />
         {picture && <Exporter session={session} picture={picture} host={host} />}
-        <ThemeButton session={session} />
+        <ThemeButton theme={theme} onChange={(theme) => session.update((state) => ({ ...state, theme }))} />
         <button
           class="icon"
           onClick={onHelp}
@@ -144,7 +146,7 @@ interface SentenceProps {
 }
 
 /** One line until it is edited; then as tall as its text. */
-function Sentence({ name, role, text, autoFocus, onInput, onEnter, onRemove }: SentenceProps) {
+export function Sentence({ name, role, text, autoFocus, onInput, onEnter, onRemove }: SentenceProps) {
   const area = useRef<HTMLTextAreaElement>(null);
   const [open, setOpen] = useState(false);
   useLayoutEffect(() => {
@@ -216,6 +218,19 @@ function Compare({ comparison, texts }: { comparison: Comparison; texts: string[
   );
 }
 
+/** The lesson, on the same texts. */
+function Learn({ session, texts }: { session: Session; texts: string[] }) {
+  const { theme } = useCell(session.state);
+  const link = new URLSearchParams({ chapter: "1" });
+  if (theme !== "auto") link.set("theme", theme);
+  if (session.editable) texts.forEach((text, i) => link.set("ab"[i], text));
+  return (
+    <a href={`${session.lesson}#${link}`} data-testid="learn" title="How attention works, told on this text">
+      Learn
+    </a>
+  );
+}
+
 function CopyLink() {
   const [said, setSaid] = useState("");
   useEffect(() => {
@@ -234,24 +249,6 @@ function CopyLink() {
   return (
     <button onClick={copy} data-testid="copy-link" title="Copy a link to this picture">
       <span aria-live="polite">{said || "Copy link"}</span>
-    </button>
-  );
-}
-
-const THEME_ICONS = { auto: "◐", light: "○", dark: "●" };
-
-function ThemeButton({ session }: { session: Session }) {
-  const { theme } = useCell(session.state);
-  const next = after(THEMES, theme);
-  return (
-    <button
-      class="icon"
-      data-testid="theme"
-      aria-label={`Theme: ${theme}. Change to ${next}`}
-      title={`Theme: ${theme}`}
-      onClick={() => session.update((state) => ({ ...state, theme: next }))}
-    >
-      {THEME_ICONS[theme]}
     </button>
   );
 }

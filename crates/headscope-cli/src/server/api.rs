@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
@@ -14,12 +14,13 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use headscope::trace::Values;
-use headscope::view::render::html;
+use headscope::view::render::html::{self, Sentences};
 use headscope::{Error, engine};
 use serde::{Deserialize, Serialize};
 
 use super::guard::{self, Guard};
 use super::{Run, Server, lock};
+use crate::commands::{self, Hinted};
 use crate::runner::Given;
 
 /// The longest text that is run, in bytes: several times what any model here can read.
@@ -32,6 +33,8 @@ const MAX_BODY: usize = 16 << 20;
 /// Tells a page which run its overview is of.
 const RUN: HeaderName = HeaderName::from_static("x-headscope-run");
 
+const SCRIPT: (HeaderName, HeaderValue) =
+    (CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
 const BYTES: (HeaderName, HeaderValue) = (CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
 
 type Shared = State<Arc<Server>>;
@@ -45,6 +48,10 @@ pub fn router(server: Arc<Server>, guard: Guard) -> Router {
         .route("/api/pattern", get(pattern))
         .route("/api/vectors", get(vectors))
         .route("/api/run", post(run))
+        .route("/learn", get(learn))
+        .route("/lesson.js", get(lesson_script))
+        .route("/api/lesson", post(lesson))
+        .route("/api/piece", get(piece))
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing here") })
         .method_not_allowed_fallback(|| async {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this is asked for in another way")
@@ -68,11 +75,19 @@ async fn harden(mut response: Response) -> Response {
 }
 
 async fn page(State(server): Shared) -> Html<String> {
-    Html(html::app(server.runner.is_some(), &server.focus))
+    Html(html::app(server.runner.is_some(), server.teacher().is_ok(), &server.focus))
+}
+
+async fn learn(State(server): Shared) -> Result<Html<String>, Problem> {
+    Ok(Html(html::lesson(&server.teacher()?.syllabus(&server.sentences))))
 }
 
 async fn script() -> impl IntoResponse {
-    ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], html::SCRIPT)
+    ([SCRIPT], html::SCRIPT)
+}
+
+async fn lesson_script() -> impl IntoResponse {
+    ([SCRIPT], html::LESSON)
 }
 
 async fn overview(State(server): Shared) -> Response {
@@ -90,7 +105,7 @@ struct Place {
     run: u64,
 }
 
-type Asked = Result<Query<Place>, axum::extract::rejection::QueryRejection>;
+type Asked = Result<Query<Place>, QueryRejection>;
 
 /// The place that is asked about, and the trace that it is in.
 fn find(server: &Server, place: Asked) -> Result<(Place, Arc<Run>), Problem> {
@@ -134,13 +149,8 @@ struct Texts {
 
 /// Runs one text or a pair, or a text with its target, and answers with its overview.
 async fn run(State(server): Shared, body: Result<Json<Texts>, JsonRejection>) -> Result<Response, Problem> {
-    let Json(Texts { texts }) = body.map_err(|e| match e.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
-        status => Problem::new(status, e.body_text()).help(r#"expected {"texts": ["A", "B"]} as JSON"#),
-    })?;
-    if texts.iter().any(|text| text.len() > MAX_TEXT) {
-        return Err(too_large());
-    }
+    let Texts { texts } = read(body, r#"{"texts": ["A", "B"]}"#)?;
+    check_lengths(&texts)?;
     if server.runner.is_none() {
         return Err(Problem::new(
             StatusCode::CONFLICT,
@@ -156,6 +166,50 @@ async fn run(State(server): Shared, body: Result<Json<Texts>, JsonRejection>) ->
     }
     let run = blocking(move || pass(&server, &texts)).await??;
     Ok(overview_of(&run))
+}
+
+/// Runs the sentences of the lesson and answers with its scenes.
+async fn lesson(
+    State(server): Shared,
+    body: Result<Json<Sentences>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let sentences = read(body, r#"{"pair": ["A", "B"], "senses": ["A", "B"]}"#)?;
+    check_lengths(sentences.pair.iter().chain(&sentences.senses))?;
+    let scenes = blocking(move || {
+        let _one_at_a_time = lock(&server.passes);
+        Ok::<_, Problem>(html::bundle(&server.teacher()?.scenes(&sentences)?))
+    })
+    .await??;
+    Ok(([BYTES], Bytes::from(scenes)).into_response())
+}
+
+#[derive(Deserialize)]
+struct Id {
+    id: u32,
+}
+
+/// How the vocabulary spells an id; null where it has no such id.
+async fn piece(
+    State(server): Shared,
+    id: Result<Query<Id>, QueryRejection>,
+) -> Result<Json<Option<String>>, Problem> {
+    let Query(Id { id }) = id.map_err(|e| Problem::new(StatusCode::BAD_REQUEST, e.body_text()))?;
+    Ok(Json(server.runner.as_ref().and_then(|runner| runner.model.tokenizer().piece(id))))
+}
+
+/// The JSON of a request.
+fn read<T>(body: Result<Json<T>, JsonRejection>, expected: &str) -> Result<T, Problem> {
+    body.map(|Json(body)| body).map_err(|e| match e.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => too_large(),
+        status => Problem::new(status, e.body_text()).help(format!("expected {expected} as JSON")),
+    })
+}
+
+fn check_lengths<'a>(texts: impl IntoIterator<Item = &'a String>) -> Result<(), Problem> {
+    match texts.into_iter().any(|text| text.len() > MAX_TEXT) {
+        true => Err(too_large()),
+        false => Ok(()),
+    }
 }
 
 fn too_large() -> Problem {
@@ -200,6 +254,19 @@ impl Problem {
 impl From<Error> for Problem {
     fn from(error: Error) -> Problem {
         Problem { status: StatusCode::UNPROCESSABLE_ENTITY, message: error.to_string(), help: error.help() }
+    }
+}
+
+impl From<anyhow::Error> for Problem {
+    fn from(error: anyhow::Error) -> Problem {
+        let help = commands::help_of(&error);
+        Problem { status: StatusCode::UNPROCESSABLE_ENTITY, message: format!("{error:#}"), help }
+    }
+}
+
+impl From<Hinted> for Problem {
+    fn from(Hinted { what, help }: Hinted) -> Problem {
+        Problem::new(StatusCode::CONFLICT, what).help(help)
     }
 }
 

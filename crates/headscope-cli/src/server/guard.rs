@@ -14,6 +14,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
+/// Where a reader may arrive.
+pub const PAGES: [&str; 2] = ["/", "/learn"];
+
 /// The rules of one server.
 pub struct Guard {
     port: u16,
@@ -43,9 +46,9 @@ impl Guard {
         Ok(Guard { port, token })
     }
 
-    /// The address to print.
-    pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/?token={}", self.port, self.token)
+    /// The address of a page, to print.
+    pub fn url(&self, page: &str) -> String {
+        format!("http://127.0.0.1:{}{page}?token={}", self.port, self.token)
     }
 
     fn judge(&self, headers: &HeaderMap, path: &str, query: &str) -> Verdict {
@@ -61,7 +64,7 @@ impl Guard {
             return Verdict::WrongOrigin;
         }
         let in_address = query.split('&').find_map(|pair| pair.strip_prefix("token="));
-        if path == "/" && in_address.is_some_and(|token| self.is_token(token)) {
+        if PAGES.contains(&path) && in_address.is_some_and(|token| self.is_token(token)) {
             return Verdict::Welcome;
         }
         let cookies = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
@@ -93,7 +96,7 @@ pub async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next
         Verdict::Welcome => {
             let cookie =
                 format!("{}={}; HttpOnly; SameSite=Strict; Path=/", guard.cookie_name(), guard.token);
-            ([(SET_COOKIE, cookie)], Redirect::to("/")).into_response()
+            ([(SET_COOKIE, cookie)], Redirect::to(uri.path())).into_response()
         }
         Verdict::WrongHost => {
             (StatusCode::MISDIRECTED_REQUEST, "This server answers to 127.0.0.1 alone.\n").into_response()

@@ -14,11 +14,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use axum::body::Bytes;
-use headscope::Compute;
+use headscope::{Compute, Model};
+use headscope::view::render::html::Sentences;
 use headscope::view::{Focus, ViewData};
 use tokio::net::TcpListener;
 
 use crate::commands::{self, Hinted};
+use crate::lesson::Teacher;
 use crate::runner::Runner;
 use guard::Guard;
 
@@ -36,6 +38,10 @@ struct Run {
 pub struct Server {
     focus: Focus,
     runner: Option<Runner>,
+    /// What the lesson begins with.
+    sentences: Sentences,
+    /// A decoder that the lesson sets beside the model.
+    decoder: Option<Model>,
     /// Computes patterns from queries and keys.
     compute: Compute,
     runs: Mutex<VecDeque<Arc<Run>>>,
@@ -46,9 +52,25 @@ pub struct Server {
 impl Server {
     /// A server of one trace; with a runner, of all that its reader types.
     pub fn new(data: ViewData, runner: Option<Runner>, compute: Compute, focus: Focus) -> Server {
-        let server = Server { focus, runner, compute, runs: Mutex::default(), passes: Mutex::default() };
+        let (runs, passes) = (Mutex::default(), Mutex::default());
+        let sentences = Sentences::default();
+        let server = Server { focus, runner, sentences, decoder: None, compute, runs, passes };
         server.keep(data);
         server
+    }
+
+    /// The same with what the lesson begins with.
+    pub fn with_lesson(self, sentences: Sentences, decoder: Option<Model>) -> Server {
+        Server { sentences, decoder, ..self }
+    }
+
+    /// Who tells the lesson, if the model is one for it.
+    fn teacher(&self) -> Result<Teacher<'_>, Hinted> {
+        let runner = self.runner.as_ref().ok_or_else(|| Hinted {
+            what: "a saved trace is shown here, without a model to tell the lesson on".into(),
+            help: "headscope learn tells it".into(),
+        })?;
+        Teacher::new(&runner.model, self.decoder.as_ref())
     }
 
     /// Keeps a trace as the newest.
@@ -80,14 +102,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Serves until Ctrl-C; prints the address, and opens a browser there if asked.
-pub fn serve(server: Server, port: Option<u16>, open_browser: bool) -> Result<()> {
+/// Serves until Ctrl-C; prints the address of a page, and opens a browser there if asked.
+pub fn serve(server: Server, page: &str, port: Option<u16>, open_browser: bool) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let outcome = runtime.block_on(async {
         let listener = listen(port.unwrap_or(0)).await?;
         let address = listener.local_addr()?;
         let guard = Guard::new(address.port()).context("no random numbers for the token")?;
-        let url = guard.url();
+        let url = guard.url(page);
         // Ctrl-C is ours from the first poll on, which must come before anybody knows the address.
         let mut interrupted = pin!(tokio::signal::ctrl_c());
         tokio::select! {

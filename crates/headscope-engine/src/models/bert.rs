@@ -189,14 +189,15 @@ impl Bert {
     }
 
     /// `[tokens, width]`
-    fn embed(&self, text: &Encoding, pass: &Pass<'_>) -> Tensor {
+    fn embed(&self, text: &Encoding, pass: &mut Pass<'_>) -> Tensor {
         let mut x = pass.zeros(&[text.len(), self.words.width]);
         self.words.add_rows(text.tokens.iter().map(|token| token.id as usize), x.values_mut());
+        let mut x = pass.tap(Point::WordEmbed, x);
         if let Some(segments) = &self.segments {
             let told = |segment: u32| if self.tells_segments { segment as usize } else { 0 };
             segments.add_rows(text.tokens.iter().map(|token| told(token.segment)), x.values_mut());
         }
-        self.positions.add_rows(self.places(text), x.values_mut());
+        self.positions.add_positions(self.places(text), &mut x, pass);
         let x = self.norm.forward(&x, pass);
         self.project.as_ref().map_or_else(|| x.clone(), |project| project.forward(&x, pass))
     }
@@ -264,6 +265,14 @@ impl Network for Bert {
 
     fn has_logits(&self) -> bool {
         self.masked_lm.is_some()
+    }
+
+    fn has_word_embed(&self) -> bool {
+        true
+    }
+
+    fn has_pos_embed(&self) -> bool {
+        true
     }
 
     fn forward(&self, input: &Input, pass: &mut Pass<'_>) {

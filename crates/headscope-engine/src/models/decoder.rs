@@ -75,9 +75,10 @@ impl From<Embedding> for Embed {
 
 impl Embed {
     /// `[tokens, width]`
-    fn forward(&self, text: &Encoding, pass: &Pass<'_>) -> Tensor {
+    fn forward(&self, text: &Encoding, pass: &mut Pass<'_>) -> Tensor {
         let mut x = Tensor::zeros([text.len(), self.words.width]);
         self.words.add_rows(text.tokens.iter().map(|token| token.id as usize), x.values_mut());
+        let mut x = pass.tap(Point::WordEmbed, x);
         if self.scale != 1.0 {
             x.values_mut().iter_mut().for_each(|x| *x *= self.scale);
         }
@@ -85,7 +86,8 @@ impl Embed {
             x = project_in.forward(&x, pass);
         }
         if let Some(positions) = &self.positions {
-            positions.table.add_rows(positions.rows(text, pass), x.values_mut());
+            let rows: Vec<usize> = positions.rows(text, pass).collect();
+            positions.table.add_positions(rows.into_iter(), &mut x, pass);
         }
         match &self.norm {
             Some(norm) => norm.forward(&x, pass),
@@ -219,6 +221,14 @@ impl<B: Block> Network for Decoder<B> {
 
     fn has_logits(&self) -> bool {
         self.lm_head.is_some()
+    }
+
+    fn has_word_embed(&self) -> bool {
+        true
+    }
+
+    fn has_pos_embed(&self) -> bool {
+        self.embed.positions.is_some()
     }
 
     fn has_rotary(&self) -> bool {

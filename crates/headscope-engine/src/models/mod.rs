@@ -204,6 +204,16 @@ pub trait Network: Send + Sync {
     /// Whether it ends in scores over the vocabulary.
     fn has_logits(&self) -> bool;
 
+    /// Whether it shows the vectors of its words alone.
+    fn has_word_embed(&self) -> bool {
+        false
+    }
+
+    /// Whether it adds learned vectors of positions to its words, and shows them.
+    fn has_pos_embed(&self) -> bool {
+        false
+    }
+
     /// Whether it turns queries and keys by their position, so that there is a before.
     fn has_rotary(&self) -> bool {
         false

@@ -112,6 +112,17 @@ impl Embedding {
             }
         }
     }
+
+    /// The same as vectors of positions, which are shown before they are added.
+    pub fn add_positions(&self, rows: impl Iterator<Item = usize>, x: &mut Tensor, pass: &mut Pass<'_>) {
+        if !pass.wants(Point::PosEmbed) {
+            return self.add_rows(rows, x.values_mut());
+        }
+        let mut vectors = pass.zeros(x.shape());
+        self.add_rows(rows, vectors.values_mut());
+        let vectors = pass.tap(Point::PosEmbed, vectors);
+        x.values_mut().iter_mut().zip(vectors.iter()).for_each(|(x, vector)| *x += vector);
+    }
 }
 
 /// A norm of one kind or another.

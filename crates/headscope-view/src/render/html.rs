@@ -4,6 +4,7 @@
 //! hashes of the very script and style it holds and allows nothing else, so that no token, however
 //! spelled, can run or fetch anything.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use base64::Engine;
@@ -11,12 +12,51 @@ use base64::prelude::BASE64_STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use headscope_trace::{Encoding, Header};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::{Focus, ViewData};
 
 /// The front-end component, built from `web/`.
 pub const SCRIPT: &str = include_str!("../../dist/headscope.js");
+
+/// The lesson, with the component inside.
+pub const LESSON: &str = include_str!("../../dist/lesson.js");
+
+/// What a reader of the lesson may change.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Sentences {
+    /// Sentences A and B.
+    pub pair: [String; 2],
+    /// Two sentences with one word in two meanings.
+    pub senses: [String; 2],
+}
+
+impl Default for Sentences {
+    fn default() -> Sentences {
+        Sentences {
+            pair: ["The cat sat on the mat", "The dog played in the park"].map(str::to_owned),
+            senses: ["We sat by the river bank", "We went to the money bank"].map(str::to_owned),
+        }
+    }
+}
+
+/// What the lesson begins with.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Syllabus {
+    /// The sentences.
+    pub sentences: Sentences,
+    /// How the vocabulary spells the ids that the lesson speaks of.
+    pub pieces: BTreeMap<u32, String>,
+}
+
+/// One of the traces that a lesson is told on.
+pub struct Scene {
+    /// What the lesson calls it.
+    pub name: &'static str,
+    /// Its container.
+    pub bytes: Vec<u8>,
+}
 
 /// What the page looks like before the component has drawn.
 const STYLE: &str = ":root{color-scheme:light dark}html,body{margin:0;height:100%;background:#fbfbf9}\
@@ -25,33 +65,76 @@ noscript{display:block;padding:2rem;font:16px/1.5 system-ui,sans-serif}";
 
 /// A page that needs nothing but itself: no server, no network.
 pub fn standalone(data: &ViewData, focus: &Focus) -> String {
-    let packed = BASE64_STANDARD.encode(gzip(&by_planes(data.whole())));
+    let (text, target) = (&data.trace().encoding, &data.trace().target);
+    let texts: Vec<&str> = text.texts().chain(target.iter().flat_map(Encoding::texts)).collect();
+    let main = format!(r#"<main data-headscope="page" data-focus="{}"></main>"#, escape(&json(focus)));
+    carrying(&title(&texts), &main, &by_planes(&data.whole()), SCRIPT)
+}
+
+/// The lesson as a page that needs nothing but itself.
+pub fn standalone_lesson(scenes: &[Scene], syllabus: &Syllabus) -> String {
+    carrying(LESSON_TITLE, &lesson_main(false, syllabus), &bundle(scenes), LESSON)
+}
+
+/// The lesson in the app.
+pub fn lesson(syllabus: &Syllabus) -> String {
+    let script = r#"<script type="module" src="/lesson.js"></script>"#;
+    page(&app_policy(), LESSON_TITLE, &lesson_main(true, syllabus), script)
+}
+
+const LESSON_TITLE: &str = "How attention works · headscope";
+
+fn lesson_main(editable: bool, syllabus: &Syllabus) -> String {
+    let syllabus = serde_json::to_string(syllabus).expect("plain structs serialize");
+    format!(
+        r#"<main data-headscope="lesson" data-editable="{editable}" data-syllabus="{}"></main>"#,
+        escape(&syllabus)
+    )
+}
+
+/// Scenes one after another, each by planes, behind the length of a JSON object that says where each is.
+pub fn bundle(scenes: &[Scene]) -> Vec<u8> {
+    let mut places = BTreeMap::new();
+    let mut bodies = Vec::new();
+    for scene in scenes {
+        let start = bodies.len();
+        bodies.extend(by_planes(&scene.bytes));
+        places.insert(scene.name, [start, bodies.len()]);
+    }
+    let places = serde_json::to_vec(&places).expect("plain values serialize");
+    let mut out = (places.len() as u64).to_le_bytes().to_vec();
+    out.extend(places);
+    out.extend(bodies);
+    out
+}
+
+/// A page with its data and its script inside.
+fn carrying(title: &str, main: &str, data: &[u8], script: &str) -> String {
+    let packed = BASE64_STANDARD.encode(gzip(data));
     // `</script` cannot stand in an inlined script; the escape means the same in JavaScript.
-    let script = SCRIPT.replace("</script", "<\\/script");
+    let script = script.replace("</script", "<\\/script");
     let policy = format!(
         "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src data: blob:; base-uri 'none'; form-action 'none'",
         hash(&script),
         hash(STYLE),
     );
-    let (text, target) = (&data.trace().encoding, &data.trace().target);
-    let texts: Vec<&str> = text.texts().chain(target.iter().flat_map(Encoding::texts)).collect();
     page(
         &policy,
-        &title(&texts),
-        &format!(r#"<main data-headscope="page" data-focus="{}"></main>"#, escape(&json(focus))),
+        title,
+        main,
         &format!(
             "<script type=\"application/x-headscope\" id=\"headscope-data\">{packed}</script>\n<script type=\"module\">{script}</script>"
         ),
     )
 }
 
-/// The page of the app, whose data and script come from its server.
-pub fn app(editable: bool, focus: &Focus) -> String {
+/// The page of the app, whose data and script come from its server; with a way to the lesson, if that is served too.
+pub fn app(editable: bool, teaches: bool, focus: &Focus) -> String {
     page(
         &app_policy(),
         "headscope",
         &format!(
-            r#"<main data-headscope="app" data-editable="{editable}" data-focus="{}"></main>"#,
+            r#"<main data-headscope="app" data-editable="{editable}" data-teaches="{teaches}" data-focus="{}"></main>"#,
             escape(&json(focus))
         ),
         r#"<script type="module" src="/headscope.js"></script>"#,
@@ -108,8 +191,8 @@ fn hash(text: &str) -> String {
 
 /// Behind two lengths, a container whose numbers lie plane by plane: all first bytes, then all second ones.
 /// The exponents of neighbours are alike, so they pack better side by side.
-fn by_planes(whole: Vec<u8>) -> Vec<u8> {
-    let header = Header::read(&whole).expect("a container that we have just written");
+fn by_planes(whole: &[u8]) -> Vec<u8> {
+    let header = Header::read(whole).expect("a container that we have just written");
     let numbers = header.tensors.iter().filter(|tensor| tensor.dtype == "F32").map(|tensor| &tensor.bytes);
     let start = numbers.clone().map(|bytes| bytes.start).min().unwrap_or(0);
     let end = numbers.map(|bytes| bytes.end).max().unwrap_or(0);
@@ -163,7 +246,7 @@ mod tests {
     #[test]
     fn planes_hold_every_byte() {
         let data = data("a");
-        let (whole, planes) = (data.whole(), by_planes(data.whole()));
+        let (whole, planes) = (data.whole(), by_planes(&data.whole()));
         let place = |at: usize| u64::from_le_bytes(planes[at..at + 8].try_into().unwrap()) as usize;
         let (start, end) = (place(0), place(8));
         assert_eq!(whole.len() + 16, planes.len());
@@ -173,6 +256,19 @@ mod tests {
         for i in 0..end - start {
             assert_eq!(whole[start + i], planes[16 + start + (i % 4) * quarter + i / 4]);
         }
+    }
+
+    #[test]
+    fn a_bundle_says_where_each_scene_is() {
+        let bytes = data("a").whole();
+        let scene = |name| Scene { name, bytes: bytes.clone() };
+        let bundle = bundle(&[scene("pair"), scene("first")]);
+        let length = u64::from_le_bytes(bundle[..8].try_into().unwrap()) as usize;
+        let places: BTreeMap<String, [usize; 2]> = serde_json::from_slice(&bundle[8..8 + length]).unwrap();
+        for [start, end] in places.values() {
+            assert_eq!(bundle[8 + length..][*start..*end], by_planes(&bytes));
+        }
+        assert_eq!(places["first"][1] + 8 + length, bundle.len());
     }
 
     #[test]
@@ -187,7 +283,9 @@ mod tests {
 
     #[test]
     fn no_address_outside_is_named() {
-        for page in [standalone(&data("a"), &Focus::default()), app(true, &Focus::default())] {
+        let scenes = [Scene { name: "pair", bytes: data("a").whole() }];
+        let lessons = [standalone_lesson(&scenes, &Syllabus::default()), lesson(&Syllabus::default())];
+        for page in lessons.into_iter().chain([standalone(&data("a"), &Focus::default()), app(true, true, &Focus::default())]) {
             for scheme in ["https://", "//cdn", "src=\"http"] {
                 assert!(!page.contains(scheme), "{scheme}");
             }

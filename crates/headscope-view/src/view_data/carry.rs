@@ -44,18 +44,29 @@ impl ViewData {
 
     /// Text, rules, atlas and metrics: what the first picture needs besides one pattern.
     pub fn overview(&self) -> Vec<u8> {
-        self.container(Vec::new(), &[], None)
+        self.overview_with(&[])
+    }
+
+    /// The same with more of what was recorded.
+    pub fn overview_with(&self, more: &[(Site, Tensor)]) -> Vec<u8> {
+        self.container(sections_of(more), &[], None)
     }
 
     /// The same with all that a page without a server needs: per block the pattern, or the queries and
     /// keys it is computed from, whichever is smaller; and what scores are made of, as far as the page stays of a
     /// modest size. What does not is named as `left_out`.
     pub fn whole(&self) -> Vec<u8> {
-        self.within(PAGE_BYTES)
+        self.whole_with(&[])
     }
 
-    fn within(&self, most: usize) -> Vec<u8> {
+    /// The same with more of what was recorded.
+    pub fn whole_with(&self, more: &[(Site, Tensor)]) -> Vec<u8> {
+        self.within(PAGE_BYTES, more)
+    }
+
+    fn within(&self, most: usize, more: &[(Site, Tensor)]) -> Vec<u8> {
         let mut sections = self.trace.sections();
+        sections.extend(sections_of(more));
         let mut taken: usize = self.trace.values().map(|(_, value)| value.len() * size_of::<f32>()).sum();
         let narrow = if taken > most { self.narrow() } else { Vec::new() };
         for (site, vectors) in &narrow {
@@ -160,6 +171,10 @@ fn point_name(site: Site) -> String {
     site.rsplit('.').next().unwrap_or(&site).to_owned()
 }
 
+fn sections_of(values: &[(Site, Tensor)]) -> Vec<Section<'_>> {
+    values.iter().map(|(site, value)| section(site.to_string(), value)).collect()
+}
+
 fn section(name: String, value: &Tensor) -> Section<'_> {
     Section { name, shape: value.shape().to_vec(), values: Values::F32(value) }
 }
@@ -196,11 +211,23 @@ mod tests {
     }
 
     #[test]
+    fn more_of_what_was_recorded_may_be_carried() {
+        use AttnPoint::{K, Pattern, Q, V};
+        let all = trace(40, &[Pattern, Q, K, V]);
+        let site = Attn::block(1).site(V);
+        let more = [(site, all.get(site).unwrap().clone())];
+        let data = ViewData::new(all).unwrap();
+        assert_eq!(names(&data.overview_with(&more)), ["atlas", "blocks.1.attn.v", "metrics"]);
+        let whole = ["atlas", "blocks.1.attn.k", "blocks.1.attn.q", "blocks.1.attn.v", "metrics"];
+        assert_eq!(names(&data.whole_with(&more)), whole);
+    }
+
+    #[test]
     fn what_scores_are_made_of_is_carried_while_there_is_room() {
         use AttnPoint::{K, KPre, Pattern, Q, QPre};
         let data = ViewData::new(trace(4, &[Pattern, Q, K, QPre, KPre])).unwrap();
         let carried = |most: usize| {
-            let bytes = data.within(most);
+            let bytes = data.within(most, &[]);
             let points = names(&bytes)
                 .into_iter()
                 .filter_map(|name| Some(name.strip_prefix("blocks.1.attn.")?.to_owned()));
@@ -218,14 +245,14 @@ mod tests {
         for (most, points, left_out) in rows {
             assert_eq!(carried(most), (points.to_owned(), left_out.to_owned()), "{most} bytes");
         }
-        assert_eq!(data.whole(), data.within(pattern + 2 * vectors));
+        assert_eq!(data.whole(), data.within(pattern + 2 * vectors, &[]));
     }
 
     #[test]
     fn a_page_of_a_long_text_has_a_byte_a_number_and_says_so() {
         use AttnPoint::{K, Q};
         let data = ViewData::new(trace(40, &[Q, K])).unwrap();
-        let (wide, narrow) = (data.within(usize::MAX), data.within(0));
+        let (wide, narrow) = (data.within(usize::MAX, &[]), data.within(0, &[]));
         assert!(names(&wide).contains(&"blocks.1.attn.q".to_owned()));
         let parts = ["bytes", "dims", "means", "steps"].map(|part| format!("blocks.1.attn.q.{part}"));
         assert!(parts.iter().all(|part| names(&narrow).contains(part)));
@@ -274,7 +301,7 @@ mod tests {
         };
         for sites in [&[Pattern, Q, K][..], &[Q, K, PosK]] {
             let data = ViewData::new(disentangled(sites)).unwrap();
-            assert_eq!(names(&data.within(0)), ["atlas", "blocks.1.attn.pattern", "metrics"]);
+            assert_eq!(names(&data.within(0, &[])), ["atlas", "blocks.1.attn.pattern", "metrics"]);
         }
         // What queries meet: one vector for each of the 79 distances of 40 tokens, of the 4 in the table.
         let data = ViewData::new(disentangled(&[Q, K, PosK])).unwrap();
