@@ -16,7 +16,7 @@ import { Legend } from "./matrix/legend";
 import { centre, usePointer, useZoomKeys } from "./matrix/pointer";
 import { rampOf } from "./matrix/ramp";
 import { Readout } from "./matrix/readout";
-import { numbersOf, sceneOf } from "./matrix/scene";
+import { numbersOf, type Scene, sceneOf } from "./matrix/scene";
 import { levelFor, Tiles } from "./matrix/tiles";
 
 interface Props {
@@ -39,7 +39,7 @@ export function MatrixView({ session, picture, palette }: Props) {
   const size = useSize(frame);
   const [summary, setSummary] = useState<Summary>("max");
   const [level, setLevel] = useState(0);
-  const [summed, setSummed] = useState(false);
+  const [summed, setSummed] = useState<Scene | null>(null); // whose rows and columns have been gone through
   const { focus } = useCell(session.state);
   const numbers = useMemo(() => numbersOf(picture), [picture]);
   const scene = useMemo(() => sceneOf(picture, numbers, frame.current, size), [numbers, palette, size]);
@@ -84,7 +84,7 @@ export function MatrixView({ session, picture, palette }: Props) {
       budget = BUDGET_MS;
       const pause = () => performance.now() > end;
       const complete = drawBase(base.current!, scene, tiles, ramp, palette.dark, camera.current, pause);
-      setSummed(scene.margins.done);
+      if (scene.margins.done) setSummed(scene);
       return complete;
     };
     drawing.current.over = () => drawOver(over.current!, scene, camera.current, session);
@@ -111,7 +111,7 @@ export function MatrixView({ session, picture, palette }: Props) {
   return (
     <>
       <div class="matrix-bar">
-        <Readout session={session} picture={picture} scene={scene} summed={summed} />
+        <Readout session={session} picture={picture} scene={scene} summed={summed === scene} />
         {top > 0 && (
           <div class="choices" role="group" aria-label="What a cell of many weights shows">
             {SUMMARIES.map((each) => (

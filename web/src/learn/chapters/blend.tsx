@@ -89,7 +89,7 @@ export function Blend(props: ChapterProps) {
           </button>
         </label>
         <div class="table-scroll" tabIndex={0} role="region" aria-label="The row, step by step">
-          <table class="rows steps" data-testid="steps-table">
+          <table class="rows stepwise" data-testid="steps-table">
             <thead>
               <tr>
                 <th scope="col">key of</th>

@@ -1,6 +1,7 @@
 /** Chapter 1: a text is cut into pieces, and each piece is a number. */
 
 import { useEffect, useState } from "preact/hooks";
+import { useCell } from "../../cell";
 import { plain } from "../../model/piece";
 import type { Token } from "../../model/trace";
 import { Piece } from "../../parts/piece";
@@ -25,11 +26,15 @@ export function Tokens({ lesson, scenes: { pair } }: ChapterProps) {
           id is a <em>token</em>. The program that cuts is the <em>tokenizer</em>.
         </p>
         <p>
-          {lesson.source.editable
-            ? "Change a sentence at the top of the page: the figure follows as you type."
-            : "This page carries one run; headscope learn lets you change the sentences at the top."}{" "}
-          A common word is one token. A rare one is put together from several: try “unbelievable”. An arc before a
-          piece says that it continues the word to its left.
+          {lesson.source.editable ? (
+            "Change a sentence at the top of the page: this figure follows as you type, and so do those of all chapters."
+          ) : (
+            <>
+              This page carries one run; <code>headscope learn</code> lets you change the sentences at the top.
+            </>
+          )}{" "}
+          A common word is one token. A rare one is put together from several, and an arc before a piece then says that
+          it continues the one to its left.
         </p>
         {first.special && (
           <p>
@@ -60,6 +65,7 @@ export function Tokens({ lesson, scenes: { pair } }: ChapterProps) {
         }
       >
         <Chips label="Tokens with their ids" tokens={tokens} under={({ id }) => id} />
+        {lesson.source.editable && <Examples lesson={lesson} />}
         <Lookup lesson={lesson} />
       </Figure>
     </>
@@ -71,6 +77,27 @@ function Name({ of }: { of: Token }) {
     <strong class="nowrap">
       <Piece of={of.piece} />
     </strong>
+  );
+}
+
+/** Sentences that are cut in a way worth seeing. */
+const EXAMPLES = ["The unbelievable zebra", "It’s 9:41, Zoë!", "electroencephalography", "東京 is Tokyo"];
+
+function Examples({ lesson }: { lesson: Lesson }) {
+  const { pair } = useCell(lesson.texts);
+  return (
+    <div class="choices" role="group" aria-label="Put in place of sentence A">
+      <span class="label">sentence A:</span>
+      {EXAMPLES.map((text) => (
+        <button
+          key={text}
+          aria-pressed={pair[0] === text}
+          onClick={() => lesson.edit({ ...lesson.texts.value, pair: [text, pair[1]] }, 0)}
+        >
+          {text}
+        </button>
+      ))}
+    </div>
   );
 }
 

@@ -54,13 +54,13 @@ export function Curve({ label, ticks, series }: Props) {
         {[0, 0.5, 1].map((value) => (
           <g key={value}>
             <path class="grid" d={`M${PAD.left} ${y(value)}H${WIDTH - PAD.right}`} />
-            <text class="tick end" x={PAD.left - 7} y={y(value) + 3.5}>
+            <text class="axis end" x={PAD.left - 7} y={y(value) + 3.5}>
               {value}
             </text>
           </g>
         ))}
         {ticks.map((_, i) => (
-          <text class="tick middle" key={i} x={x(i)} y={HEIGHT - 8}>
+          <text class="axis middle" key={i} x={x(i)} y={HEIGHT - 8}>
             {i}
           </text>
         ))}

@@ -37,7 +37,7 @@ export function SceneView({ scene, head, query, change, palette, View, height }:
   }, [scene, head.layer, head.head, query]);
   const picture = usePicture(session);
   return (
-    <div class="view" style={{ height: `${height}px` }}>
+    <div class="view" style={{ "--figure-height": `${height}px` }}>
       {picture && <View session={session} picture={picture} palette={palette} />}
     </div>
   );
