@@ -4,8 +4,8 @@
 
 use anyhow::Result;
 use headscope::trace::Mask;
-use headscope::view::render::html::{Scene, Sentences, Syllabus};
 use headscope::view::ViewData;
+use headscope::view::render::html::{Scene, Sentences, Syllabus};
 use headscope::{AttnPoint, Encoding, Error, Input, Model, Point, Site, Tensor, Token, Trace, engine};
 
 use crate::commands::Hinted;

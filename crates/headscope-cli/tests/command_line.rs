@@ -122,7 +122,7 @@ fn sites_are_picked_by_name() {
     for (globs, expected) in rows {
         assert_eq!(sites(&trace(&room, &["the cat", "--sites", globs])), expected, "{globs}");
     }
-    assert_eq!(trace(&room, &["the cat", "--sites", "*"]).values().count(), 3 * 12 + 2);
+    assert_eq!(trace(&room, &["the cat", "--sites", "*"]).values().count(), 3 * 12 + 4);
     room.model("model", "bert-masked-lm");
     assert_eq!(sites(&trace(&room, &["the cat", "--sites", "embed"])), "embed last_hidden logits");
 }

@@ -81,10 +81,7 @@ pub enum Point {
 impl Point {
     /// Whether the point belongs to one block rather than to the whole stack.
     fn in_block(self) -> bool {
-        !matches!(
-            self,
-            Point::WordEmbed | Point::PosEmbed | Point::Embed | Point::LastHidden | Point::Logits
-        )
+        !matches!(self, Point::WordEmbed | Point::PosEmbed | Point::Embed | Point::LastHidden | Point::Logits)
     }
 }
 

@@ -2,6 +2,7 @@
 
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { useCell } from "../cell";
+import { markFirstPicture } from "../parts/first-picture";
 import { isTaken } from "../parts/keys";
 import { ProblemLine } from "../parts/problem";
 import { ThemeButton } from "../parts/theme-button";
@@ -28,6 +29,9 @@ export function Frame({ lesson, host, workbench }: Props) {
   const article = useRef<HTMLElement>(null);
   const first = useRef(true);
   useKeys(lesson);
+  useLayoutEffect(() => {
+    if (scenes) markFirstPicture();
+  }, [scenes]);
   useLayoutEffect(() => {
     document.title = `${place.chapter}. ${title} · How attention works`;
     // A reader who turned the page begins at its top; one who has just come is left where they are.

@@ -40,6 +40,7 @@ function mount(host: HTMLElement): void {
     const wanted = !inApp && isWorkbench(location.hash);
     if (side?.isWorkbench === wanted) return; // what is shown reads the address itself
     side?.leave();
+    if (side && !wanted) lesson.open(location.hash);
     side = { isWorkbench: wanted, leave: wanted ? showWorkbench(lesson, host, root) : showLesson() };
   };
   addEventListener("popstate", route);

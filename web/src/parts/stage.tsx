@@ -24,6 +24,7 @@ import {
   type View,
   VIEWS,
 } from "../state";
+import { markFirstPicture } from "./first-picture";
 import { ImagePanel } from "./image";
 import { HeadView } from "../views/head";
 import { MatrixView } from "../views/matrix";
@@ -104,12 +105,6 @@ export function Stage({ other, ...props }: Props & { other: Session | null }) {
       </div>
     </section>
   );
-}
-
-function markFirstPicture() {
-  if (performance.getEntriesByName("headscope:first-picture").length === 0) {
-    performance.mark("headscope:first-picture");
-  }
 }
 
 type ColumnProps = Props & { title: string; Body: (props: Props) => JSX.Element };

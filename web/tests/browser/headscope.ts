@@ -7,8 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterEach, expect } from "vitest";
+import { Safetensors } from "../../src/model/safetensors";
 
-const PAIR = ["The cat sat on the mat", "The dog played in the park"];
+export const PAIR = ["The cat sat on the mat", "The dog played in the park"];
 
 function binary(): string {
   const path = process.env.HEADSCOPE_BIN;
@@ -55,8 +56,18 @@ export function serve(...texts: string[]): Promise<App> {
 }
 
 /** Serves it with further options. */
-export async function serveModel(options: string[], ...texts: string[]): Promise<App> {
-  const args = ["--no-browser", "--port", "0", ...options, "--", ...texts];
+export function serveModel(options: string[], ...texts: string[]): Promise<App> {
+  return serveArguments([...options, "--", ...texts]);
+}
+
+/** Serves the lesson. */
+export function serveLesson(...options: string[]): Promise<App> {
+  return serveArguments(["learn", ...options]);
+}
+
+async function serveArguments(options: string[]): Promise<App> {
+  const at = options[0] === "learn" ? 1 : 0;
+  const args = options.toSpliced(at, 0, "--no-browser", "--port", "0");
   const process = spawn(binary(), args, { stdio: ["ignore", "pipe", "pipe"] });
   return { url: await printedUrl(process), stop: () => void process.kill("SIGINT") };
 }
@@ -87,11 +98,30 @@ export function exportModel(options: string[], ...texts: string[]): string {
   return `file://${file}`;
 }
 
-/** A folder with a tiny model of two stacks and a tokenizer for it. */
+/** Writes the lesson as a file; returns its address. */
+export function exportLesson(...options: string[]): string {
+  const file = join(mkdtempSync(join(tmpdir(), "headscope-")), "lesson.html");
+  execFileSync(binary(), ["learn", "-o", file, ...options], { stdio: "pipe" });
+  return `file://${file}`;
+}
+
+/** Runs texts and reads back what was recorded at these sites. */
+export function traced(sites: string, ...texts: string[]): Safetensors {
+  const file = join(mkdtempSync(join(tmpdir(), "headscope-")), "t.safetensors");
+  execFileSync(binary(), ["trace", "-o", file, "--sites", sites, "--", ...texts], { stdio: "pipe" });
+  return Safetensors.read(new Uint8Array(readFileSync(file)));
+}
+
+/** A folder with a tiny model of two stacks. */
 export function twoStacks(): string {
+  return tiny("t5");
+}
+
+/** A folder with one of the tiny models of the fixtures, and a tokenizer for it. */
+export function tiny(fixture: string): string {
   const folder = mkdtempSync(join(tmpdir(), "headscope-"));
   for (const file of ["config.json", "model.safetensors"]) {
-    copyFileSync(join(import.meta.dirname, "../../../fixtures/t5", file), join(folder, file));
+    copyFileSync(join(import.meta.dirname, "../../../fixtures", fixture, file), join(folder, file));
   }
   const words = "[PAD] [UNK] [CLS] [SEP] [MASK] the cat sat on mat a dog played in park";
   writeFileSync(join(folder, "vocab.txt"), words.replaceAll(" ", "\n"));
@@ -126,7 +156,7 @@ export async function open(browser: Browser, url: string, options: Opened = {}):
   page.on("pageerror", (error) => watched.complaints.push(String(error)));
   if (url.startsWith("http")) await page.goto(url); // the token becomes a cookie
   await page.goto("about:blank");
-  await page.goto(url.startsWith("http") ? new URL(`/${hash}`, url).href : url + hash);
+  await page.goto(url.startsWith("http") ? new URL(new URL(url).pathname + hash, url).href : url + hash);
   await drawn(page);
   return watched;
 }

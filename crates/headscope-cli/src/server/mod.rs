@@ -14,9 +14,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use axum::body::Bytes;
-use headscope::{Compute, Model};
 use headscope::view::render::html::Sentences;
 use headscope::view::{Focus, ViewData};
+use headscope::{Compute, Model};
 use tokio::net::TcpListener;
 
 use crate::commands::{self, Hinted};

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 pub struct App {
     child: Child,
     pub port: u16,
+    /// What of it the address opens.
+    pub page: String,
     pub token: String,
 }
 
@@ -53,14 +55,15 @@ impl App {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut url = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut url).unwrap();
-        let address =
-            url.trim().strip_prefix("http://127.0.0.1:").and_then(|rest| rest.split_once("/?token="));
-        let Some((port, token)) = address else {
+        let address = url.trim().strip_prefix("http://127.0.0.1:").and_then(|rest| rest.split_once('/'));
+        let Some((port, (page, token))) =
+            address.and_then(|(port, rest)| Some((port, rest.split_once("?token=")?)))
+        else {
             let mut stderr = String::new();
             let _ = child.stderr.take().unwrap().read_to_string(&mut stderr);
             panic!("no address but {url:?}: {stderr}");
         };
-        App { port: port.parse().unwrap(), token: token.to_owned(), child }
+        App { port: port.parse().unwrap(), page: format!("/{page}"), token: token.to_owned(), child }
     }
 
     pub fn id(&self) -> u32 {

@@ -285,7 +285,10 @@ mod tests {
     fn no_address_outside_is_named() {
         let scenes = [Scene { name: "pair", bytes: data("a").whole() }];
         let lessons = [standalone_lesson(&scenes, &Syllabus::default()), lesson(&Syllabus::default())];
-        for page in lessons.into_iter().chain([standalone(&data("a"), &Focus::default()), app(true, true, &Focus::default())]) {
+        for page in lessons
+            .into_iter()
+            .chain([standalone(&data("a"), &Focus::default()), app(true, true, &Focus::default())])
+        {
             for scheme in ["https://", "//cdn", "src=\"http"] {
                 assert!(!page.contains(scheme), "{scheme}");
             }

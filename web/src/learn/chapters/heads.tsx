@@ -37,7 +37,7 @@ export function Heads({ scenes: { pair, first, second }, palette }: ChapterProps
         </p>
         <p>
           Nobody told a head what to look for. Still, some have habits, which can be measured: for each row, how much of
-          the weight goes to the token before? And the mean over all rows? The table names, for five such questions, the
+          the weight goes to the token before? And the mean over the rows of all words? The table names, for five such questions, the
           head of this very text with the highest answer. Click one, and the picture draws it: a token at the left looks
           at those at the right, the stronger the line, the larger the weight.
         </p>
@@ -54,8 +54,8 @@ export function Heads({ scenes: { pair, first, second }, palette }: ChapterProps
         name="heads"
         caption={
           <>
-            For each habit the head with the largest mean share of the weight, over all rows of sentences A and B; and
-            the same head’s share in the two sentences of chapter 3. Below, the chosen head in the workbench’s head view.
+            For each habit the head with the largest mean share of the weight, over the rows of all words of sentences A
+            and B (those of special tokens are left out); and the same head’s share in the two sentences of chapter 3. Below, the chosen head in the workbench’s head view.
           </>
         }
       >
