@@ -39,17 +39,32 @@ const SHOTS = [
   ["narrow", PAIR, [], "head=1.11&query=2", 390],
 ];
 
+/** Chapters of the lesson, and how tall they are. */
+const CHAPTERS = [
+  ["lesson-context", 3, 880],
+  ["lesson-blend", 5, 1060],
+  ["lesson-seeing", 7, 1400],
+];
+
 const models = twoStacks();
 const browser = await chromium.launch({
   executablePath: ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync),
   args: ["--no-sandbox", "--disable-gpu"],
 });
 mkdirSync(folder, { recursive: true });
+const file = join(mkdtempSync(join(tmpdir(), "headscope-")), "page.html");
 for (const [name, texts, options, hash, width = 1280] of SHOTS) {
-  const file = join(mkdtempSync(join(tmpdir(), "headscope-")), "view.html");
   execFileSync(binary, ["-o", file, ...options, "--", ...texts], { stdio: "pipe", cwd: models });
+  await shoot(name, hash, width, width < 800 ? 844 : 800);
+}
+execFileSync(binary, ["learn", "-o", file], { stdio: "pipe" });
+for (const [name, chapter, height] of CHAPTERS) await shoot(name, `chapter=${chapter}`, 1440, height);
+await browser.close();
+
+/** The page in both themes. */
+async function shoot(name, hash, width, height) {
   for (const theme of ["light", "dark"]) {
-    const context = await browser.newContext({ viewport: { width, height: width < 800 ? 844 : 800 }, offline: true });
+    const context = await browser.newContext({ viewport: { width, height }, offline: true });
     const page = await context.newPage();
     await page.goto(`file://${file}#${hash}&theme=${theme}`);
     await page.waitForFunction(() => performance.getEntriesByName("headscope:first-picture").length > 0);
@@ -58,7 +73,6 @@ for (const [name, texts, options, hash, width = 1280] of SHOTS) {
     await context.close();
   }
 }
-await browser.close();
 
 /** A folder that holds the tiny encoder-decoder of the fixtures, and a tokenizer for it. */
 function twoStacks() {

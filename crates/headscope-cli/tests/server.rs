@@ -124,7 +124,8 @@ fn the_page_and_its_script() {
     let app = App::start(&["the cat", "-m", &room.at("model"), "--layer", "2", "--head", "1"]);
     let page = app.get("/");
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
-    let focus = r#"data-editable="true" data-focus="{&quot;layer&quot;:2,&quot;head&quot;:1}""#;
+    let focus =
+        r#"data-editable="true" data-teaches="true" data-focus="{&quot;layer&quot;:2,&quot;head&quot;:1}""#;
     assert!(page.text().contains(focus), "{}", page.text());
     assert!(!page.text().contains(&app.token));
     let script = app.get("/headscope.js");

@@ -128,9 +128,9 @@ function Turn({ lesson, chapter, workbench }: { lesson: Lesson; chapter: number;
   );
   return (
     <nav class="turns" aria-label="Previous and next chapter">
-      {chapter > 1 ? page(chapter - 1, "← before", "previous") : <span />}
+      {chapter > 1 ? page(chapter - 1, "← before (p)", "previous") : <span />}
       {chapter < CHAPTERS.length ? (
-        page(chapter + 1, "next →", "next")
+        page(chapter + 1, "next (n) →", "next")
       ) : (
         <Workbench lesson={lesson} at={workbench} label="Look around in all heads" />
       )}

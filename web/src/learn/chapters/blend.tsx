@@ -54,9 +54,9 @@ export function Blend(props: ChapterProps) {
           </li>
         </ol>
         <p>
-          Feel what scaling is for: the slider divides the scores by more or less than √{width}. Cold, and one token
-          takes all; the row could hardly learn, since small changes no longer change it. Hot, and everybody gets the
-          same; the row says nothing. The factor is called <em>temperature</em>; at 1 it is the model’s own row.
+          Feel what scaling is for: the slider divides the scores by less or more than √{width}. Cold, and one token takes
+          all, as it would without step 2. Hot, and everybody gets nearly the same, and the row says nothing. The factor is
+          called <em>temperature</em>; at 1 it is the model’s own row.
         </p>
       </div>
       <Figure

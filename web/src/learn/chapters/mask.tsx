@@ -57,10 +57,10 @@ export function Mask({ scenes: { pair, padded }, palette }: ChapterProps) {
         name="mask"
         caption={
           <>
-            Weights of layer 0, head {head.head}, computed from the queries and keys of sentence A with {padding} fillers,
-            as the first row of a batch with the pair ({pair.tokens.length} tokens). A line in a bar is the weight under
-            the model’s own mask. In layer 0 a score depends on its two tokens alone, so this is just what the model
-            would compute; the layers above would then change too.
+            One of the model’s many ways to look, the one named layer 0, head {head.head} (later chapters say what these
+            are), on sentence A with {padding} fillers, as the first row of a batch with both sentences (
+            {pair.tokens.length} tokens). A line in a bar is the weight under the model’s own mask. In this first layer a
+            score depends on its two tokens alone, so what you see is just what the model would compute.
           </>
         }
       >
@@ -128,7 +128,10 @@ export function Mask({ scenes: { pair, padded }, palette }: ChapterProps) {
             </tr>
           </tfoot>
         </table>
-        <p class="label">All rows of this head: each line is one token looking, each column one looked at.</p>
+        <p class="label">
+          The rows of all tokens: each line is one token looking, a query; each column one looked at, a key. At the right
+          how widely a row is spread, its entropy; at the bottom what a token gets on average.
+        </p>
         <SceneView scene={padded} head={head} query={at} change={change} palette={palette} View={MatrixView} height={380} />
       </Figure>
     </>
