@@ -7,6 +7,7 @@ import { allHeads, type HeadId, type Token } from "../../model/trace";
 import { percent } from "../../parts/percent";
 import { HeadView } from "../../views/head";
 import type { ChapterProps } from ".";
+import { queryOf } from "../choice";
 import { Chips } from "../figures/chips";
 import { Figure, Live } from "../figures/figure";
 import { HeadSteps } from "../figures/pickers";
@@ -19,11 +20,14 @@ const ASKED = [
   ["sat", "mat"],
 ];
 
-export function Seeing({ scenes: { pair }, palette }: ChapterProps) {
+export function Seeing({ scenes, place, palette }: ChapterProps) {
+  const { pair } = scenes;
   const { tokens } = pair;
-  const known = useMemo(() => ASKED.flatMap(([from, to]) => place(tokens, from, to) ?? []), [tokens]);
+  const known = useMemo(() => ASKED.flatMap(([from, to]) => edgeOf(tokens, from, to) ?? []), [tokens]);
   const [asked, ask] = useState<Edge | null>(null);
-  const edge = asked && asked.query < tokens.length && asked.key < tokens.length ? asked : (known[0] ?? { query: tokens.length - 2, key: 1 });
+  const chosen = queryOf(place, scenes);
+  const usual = known[0] ?? { query: chosen, key: Math.max(0, chosen - 1) };
+  const edge = asked && asked.query < tokens.length && asked.key < tokens.length ? asked : usual;
   const ranked = useMemo(() => rank(pair, edge), [pair, edge.query, edge.key]);
   const [best] = ranked;
   const [picked, pick] = useState<HeadId | null>(null);
@@ -104,7 +108,7 @@ interface Edge {
 }
 
 /** The last place of each word, in one sentence if they are. */
-function place(tokens: Token[], from: string, to: string): Edge | null {
+function edgeOf(tokens: Token[], from: string, to: string): Edge | null {
   const find = (word: string) => tokens.findLastIndex(({ piece }) => piece === word);
   const edge = { query: find(from), key: find(to) };
   return edge.query < 0 || edge.key < 0 ? null : edge;
