@@ -232,6 +232,14 @@ pub struct PageArgs {
     /// The head to begin with, counted from 0
     #[arg(long, value_name = "N")]
     pub head: Option<usize>,
+    /// Where to show.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+/// Where the app is.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
     /// The port to serve on [default: a free one]
     #[arg(long, value_name = "N")]
     pub port: Option<u16>,
@@ -327,12 +335,9 @@ pub struct LearnArgs {
     /// Write one self-contained HTML file instead of serving, and exit
     #[arg(short, long, value_name = "lesson.html")]
     pub output: Option<PathBuf>,
-    /// The port to serve on [default: a free one]
-    #[arg(long, value_name = "N")]
-    pub port: Option<u16>,
-    /// Do not open the browser
-    #[arg(long)]
-    pub no_browser: bool,
+    /// Where to show.
+    #[command(flatten)]
+    pub serve: ServeArgs,
 }
 
 /// Cut into tokens.

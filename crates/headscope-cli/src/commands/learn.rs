@@ -30,7 +30,7 @@ pub fn run(args: &LearnArgs) -> Result<()> {
     let [a, b] = &sentences.pair;
     let data = runner.view(Given { text: a, second: Some(b), ..Given::default() })?;
     let server = Server::new(data, Some(runner), compute, Focus::default()).with_lesson(sentences, decoder);
-    server::serve(server, "/learn", args.port, !args.no_browser)
+    server::serve(server, "/learn", &args.serve)
 }
 
 fn load(args: &ModelArgs, compute: &Compute) -> Result<Model> {

@@ -75,7 +75,7 @@ pub fn show(data: ViewData, runner: Option<Runner>, compute: Compute, page: &Pag
     data.check(&focus).map_err(Error::from)?;
     match &page.output {
         Some(path) => write_page(path, &html::standalone(&data, &focus)),
-        None => server::serve(Server::new(data, runner, compute, focus), "/", page.port, !page.no_browser),
+        None => server::serve(Server::new(data, runner, compute, focus), "/", &page.serve),
     }
 }
 

@@ -19,6 +19,7 @@ use headscope::view::{Focus, ViewData};
 use headscope::{Compute, Model};
 use tokio::net::TcpListener;
 
+use crate::args::ServeArgs;
 use crate::commands::{self, Hinted};
 use crate::lesson::Teacher;
 use crate::runner::Runner;
@@ -102,11 +103,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Serves until Ctrl-C; prints the address of a page, and opens a browser there if asked.
-pub fn serve(server: Server, page: &str, port: Option<u16>, open_browser: bool) -> Result<()> {
+/// Serves until Ctrl-C; prints the address of a page, and opens a browser there unless told not to.
+pub fn serve(server: Server, page: &str, at: &ServeArgs) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let outcome = runtime.block_on(async {
-        let listener = listen(port.unwrap_or(0)).await?;
+        let listener = listen(at.port.unwrap_or(0)).await?;
         let address = listener.local_addr()?;
         let guard = Guard::new(address.port()).context("no random numbers for the token")?;
         let url = guard.url(page);
@@ -119,7 +120,9 @@ pub fn serve(server: Server, page: &str, port: Option<u16>, open_browser: bool) 
         }
         commands::print(&format!("{url}\n"))?;
         commands::note("Ctrl-C ends headscope.");
-        if open_browser && let Err(e) = open::that_detached(&url) {
+        if !at.no_browser
+            && let Err(e) = open::that_detached(&url)
+        {
             commands::note(&format!("no browser could be opened ({e}); open the address above in one"));
         }
         let app = api::router(Arc::new(server), guard);
