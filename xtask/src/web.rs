@@ -6,7 +6,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::tools::{release_binary, root, run};
 
-const BUNDLE: &str = "crates/headscope-view/dist/headscope.js";
+/// The workbench, and the lesson with the workbench inside.
+const BUNDLES: [&str; 2] =
+    ["crates/headscope-view/dist/headscope.js", "crates/headscope-view/dist/lesson.js"];
 
 /// Installs what the front end is built with, exactly as locked.
 pub fn install() -> Result<()> {
@@ -14,21 +16,24 @@ pub fn install() -> Result<()> {
         .context("Node 20 or newer with npm builds the front end")
 }
 
-/// Builds the bundle in place.
+/// Builds the bundles in place.
 pub fn build() -> Result<()> {
     install()?;
     run("web", "npm", &["run", "--silent", "build"])
 }
 
-/// Checks types, runs the unit tests, and fails if the bundle is not what its sources build.
+/// Checks types, runs the unit tests, and fails if a bundle is not what its sources build.
 pub fn check() -> Result<()> {
     install()?;
     run("web", "npm", &["run", "--silent", "check"])?;
     run("web", "npm", &["run", "--silent", "test"])?;
-    let committed = fs::read(root().join(BUNDLE)).with_context(|| format!("no {BUNDLE}"))?;
+    let read = |bundle: &str| fs::read(root().join(bundle)).with_context(|| format!("no {bundle}"));
+    let committed = BUNDLES.map(read);
     run("web", "npm", &["run", "--silent", "build"])?;
-    if fs::read(root().join(BUNDLE))? != committed {
-        bail!("{BUNDLE} is not what web/ builds; it has been built anew, commit it");
+    for (bundle, committed) in BUNDLES.into_iter().zip(committed) {
+        if read(bundle)? != committed? {
+            bail!("{bundle} is not what web/ builds; it has been built anew, commit it");
+        }
     }
     Ok(())
 }
