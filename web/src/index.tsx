@@ -6,7 +6,7 @@ import { App } from "./parts/app";
 import { keepLink } from "./link";
 import { AppHost } from "./model/app";
 import type { Host } from "./model/host";
-import { PageHost } from "./model/page";
+import { PageHost, partOfPage } from "./model/page";
 import { Session } from "./session";
 import { fromHash, INITIAL } from "./state";
 import neuron from "./views/neuron.css?inline";
@@ -59,7 +59,7 @@ function hostOf(el: HTMLElement, values: { editable: boolean; focus: unknown }):
   if (el.dataset.headscope === "app") {
     return new AppHost(values, values.editable ? fromHash(location.hash, INITIAL).texts : null);
   }
-  return new PageHost(values, document.getElementById("headscope-data")?.textContent ?? "");
+  return new PageHost(values, partOfPage);
 }
 
 for (const el of document.querySelectorAll<HTMLElement>("main[data-headscope]")) mountPage(el);

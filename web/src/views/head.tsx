@@ -265,6 +265,7 @@ function Active({ session, picture, palette, layout, layers, band, frame, scroll
   const canvas = useRef<HTMLCanvasElement>(null);
   const hover = useCell(session.hover);
   const { focus } = useCell(session.state);
+  useCell(session.refined);
   const slice = activeSlice(hover, focus);
 
   useLayoutEffect(() => {

@@ -92,7 +92,10 @@ export function MatrixView({ session, picture, palette }: Props) {
     drawing.current.over();
   }, [scene, tiles, ramp, size]);
 
-  useEffect(() => session.hover.subscribe(() => request(false)), [session]);
+  useEffect(() => {
+    const stops = [session.hover, session.refined].map((cell) => cell.subscribe(() => request(false)));
+    return () => stops.forEach((stop) => stop());
+  }, [session]);
   useLayoutEffect(() => {
     const [row, column] = [scene.rowOf(focus.query), scene.columnOf(focus.key)];
     if (row >= 0 || column >= 0) {

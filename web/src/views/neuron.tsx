@@ -96,6 +96,7 @@ interface DetailProps {
 function Detail({ session, picture, pair, onChoose }: DetailProps) {
   const shown = useCell(session.shown);
   useCell(session.arrivals);
+  useCell(session.refined);
   const id = picture.heads[picture.focused];
   const vectors = shown?.trace === picture.trace ? shown.vectors(id) : undefined;
   useLayoutEffect(() => session.askForVectors(id), [session, shown, picture.trace, id.layer, id.head]);

@@ -2,7 +2,8 @@
 //!
 //! Both carry the one front-end component, whose source is `web/`. A page's policy names the
 //! hashes of the very script and style it holds and allows nothing else, so that no token, however
-//! spelled, can run or fetch anything.
+//! spelled, can run or fetch anything. A page that carries its data may start workers from what that script hands them,
+//! to compute patterns.
 
 use std::io::Write;
 
@@ -11,6 +12,7 @@ use base64::prelude::BASE64_STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use headscope_trace::{Encoding, Header};
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::{Focus, ViewData};
@@ -23,13 +25,19 @@ const STYLE: &str = ":root{color-scheme:light dark}html,body{margin:0;height:100
 @media(prefers-color-scheme:dark){html,body{background:#131417;color:#ececee}}\
 noscript{display:block;padding:2rem;font:16px/1.5 system-ui,sans-serif}";
 
+/// What the page's data are in: one script of this type for each of [`ViewData::parts`], which no browser runs.
+const DATA: &str = "application/x-headscope";
+
 /// A page that needs nothing but itself: no server, no network.
 pub fn standalone(data: &ViewData, focus: &Focus) -> String {
-    let packed = BASE64_STANDARD.encode(gzip(&by_planes(data.whole())));
+    let packed: Vec<String> =
+        data.parts().into_par_iter().map(|part| BASE64_STANDARD.encode(gzip(&by_planes(&part)))).collect();
+    let element = |part: &String| format!("<script type=\"{DATA}\">{part}</script>\n");
+    let (overview, blocks) = (element(&packed[0]), packed[1..].iter().map(element).collect::<String>());
     // `</script` cannot stand in an inlined script; the escape means the same in JavaScript.
     let script = SCRIPT.replace("</script", "<\\/script");
     let policy = format!(
-        "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src data: blob:; base-uri 'none'; form-action 'none'",
+        "default-src 'none'; script-src 'sha256-{}'; worker-src blob:; style-src 'sha256-{}'; img-src data: blob:; base-uri 'none'; form-action 'none'",
         hash(&script),
         hash(STYLE),
     );
@@ -39,9 +47,8 @@ pub fn standalone(data: &ViewData, focus: &Focus) -> String {
         &policy,
         &title(&texts),
         &format!(r#"<main data-headscope="page" data-focus="{}"></main>"#, escape(&json(focus))),
-        &format!(
-            "<script type=\"application/x-headscope\" id=\"headscope-data\">{packed}</script>\n<script type=\"module\">{script}</script>"
-        ),
+        // It begins as soon as it is read, and draws while the blocks that nobody looks at yet are on their way.
+        &format!("{overview}<script type=\"module\" async>{script}</script>\n{blocks}"),
     )
 }
 
@@ -108,8 +115,8 @@ fn hash(text: &str) -> String {
 
 /// Behind two lengths, a container whose numbers lie plane by plane: all first bytes, then all second ones.
 /// The exponents of neighbours are alike, so they pack better side by side.
-fn by_planes(whole: Vec<u8>) -> Vec<u8> {
-    let header = Header::read(&whole).expect("a container that we have just written");
+fn by_planes(whole: &[u8]) -> Vec<u8> {
+    let header = Header::read(whole).expect("a container that we have just written");
     let numbers = header.tensors.iter().filter(|tensor| tensor.dtype == "F32").map(|tensor| &tensor.bytes);
     let start = numbers.clone().map(|bytes| bytes.start).min().unwrap_or(0);
     let end = numbers.map(|bytes| bytes.end).max().unwrap_or(0);
@@ -163,7 +170,8 @@ mod tests {
     #[test]
     fn planes_hold_every_byte() {
         let data = data("a");
-        let (whole, planes) = (data.whole(), by_planes(data.whole()));
+        let whole = data.overview();
+        let planes = by_planes(&whole);
         let place = |at: usize| u64::from_le_bytes(planes[at..at + 8].try_into().unwrap()) as usize;
         let (start, end) = (place(0), place(8));
         assert_eq!(whole.len() + 16, planes.len());
@@ -179,7 +187,7 @@ mod tests {
     fn the_policy_names_the_hash_of_what_is_inlined() {
         let page = standalone(&data("a"), &Focus::default());
         let script =
-            page.split("<script type=\"module\">").nth(1).unwrap().split("</script>").next().unwrap();
+            page.split("<script type=\"module\" async>").nth(1).unwrap().split("</script>").next().unwrap();
         assert!(page.contains(&format!("script-src 'sha256-{}'", hash(script))));
         let style = page.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
         assert!(page.contains(&format!("style-src 'sha256-{}'", hash(style))));
