@@ -46,13 +46,14 @@ export class Shown {
     this.asked.add(keyOf(id));
   }
 
-  keep(id: HeadId, pattern: Float32Array, within: string | null = null): void {
+  /** Lets go of the oldest pattern, when there are too many, that is not of a head in use. */
+  keep(id: HeadId, pattern: Float32Array, within: string | null, inUse: HeadId[]): void {
     this.patterns.set(keyOf(id), pattern);
     this.exact.set(keyOf(id), within ? new Set() : null);
     this.within = within ?? this.within;
-    const [oldest] = this.patterns.keys();
-    // One that is larger by itself is kept all the same: it is the one on screen.
-    if (this.patterns.size > 1 && this.patterns.size * pattern.byteLength > KEPT_BYTES) {
+    const used = new Set([id, ...inUse].map(keyOf));
+    const oldest = [...this.patterns.keys()].find((key) => !used.has(key));
+    if (oldest !== undefined && this.patterns.size * pattern.byteLength > KEPT_BYTES) {
       this.patterns.delete(oldest);
       this.asked.delete(oldest);
     }
@@ -226,7 +227,7 @@ export class Session {
     const wanted = this.waiting.get(request);
     this.waiting.delete(request);
     if (!wanted || !bytes) return;
-    wanted.of.keep(wanted.id, toFloats(bytes), within);
+    wanted.of.keep(wanted.id, toFloats(bytes), within ?? null, this.state.value.heads);
     const isDrawn = this.state.value.heads.some((id) => sameHead(id, wanted.id));
     if (wanted.of === this.coming) this.showComing();
     // A neighbour that was fetched ahead changes no picture.
@@ -343,6 +344,8 @@ export class Session {
       const shown = this.shown.value;
       // What is on its way comes first: two long patterns at once take twice as long each.
       if (!shown || this.isWaitingFor("pattern")) return;
+      const { queries, keys } = partAt(shown.trace, this.state.value.focus.layer);
+      if (2 * queries.length * keys.length * Float32Array.BYTES_PER_ELEMENT > KEPT_BYTES) return;
       const next = neighbours(this.state.value.focus, shown.trace).find((id) => shown.wants(id));
       if (!next) return;
       this.askFor(shown, [next]);
