@@ -316,9 +316,8 @@ export class Session {
    * Asks for all digits of what is looked at, where patterns come rounded. One line of a head at a time: a pointer
    * passes over hundreds of rows a second.
    */
-  private askForDigits(): void {
+  askForDigits(slice = activeSlice(this.hover.value, this.state.value.focus)): void {
     const of = this.shown.value;
-    const slice = activeSlice(this.hover.value, this.state.value.focus);
     if (!of || !slice || grainOf(this.state.value) !== "pieces") return;
     if (this.isWaitingFor("exact")) return;
     const self = isSelf(partAt(of.trace, this.state.value.focus.layer));
