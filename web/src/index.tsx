@@ -6,7 +6,7 @@ import { App } from "./parts/app";
 import { keepLink } from "./link";
 import { AppHost } from "./model/app";
 import type { Host } from "./model/host";
-import { PageHost } from "./model/page";
+import { PageHost, partOfPage } from "./model/page";
 import { Session } from "./session";
 import { fromHash, INITIAL } from "./state";
 import { styles } from "./styles";
@@ -56,7 +56,7 @@ function hostOf(el: HTMLElement, values: Record<string, unknown>): Host {
   if (el.dataset.headscope === "app") {
     return new AppHost(values, values.editable ? fromHash(location.hash, INITIAL).texts : null);
   }
-  return new PageHost(values, document.getElementById("headscope-data")?.textContent ?? "");
+  return new PageHost(values, partOfPage);
 }
 
 for (const el of document.querySelectorAll<HTMLElement>("main[data-headscope]")) mountPage(el);

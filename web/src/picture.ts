@@ -1,7 +1,7 @@
 /** What the stage and the inspector show: the drawn heads' weights, after the switches have had their say. */
 
 import { joinPattern, textOf } from "./model/grain";
-import { type Flow, flowShare, inFlow, keepStrongest, type Slice, withoutSpecial } from "./model/measure";
+import { finderIn, type Flow, flowShare, inFlow, keepStrongest, type Slice, withoutSpecial } from "./model/measure";
 import { type HeadId, type Part, partAt, sameHead, type Sides, type Trace } from "./model/trace";
 import type { Session, Shown } from "./session";
 import { grainOf, partOf, rowsOf, type State } from "./state";
@@ -31,6 +31,8 @@ export interface Picture {
   flow: Flow;
   shows: (query: number, key: number) => boolean;
   scale: Scale;
+  /** How far off the weights may be, where they have fewer digits than the model's; as text. */
+  within: string | null;
 }
 
 /** The picture of `state`, or null while a pattern is on its way. */
@@ -66,6 +68,7 @@ export function pictureOf(of: Shown, state: State): Picture | null {
     strongest: mean(strong?.map(({ share }) => share) ?? [1]),
     shown: { query: rowsOf(state, part, "query"), key: rowsOf(state, part, "key") },
     flow: state.flow,
+    within: of.within,
     shows,
     scale: {
       sqrt: state.scale === "sqrt",
@@ -106,9 +109,10 @@ function largest(
 ): number {
   let most = 0;
   for (const weights of patterns) {
-    weights.forEach((weight, i) => {
-      if (weight > most && shows(Math.floor(i / n), i % n)) most = weight;
-    });
+    const find = finderIn(weights);
+    for (let at = 0; (at = find(at, weights.length, most)) < weights.length; at++) {
+      if (shows(Math.floor(at / n), at % n)) most = weights[at];
+    }
   }
   return most || 1;
 }

@@ -3,9 +3,11 @@
 import { Cell } from "./cell";
 import { type Host, type Problem, type Reply, toBytes, toProblem } from "./model/host";
 import { Safetensors, toFloats } from "./model/safetensors";
-import { allHeads, type HeadId, metricOf, partAt, readTrace, sameHead, type Trace } from "./model/trace";
+import type { Slice } from "./model/measure";
+import { allHeads, type HeadId, isSelf, metricOf, partAt, readTrace, sameHead, type Trace } from "./model/trace";
 import type { VectorName, Vectors } from "./model/vectors";
-import { fit, follow, fromHash, INITIAL, isolate, partOf, type State, VIEWS, type View } from "./state";
+import { activeSlice } from "./picture";
+import { fit, follow, fromHash, grainOf, INITIAL, isolate, partOf, type State, VIEWS, type View } from "./state";
 
 /** Typing rests this long before a text is run. */
 const TYPING_PAUSE_MS = 90;
@@ -21,8 +23,14 @@ export class Shown {
   private readonly patterns = new Map<string, Float32Array>();
   private readonly asked = new Set<string>();
   private readonly kept = new Map<string, Vectors>();
+  /** Rows and columns whose weights have come with all their digits; null of heads that came so as a whole. */
+  private readonly exact = new Map<string, Set<string> | null>();
+  /** How far weights may be off, where they came rounded or a page carries fewer digits; as text. */
+  within: string | null;
 
-  constructor(readonly trace: Trace) {}
+  constructor(readonly trace: Trace) {
+    this.within = trace.weightsWithin;
+  }
 
   /** [queries, keys], or nothing as long as it is on its way. */
   pattern(id: HeadId): Float32Array | undefined {
@@ -38,14 +46,38 @@ export class Shown {
     this.asked.add(keyOf(id));
   }
 
-  keep(id: HeadId, pattern: Float32Array): void {
+  /** Lets go of the oldest pattern, when there are too many, that is not of a head in use. */
+  keep(id: HeadId, pattern: Float32Array, within: string | null, inUse: HeadId[]): void {
     this.patterns.set(keyOf(id), pattern);
-    const [oldest] = this.patterns.keys();
-    // One that is larger by itself is kept all the same: it is the one on screen.
-    if (this.patterns.size > 1 && this.patterns.size * pattern.byteLength > KEPT_BYTES) {
+    this.exact.set(keyOf(id), within ? new Set() : null);
+    this.within = within ?? this.within;
+    const used = new Set([id, ...inUse].map(keyOf));
+    const oldest = [...this.patterns.keys()].find((key) => !used.has(key));
+    if (oldest !== undefined && this.patterns.size * pattern.byteLength > KEPT_BYTES) {
       this.patterns.delete(oldest);
       this.asked.delete(oldest);
     }
+  }
+
+  /** Of a row and a column those that the head's rounded pattern has not got all digits of. */
+  lacks(id: HeadId, line: Slice): Slice | null {
+    const known = this.patterns.has(keyOf(id)) ? this.exact.get(keyOf(id)) : null;
+    if (!known) return null;
+    const query = line.query !== null && !known.has(`query ${line.query}`) ? line.query : null;
+    const key = line.key !== null && !known.has(`key ${line.key}`) ? line.key : null;
+    return query === null && key === null ? null : { query, key };
+  }
+
+  /** Puts all digits of a row and a column where the rounded ones were. */
+  refine(id: HeadId, { query, key }: Slice, weights: Float32Array): void {
+    const [pattern, known] = [this.patterns.get(keyOf(id)), this.exact.get(keyOf(id))];
+    const { keys } = partAt(this.trace, id.layer);
+    if (!pattern || !known) return;
+    if (query !== null) pattern.set(weights.subarray(0, keys.length), query * keys.length);
+    const column = weights.subarray(query === null ? 0 : keys.length);
+    if (key !== null) column.forEach((weight, row) => (pattern[row * keys.length + key] = weight));
+    if (query !== null) known.add(`query ${query}`);
+    if (key !== null) known.add(`key ${key}`);
   }
 
   /** What the scores of a head are made of, or nothing as long as it is on its way. */
@@ -71,8 +103,10 @@ export class Session {
   readonly hover = new Cell<{ query: number | null; key: number | null } | null>(null);
   /** The last complete picture; it stays until the next one is complete. */
   readonly shown = new Cell<Shown | null>(null);
-  /** Counts the patterns that have arrived. */
+  /** Counts the patterns that have arrived of heads on screen. */
   readonly arrivals = new Cell(0);
+  /** Counts the rows and columns whose weights have got all their digits since. */
+  readonly refined = new Cell(0);
   /** The texts as typed so far. */
   readonly draft = new Cell<string[]>([]);
   readonly problem = new Cell<Problem | null>(null);
@@ -88,7 +122,10 @@ export class Session {
   private coming: Shown | null = null;
   private requests = 0;
   private run = 0;
-  private readonly waiting = new Map<number, { kind: "pattern" | "vectors"; of: Shown; id: HeadId }>();
+  private readonly waiting = new Map<
+    number,
+    { kind: "pattern" | "vectors" | "exact"; of: Shown; id: HeadId }
+  >();
   private typing: ReturnType<typeof setTimeout> | undefined;
   private ahead: ReturnType<typeof setTimeout> | undefined;
 
@@ -104,6 +141,7 @@ export class Session {
     host.on("change:overview", this.onOverview);
     host.on("msg:custom", this.onMessage);
     this.state.subscribe(() => this.onState());
+    this.hover.subscribe(() => this.askForDigits());
     this.onOverview();
   }
 
@@ -181,19 +219,33 @@ export class Session {
   };
 
   private readonly onMessage = (content: Reply, buffers: unknown[] = []): void => {
-    if (content.kind === "pattern") this.onPattern(content.request, toBytes(buffers[0]));
+    if (content.kind === "pattern") this.onPattern(content.request, toBytes(buffers[0]), content.within);
+    if (content.kind === "exact") this.onExact(content.request, content, toBytes(buffers[0]));
     if (content.kind === "vectors") this.onVectors(content.request, content.names, buffers);
     if (content.kind === "ran" && content.request === this.run) this.busy.set(false);
     if (content.kind === "error") this.onError(content);
   };
 
-  private onPattern(request: number, bytes: Uint8Array | null): void {
+  private onPattern(request: number, bytes: Uint8Array | null, within?: string | null): void {
     const wanted = this.waiting.get(request);
     this.waiting.delete(request);
     if (!wanted || !bytes) return;
-    wanted.of.keep(wanted.id, toFloats(bytes));
+    wanted.of.keep(wanted.id, toFloats(bytes), within ?? null, this.state.value.heads);
+    const isDrawn = this.state.value.heads.some((id) => sameHead(id, wanted.id));
     if (wanted.of === this.coming) this.showComing();
-    else if (wanted.of === this.shown.value) this.arrivals.set(this.arrivals.value + 1);
+    // A neighbour that was fetched ahead changes no picture.
+    else if (wanted.of === this.shown.value && isDrawn) this.arrivals.set(this.arrivals.value + 1);
+    this.askForDigits();
+    this.askForNeighbours();
+  }
+
+  private onExact(request: number, line: Slice, bytes: Uint8Array | null): void {
+    const wanted = this.waiting.get(request);
+    this.waiting.delete(request);
+    if (!wanted || !bytes) return;
+    wanted.of.refine(wanted.id, line, toFloats(bytes));
+    if (wanted.of === this.shown.value) this.refined.set(this.refined.value + 1);
+    this.askForDigits();
   }
 
   private onVectors(request: number, names: VectorName[], buffers: unknown[]): void {
@@ -221,6 +273,7 @@ export class Session {
     const shown = this.shown.value;
     if (!shown) return;
     this.askFor(shown, this.state.value.heads);
+    this.askForDigits();
     this.askForNeighbours();
     const { view, focus } = this.state.value;
     this.host.set("focus", { view, layer: focus.layer, head: focus.head });
@@ -262,16 +315,42 @@ export class Session {
     }
   }
 
+  /**
+   * Asks for all digits of what is looked at, where patterns come rounded. One line of a head at a time: a pointer
+   * passes over hundreds of rows a second.
+   */
+  askForDigits(slice = activeSlice(this.hover.value, this.state.value.focus)): void {
+    const of = this.shown.value;
+    if (!of || !slice || grainOf(this.state.value) !== "pieces") return;
+    if (this.isWaitingFor("exact")) return;
+    const self = isSelf(partAt(of.trace, this.state.value.focus.layer));
+    // Where a text attends to itself the text view shows both what a token looks at and what looks at it.
+    const line = self ? { query: slice.query ?? slice.key, key: slice.key ?? slice.query } : slice;
+    for (const id of this.state.value.heads) {
+      const lacked = of.lacks(id, line);
+      if (!lacked) continue;
+      const request = ++this.requests;
+      this.waiting.set(request, { kind: "exact", of, id });
+      this.host.send({ kind: "exact", layer: id.layer, head: id.head, ...lacked, request });
+    }
+  }
+
+  private isWaitingFor(what: "pattern" | "exact"): boolean {
+    return [...this.waiting.values()].some(({ kind }) => kind === what);
+  }
+
   /** Fetches what one keypress would show next, one head at a time, when there is time. */
   private askForNeighbours(): void {
     clearTimeout(this.ahead);
     this.ahead = setTimeout(() => {
       const shown = this.shown.value;
-      if (!shown) return;
+      // What is on its way comes first: two long patterns at once take twice as long each.
+      if (!shown || this.isWaitingFor("pattern")) return;
+      const { queries, keys } = partAt(shown.trace, this.state.value.focus.layer);
+      if (2 * queries.length * keys.length * Float32Array.BYTES_PER_ELEMENT > KEPT_BYTES) return;
       const next = neighbours(this.state.value.focus, shown.trace).find((id) => shown.wants(id));
       if (!next) return;
       this.askFor(shown, [next]);
-      this.askForNeighbours();
     }, LOOK_AHEAD_MS);
   }
 }

@@ -2,6 +2,7 @@
 
 import { type Grain, GRAINS, partOfGrain, regrain, textOf } from "./model/grain";
 import { FLOWS, type Flow, isPair, KEEPS, type Keep } from "./model/measure";
+import { SUMMARIES, type Summary } from "./model/pyramid";
 import { type HeadId, type Part, partAt, sameHead, type Token, type Trace, writtenTokens } from "./model/trace";
 
 /** `joins`: whether it can show words and sentences instead of pieces. */
@@ -18,6 +19,8 @@ export const SCALES = ["sqrt", "linear"] as const;
 export const TOPS = ["one", "fit"] as const;
 /** How several heads are drawn: over each other in their colours, or beside each other. */
 export const LAYS = ["over", "beside"] as const;
+/** How the model view draws heads. */
+export const DRAWINGS = ["matrices", "curves"] as const;
 export const THEMES = ["auto", "light", "dark"] as const;
 
 export type View = (typeof VIEWS)[number]["key"];
@@ -44,6 +47,11 @@ export interface State {
   /** The weight drawn strongest: 1, or the largest on screen. */
   top: (typeof TOPS)[number];
   lay: (typeof LAYS)[number];
+  drawing: (typeof DRAWINGS)[number];
+  /** What a cell of the matrix view shows that stands for many weights. */
+  summary: Summary;
+  /** What of the matrix is in sight: its corner, in cells, and a cell's side in CSS pixels; null for all of it. */
+  zoom: { row: number; column: number; cell: number } | null;
   /** The atlas's order: "layer" or a metric's key. */
   order: string;
   /** How many tokens are shown of a text that the model continued; null for all. */
@@ -64,6 +72,9 @@ export const INITIAL: State = {
   scale: "sqrt",
   top: "one",
   lay: "over",
+  drawing: "matrices",
+  summary: "max",
+  zoom: null,
   order: "layer",
   upTo: null,
   theme: "auto",
@@ -234,8 +245,11 @@ export function toHash(state: State, texts: string[] | null, beside: string[] | 
   if (focus.query !== null) link.set("query", String(focus.query));
   if (focus.key !== null) link.set("key", String(focus.key));
   if (state.upTo !== null) link.set("upto", String(state.upTo));
-  for (const key of ["view", "flow", "keep", "grain", "special", "scale", "top", "lay", "order", "theme"] as const) {
+  for (const key of ["view", "flow", "keep", "grain", "special", "scale", "top", "lay", "drawing", "summary", "order", "theme"] as const) {
     if (state[key] !== INITIAL[key]) link.set(key, state[key]);
+  }
+  if (state.zoom) {
+    link.set("zoom", [state.zoom.row, state.zoom.column, state.zoom.cell].map((at) => at.toFixed(1)).join(" "));
   }
   texts?.forEach((text, i) => link.set("ab"[i], text));
   beside?.forEach((text, i) => link.set("cd"[i], text));
@@ -282,6 +296,9 @@ export function fromHash(
     scale: one("scale", SCALES) ?? INITIAL.scale,
     top: one("top", TOPS) ?? INITIAL.top,
     lay: one("lay", LAYS) ?? INITIAL.lay,
+    drawing: one("drawing", DRAWINGS) ?? INITIAL.drawing,
+    summary: one("summary", SUMMARIES) ?? INITIAL.summary,
+    zoom: readZoom(link.get("zoom")),
     order: link.get("order") ?? INITIAL.order,
     upTo: readIndex(link.get("upto")),
     theme: one("theme", THEMES) ?? INITIAL.theme,
@@ -296,6 +313,13 @@ export function fromHash(
 function readHead(text: string | null): HeadId | null {
   const [layer, head, ...rest] = (text ?? "").split(".").map(readIndex);
   return layer == null || head == null || rest.length ? null : { layer, head };
+}
+
+/** The matrix view puts right what does not fit its pattern. */
+function readZoom(text: string | null): State["zoom"] {
+  if (text === null || !/^\d{1,6}\.\d \d{1,6}\.\d \d{1,3}\.\d$/.test(text)) return null;
+  const [row, column, cell] = text.split(" ").map(Number);
+  return { row, column, cell };
 }
 
 function readIndex(text: string | null): number | null {

@@ -125,28 +125,28 @@ impl<'a> Teacher<'a> {
         let is_told = |site: Site| {
             matches!(site.point, Point::WordEmbed | Point::PosEmbed | Point::ResidPre | Point::LastHidden)
         };
-        let (data, more) = run(self.model, text, &sites, is_told)?;
-        Ok(Scene { name, bytes: data.overview_with(&more) })
+        let (data, recorded) = run(self.model, text, &sites, is_told)?;
+        Ok(Scene { name, bytes: data.overview_with(&recorded) })
     }
 }
 
-/// A text with what tells its patterns, and its values where they are recorded.
+/// A text with these queries, keys and values.
 fn scene(name: &'static str, model: &Model, text: Encoding, sites: &str) -> Result<Scene> {
-    let is_value = |site: Site| matches!(site.point, Point::Attn(AttnPoint::V));
-    let (data, more) = run(model, text, sites, is_value)?;
-    Ok(Scene { name, bytes: data.whole_with(&more) })
+    let is_told = |site: Site| matches!(site.point, Point::Attn(AttnPoint::Q | AttnPoint::K | AttnPoint::V));
+    let (data, recorded) = run(model, text, sites, is_told)?;
+    Ok(Scene { name, bytes: data.overview_with(&recorded) })
 }
 
-/// Runs a text; what `more` picks of the sites goes along with what is shown.
+/// Runs a text; what is told of the sites comes along with what is shown.
 fn run(
     model: &Model,
     text: Encoding,
     sites: &str,
-    more: impl Fn(Site) -> bool,
+    is_told: impl Fn(Site) -> bool,
 ) -> Result<(ViewData, Vec<(Site, Tensor)>)> {
     let sites = model.engine().sites(sites).map_err(Error::from)?;
     let trace = model.trace_encoding(Input::from(text), &sites)?;
-    let picked = trace.values().filter(|(site, _)| more(*site));
+    let picked = trace.values().filter(|(site, _)| is_told(*site));
     let picked = picked.map(|(site, value)| (site, value.clone())).collect();
     let pattern = |trace: &Trace, attn, head| engine::pattern(model.engine().compute(), trace, attn, head);
     Ok((ViewData::with_patterns(trace, pattern).map_err(Error::from)?, picked))

@@ -185,7 +185,7 @@ fn a_page_stands_on_its_own() {
     let policy = policy.split('"').next().unwrap();
     assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe"), "{policy}");
     let hash = |text: &str| BASE64_STANDARD.encode(Sha256::digest(text));
-    for (open, close) in [("<script type=\"module\">", "</script>"), ("<style>", "</style>")] {
+    for (open, close) in [("<script type=\"module\" async>", "</script>"), ("<style>", "</style>")] {
         let inlined = page.split(open).nth(1).unwrap().split(close).next().unwrap();
         assert!(policy.contains(&format!("'sha256-{}'", hash(inlined))), "{open}");
     }

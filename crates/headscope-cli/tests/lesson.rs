@@ -28,9 +28,7 @@ fn scenes(reply: &Reply) -> BTreeMap<String, Vec<String>> {
     let length = u64::from_le_bytes(reply.body[..8].try_into().unwrap()) as usize;
     let places: BTreeMap<String, [usize; 2]> = serde_json::from_slice(&reply.body[8..8 + length]).unwrap();
     let tensors = |[start, end]: [usize; 2]| {
-        // Behind two lengths, as pages have it: the header of a container is as it was.
-        let container = &reply.body[8 + length..][start + 16..end];
-        let header = Header::read(container).unwrap();
+        let header = Header::read(&reply.body[8 + length..][start..end]).unwrap();
         header.tensors.iter().map(|tensor| tensor.name.clone()).collect()
     };
     places.into_iter().map(|(name, place)| (name, tensors(place))).collect()
@@ -136,7 +134,7 @@ fn a_file_carries_it_all() {
     let said = headscope(&["learn", "the </script> cat", "a dog", "-m", &model, "-o", &file]).succeeded();
     assert!(said.stderr.contains("l.html"));
     let page = fs::read_to_string(&file).unwrap();
-    assert!(page.contains("id=\"headscope-data\"") && page.contains("data-editable=\"false\""));
+    assert!(page.contains("data-scenes=\"pair padded first second\""));
     assert_eq!(page.matches("<script").count(), page.matches("</script>").count());
     for outside in ["https://", "src=\"http"] {
         assert!(!page.contains(outside), "{outside}");

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::thread;
@@ -81,6 +82,7 @@ fn only_who_holds_the_address_is_answered() {
             "/api/overview",
             "/api/pattern?layer=0&head=0&run=0",
             "/api/vectors?layer=0&head=0&run=0",
+            "/api/exact?layer=0&head=0&run=0&query=0",
         ] {
             let reply = app.request(&format!("GET {path}"), headers, b"");
             assert_eq!(reply.status, *expected, "{path} {headers:?}");
@@ -158,6 +160,46 @@ fn patterns_are_those_of_the_trace() {
 }
 
 #[test]
+fn weights_of_a_long_text_come_rounded_and_exact_by_the_line() {
+    let room = Room::with("t5"); // which reads texts of any length
+    fs::write(room.path("model/tokenizer_config.json"), r#"{"tokenizer_class": "BertTokenizer"}"#).unwrap();
+    let (model, file) = (room.at("model"), room.at("out/t.safetensors"));
+    let text = "the cat sat on the mat the dog played in the park ".repeat(90);
+    headscope(&["trace", &text, "--target", "the dog", "-m", &model, "-o", &file]).succeeded();
+    let trace = Trace::open(&file).unwrap();
+    let (attn, n) = (trace.rules()[0].0, trace.encoding.len());
+    assert!(n > 1024, "{n} tokens are no long text");
+    let (running, opened) =
+        (App::start(&[&text, "--target", "the dog", "-m", &model]), App::start(&["open", &file]));
+    let whole = trace.pattern(attn, 1).unwrap();
+    for app in [&running, &opened] {
+        let reply = app.get("/api/pattern?layer=0&head=1&run=0");
+        hardened(&reply);
+        let within: f32 = reply.header("x-headscope-within").unwrap().parse().unwrap();
+        assert!(within < 2e-5 && reply.body.len() == 2 * n * n);
+        let weight = |bytes: &[u8]| (f32::from(u16::from_le_bytes([bytes[0], bytes[1]])) / 65_535.0).powi(2);
+        let apart = reply.body.chunks_exact(2).zip(whole.iter()).map(|(bytes, w)| (weight(bytes) - w).abs());
+        let apart = apart.fold(0.0, f32::max);
+        assert!(apart > 0.0 && apart < within, "{apart}");
+
+        let row: Vec<f32> = whole.row(5).to_vec();
+        let column: Vec<f32> = (0..n).map(|query| whole.row(query)[7]).collect();
+        for (line, expected) in [
+            ("&query=5", row.clone()),
+            ("&key=7", column.clone()),
+            ("&query=5&key=7", [row, column].concat()),
+            ("", vec![]),
+        ] {
+            let reply = app.get(&format!("/api/exact?layer=0&head=1&run=0{line}"));
+            hardened(&reply);
+            assert_eq!(reply.floats(), expected, "{line}");
+        }
+    }
+    // What the target asks of itself is short, and has all its digits from the start.
+    assert_eq!(running.get("/api/pattern?layer=2&head=0&run=0").header("x-headscope-within"), None);
+}
+
+#[test]
 fn vectors_are_those_of_the_trace() {
     let room = Room::with_model();
     let (model, file) = (room.at("model"), room.at("out/t.safetensors"));
@@ -214,6 +256,11 @@ fn questions_that_have_no_answer() {
         ),
         ("GET /api/vectors?layer=0&head=0&run=1".into(), 410, "this trace is no longer kept"),
         ("GET /api/vectors".into(), 400, "missing field"),
+        ("GET /api/exact?layer=0&head=3&run=0".into(), 404, "there is no head 3"),
+        ("GET /api/exact?layer=0&head=0&run=1".into(), 410, "this trace is no longer kept"),
+        ("GET /api/exact?layer=0&head=0&run=0&query=99".into(), 404, "there is no query 99; the text has"),
+        ("GET /api/exact?layer=0&head=0&run=0&key=99".into(), 404, "there is no key 99; the text has"),
+        ("GET /api/exact?layer=0&head=0&run=0&key=-1".into(), 400, "invalid digit"),
         ("GET /nothing".into(), 404, "there is nothing here"),
         ("GET /../../etc/passwd".into(), 404, "there is nothing here"),
         ("GET //evil.example/".into(), 404, "there is nothing here"),

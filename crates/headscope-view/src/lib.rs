@@ -15,4 +15,4 @@ mod error;
 mod view_data;
 
 pub use error::ViewError;
-pub use view_data::{Focus, Part, ViewData};
+pub use view_data::{Focus, Part, ROUNDED_WITHIN, ViewData, rounded};

@@ -55,13 +55,14 @@ function cell(value: string | number): string {
 
 /** The same with the model, the texts, and what the switches have done. */
 export function toJson(picture: Picture, switches: Record<string, unknown>): string {
-  const { trace, part, removed, kept, strongest } = picture;
+  const { trace, part, removed, kept, strongest, within } = picture;
   const tokens = (of: typeof part.keys) =>
     of.map(({ id, piece, special, segment }) => ({ id, piece, special, segment }));
   return JSON.stringify(
     {
       model: trace.card,
       texts: trace.texts,
+      ...(within && { weights_within: Number(within) }),
       switches,
       share: { removed_with_special_tokens: removed, kept_by_edge_filter: kept, of_drawn_edges: strongest },
       queries: tokens(part.queries),

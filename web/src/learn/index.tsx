@@ -21,9 +21,9 @@ interface Syllabus {
 
 function mount(host: HTMLElement): void {
   const { sentences, pieces }: Syllabus = JSON.parse(host.dataset.syllabus!);
-  const inApp = host.dataset.editable === "true";
-  const payload = document.getElementById("headscope-data")?.textContent ?? "";
-  const source = inApp ? new AppSource() : new PageSource(payload, pieces);
+  const { scenes } = host.dataset;
+  const inApp = scenes === undefined;
+  const source = inApp ? new AppSource() : new PageSource(scenes.split(" "), pieces);
   host.toggleAttribute("data-full", true);
   const root = host.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();

@@ -12,7 +12,8 @@ const TYPING_PAUSE_MS = 90;
 /** Runs sentences, or hands over the one run that a file carries. */
 export interface Source {
   editable: boolean;
-  run(texts: Sentences, signal: AbortSignal): Promise<Uint8Array>;
+  /** The containers of the scenes, by name. */
+  run(texts: Sentences, signal: AbortSignal): Promise<Record<string, Uint8Array>>;
   /** How the vocabulary spells an id; null if it has none, or if nobody is there to ask. */
   piece(id: number): Promise<string | null>;
 }

@@ -3,7 +3,6 @@
 import { patternOf } from "../model/attention";
 import { LocalHost, type Request } from "../model/host";
 import { type Neuron, neuronOf } from "../model/neuron";
-import { fromPlanes } from "../model/page";
 import { Safetensors } from "../model/safetensors";
 import { type HeadId, type Mask, partAt, readTrace, sharedHead, type Token, type Trace } from "../model/trace";
 import { type Vectors, vectorsOf } from "../model/vectors";
@@ -117,7 +116,7 @@ export class SceneHost extends LocalHost {
   }
 
   send(content: Request): void {
-    if (content.kind === "run") return;
+    if (content.kind === "run" || content.kind === "exact") return;
     const { scene } = this;
     if (content.kind === "vectors") return this.replyVectors(content, scene.vectors(content));
     const weights = scene.changed(content, this.change);
@@ -125,16 +124,12 @@ export class SceneHost extends LocalHost {
   }
 }
 
-/** Scenes one after another, behind the length of a JSON object that says where each is. */
-export function readScenes(bytes: Uint8Array): Scenes {
-  const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  const body = bytes.subarray(8 + length);
-  const places: Record<string, [number, number]> = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
+/** Scenes of their containers. */
+export function readScenes(containers: Record<string, Uint8Array>): Scenes {
   const scene = (name: keyof Scenes) => {
-    const place = places[name];
-    if (!place) throw new Error(`the lesson’s data: no scene named ${name}`);
-    return new Scene(fromPlanes(body.subarray(...place)));
+    if (!(name in containers)) throw new Error(`the lesson’s data: no scene named ${name}`);
+    return new Scene(containers[name]);
   };
   const scenes = { pair: scene("pair"), padded: scene("padded"), first: scene("first"), second: scene("second") };
-  return "decoder" in places ? { ...scenes, decoder: scene("decoder") } : scenes;
+  return "decoder" in containers ? { ...scenes, decoder: scene("decoder") } : scenes;
 }

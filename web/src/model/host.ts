@@ -17,12 +17,17 @@ export interface Host {
 export type Request =
   | { kind: "vectors"; layer: number; head: number; request: number }
   | { kind: "pattern"; layer: number; head: number; request: number }
+  /** All digits of a query's weights and of those on a key, where the pattern came rounded. */
+  | { kind: "exact"; layer: number; head: number; query: number | null; key: number | null; request: number }
   | { kind: "run"; texts: string[]; request: number };
 
 export type Reply =
   /** With a buffer for each name. */
   | { kind: "vectors"; layer: number; head: number; request: number; names: VectorName[] }
-  | { kind: "pattern"; layer: number; head: number; request: number }
+  /** `within`: how far rounded weights may be off, as text; such a host answers `exact` too. */
+  | { kind: "pattern"; layer: number; head: number; request: number; within?: string | null }
+  /** With the query's weights, then those on the key, in one buffer. */
+  | { kind: "exact"; layer: number; head: number; query: number | null; key: number | null; request: number }
   | { kind: "ran"; request: number }
   | ({ kind: "error"; request: number } & Problem);
 

@@ -50,30 +50,60 @@ export function massByKind(pattern: Float32Array, sides: Sides, slice: Slice): n
     }
     return mass;
   }
-  const [first, last] = slice.query === null ? [0, sides.queries.length - 1] : [slice.query, slice.query];
-  for (let q = first; q <= last; q++) {
-    if (slice.key !== null) mass[kindOf(sides, q, slice.key)] += pattern[q * n + slice.key];
-    else addRow(mass, pattern.subarray(q * n, (q + 1) * n), sides, q);
+  if (slice.query === null) return massOfWhole(pattern, sides);
+  if (slice.key !== null) {
+    mass[kindOf(sides, slice.query, slice.key)] += pattern[slice.query * n + slice.key];
+    return mass;
   }
+  addSums(mass, pattern.subarray(slice.query * n, (slice.query + 1) * n), sides, sentenceOf(sides, slice.query));
+  partNeighbours(mass, pattern, sides, slice.query);
   return mass;
 }
 
-/** Adds a row's weight by kind: whole rows by what their keys are, then the few keys beside the token. */
-function addRow(mass: number[], row: Float32Array, sides: Sides, query: number): void {
+/** Columns are summed first: the sums of neighbouring keys need not wait for each other, 48 ms became 6 at 2,048. */
+function massOfWhole(pattern: Float32Array, sides: Sides): number[] {
+  const mass: number[] = KINDS.map(() => 0);
+  const n = sides.keys.length;
+  const columns = [new Float64Array(n), new Float64Array(n)]; // of what asks in sentence A, and elsewhere
+  for (let query = 0; query < sides.queries.length; query++) {
+    addTo(columns[sentenceOf(sides, query)], pattern, query * n);
+    partNeighbours(mass, pattern, sides, query);
+  }
+  columns.forEach((sums, sentence) => addSums(mass, sums, sides, sentence));
+  return mass;
+}
+
+/** Adds a row, which begins at `from`, to the sums of its columns. */
+export function addTo(sums: Float64Array, pattern: Float32Array, from: number): void {
+  for (let key = 0; key < sums.length; key++) sums[key] += pattern[from + key];
+}
+
+function sentenceOf({ queries }: Sides, query: number): number {
+  return queries[query].segment === 0 ? 0 : 1;
+}
+
+/** Adds weights by what their keys are to queries of one sentence. */
+function addSums(mass: number[], columns: Float32Array | Float64Array, sides: Sides, sentence: number): void {
   const classes = classesOf(sides.keys);
   const sums = [0, 0, 0, 0];
-  for (let key = 0; key < row.length; key++) sums[classes[key]] += row[key];
-  const own = isSelf(sides) && sides.queries[query].segment === 0 ? 2 : isSelf(sides) ? 3 : -1;
+  for (let key = 0; key < columns.length; key++) sums[classes[key]] += columns[key];
   mass[0] += sums[0];
   mass[1] += sums[1];
-  mass[5] += own < 0 ? 0 : sums[own];
-  mass[6] += own < 0 ? sums[2] + sums[3] : sums[5 - own];
-  if (own < 0) return;
-  for (const key of [query - 1, query, query + 1]) {
-    const kind = key >= 0 && key < row.length ? kindOf(sides, query, key) : 0;
+  mass[5] += isSelf(sides) ? sums[2 + sentence] : 0;
+  mass[6] += isSelf(sides) ? sums[3 - sentence] : sums[2] + sums[3];
+}
+
+/** Moves the weights of the keys beside a token, and of its own, from their sentence's to their kinds. */
+function partNeighbours(mass: number[], pattern: Float32Array, sides: Sides, query: number): void {
+  if (!isSelf(sides)) return;
+  const n = sides.keys.length;
+  const classes = classesOf(sides.keys);
+  const own = 2 + sentenceOf(sides, query);
+  for (let key = Math.max(0, query - 1); key <= Math.min(n - 1, query + 1); key++) {
+    const kind = kindOf(sides, query, key);
     if (kind < 2 || kind > 4) continue;
-    mass[kind] += row[key];
-    mass[classes[key] === own ? 5 : 6] -= row[key];
+    mass[kind] += pattern[query * n + key];
+    mass[classes[key] === own ? 5 : 6] -= pattern[query * n + key];
   }
 }
 
@@ -99,6 +129,42 @@ export interface Edge {
   weight: number;
 }
 
+/** Weights that share a peak. */
+const PEAK = 64;
+const peaks = new WeakMap<Float32Array, Float32Array>();
+
+/** The largest of every `PEAK` weights: a pattern is searched several times, and most of it is small. */
+function peaksOf(pattern: Float32Array): Float32Array {
+  let known = peaks.get(pattern);
+  if (!known) {
+    known = new Float32Array(Math.ceil(pattern.length / PEAK));
+    for (let i = 0; i < pattern.length; i++) {
+      if (pattern[i] > known[i >> 6]) known[i >> 6] = pattern[i];
+    }
+    peaks.set(pattern, known);
+  }
+  return known;
+}
+
+/**
+ * What finds the place from `from` to before `end` of the next weight of a pattern that is above `least`, or `end`.
+ * All but the large weights are passed over 64 at a time: what is drawn of 2,048 tokens is found in 15 ms, not 80.
+ */
+export function finderIn(pattern: Float32Array): (from: number, end: number, least: number) => number {
+  const highest = peaksOf(pattern);
+  return (from, end, least) => {
+    let at = from;
+    while (at < end) {
+      const next = Math.min(end, (at | (PEAK - 1)) + 1);
+      if (highest[Math.floor(at / PEAK)] > least) {
+        for (; at < next; at++) if (pattern[at] > least) return at;
+      }
+      at = next;
+    }
+    return end;
+  };
+}
+
 /** The strongest edges of a slice over several patterns, strongest first. */
 export function strongest(
   patterns: Float32Array[],
@@ -112,15 +178,17 @@ export function strongest(
   const range = (index: number | null, count: number) => (index === null ? [0, count] : [index, index + 1]);
   const [firstQuery, endQuery] = range(slice.query, sides.queries.length);
   const [firstKey, endKey] = range(slice.key, n);
+  let least = 0;
   patterns.forEach((pattern, of) => {
-    let least = best.length === limit ? best[limit - 1].weight : 0;
+    const find = finderIn(pattern);
     for (let query = firstQuery; query < endQuery; query++) {
-      for (let key = firstKey; key < endKey; key++) {
-        const weight = pattern[query * n + key];
-        if (!(weight > least) || !shows(query, key)) continue;
-        let at = best.length;
-        while (at > 0 && best[at - 1].weight < weight) at--;
-        best.splice(at, 0, { query, key, of, weight });
+      const end = query * n + endKey;
+      for (let at = query * n + firstKey; (at = find(at, end, least)) < end; at++) {
+        const [key, weight] = [at - query * n, pattern[at]];
+        if (!shows(query, key)) continue;
+        let place = best.length;
+        while (place > 0 && best[place - 1].weight < weight) place--;
+        best.splice(place, 0, { query, key, of, weight });
         best.length = Math.min(best.length, limit);
         if (best.length === limit) least = best[limit - 1].weight;
       }

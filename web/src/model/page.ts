@@ -1,66 +1,80 @@
 /** The host of the self-contained page: every answer comes from the data that the page carries. */
 
-import { patternOf } from "./attention";
+import { aside } from "./aside";
+import { type Answer, Carried, type OfHead } from "./carried";
 import { LocalHost, type Request, toProblem } from "./host";
 import { Safetensors } from "./safetensors";
-import { readTrace, type Trace } from "./trace";
-import { vectorsOf } from "./vectors";
+import { readTrace } from "./trace";
+import { unpack } from "./unpack";
 
 const DAMAGED = "The file is damaged or cut short: export it again.";
 const TOO_OLD = "This browser cannot unpack the page's data: use one from 2023 or later.";
 
-export class PageHost extends LocalHost {
-  private file!: Safetensors;
-  private trace!: Trace;
+/** Patterns of longer texts are computed by a worker; those of shorter ones are there before it would have begun. */
+const SHORT = 160;
 
-  constructor(values: Record<string, unknown>, payload: string) {
+/**
+ * A packed part of this page, as soon as the browser has read so far: the first picture of a page of 42 MB need not wait
+ * for all of it.
+ */
+export function partOfPage(index: number): Promise<string> {
+  return new Promise((resolve) => {
+    const look = () => {
+      const parts = document.querySelectorAll('script[type="application/x-headscope"]');
+      // A script is there from its first letter on, and whole when something follows.
+      if (document.readyState === "loading" && parts.length < index + 2) return;
+      observer.disconnect();
+      document.removeEventListener("readystatechange", look);
+      resolve(parts[index]?.textContent ?? "");
+    };
+    const observer = new MutationObserver(look);
+    observer.observe(document.body, { childList: true });
+    document.addEventListener("readystatechange", look);
+    look();
+  });
+}
+
+export class PageHost extends LocalHost {
+  private answer!: (content: OfHead) => Promise<Answer>;
+
+  /** `parts` are packed: the overview, then the block of each layer. */
+  constructor(
+    values: Record<string, unknown>,
+    private readonly part: (index: number) => Promise<string>,
+  ) {
     super(values);
-    this.begin(payload);
+    this.begin();
   }
 
   send(content: Request): void {
-    if (content.kind === "run") return;
-    if (content.kind === "vectors") {
-      return this.replyVectors(content, vectorsOf(this.file, this.trace, content));
-    }
-    const weights = patternOf(this.file, this.trace, content);
-    this.reply(content, new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength));
+    if (content.kind === "run" || content.kind === "exact") return;
+    this.answer(content).then(
+      (answer) => {
+        const { layer, head, request } = content;
+        if ("vectors" in answer) return this.replyVectors({ ...content, kind: "vectors" }, answer.vectors);
+        const { buffer, byteOffset, byteLength } = answer.pattern;
+        this.reply({ kind: "pattern", layer, head, request }, new Uint8Array(buffer, byteOffset, byteLength));
+      },
+      (error) => this.refuse(content.request, error),
+    );
   }
 
-  private async begin(payload: string) {
+  private async begin() {
     try {
-      const bytes = fromPlanes(await unpack(payload));
-      this.file = Safetensors.read(bytes);
-      this.trace = readTrace(this.file);
+      const bytes = await unpack(await this.part(0));
+      const trace = readTrace(Safetensors.read(bytes));
+      const packed = (layer: number) => this.part(1 + layer);
+      const isShort = Math.max(...trace.parts.map(({ queries, keys }) => Math.max(queries.length, keys.length))) <= SHORT;
+      const here = new Carried(trace, packed);
+      this.answer = isShort ? (content) => here.answer(content) : aside(trace, packed);
       this.set("overview", bytes);
     } catch (error) {
-      const help = "DecompressionStream" in globalThis ? DAMAGED : TOO_OLD;
-      this.reply({ kind: "error", request: 0, ...toProblem(error, help) });
+      this.refuse(0, error);
     }
   }
-}
 
-/** The bytes behind base64 of gzip. */
-export async function unpack(payload: string): Promise<Uint8Array> {
-  const text = atob(payload.trim());
-  const packed = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) packed[i] = text.charCodeAt(i);
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
-/** Puts numbers together whose first, second, third and fourth bytes lie apart, from the first length to the second. */
-export function fromPlanes(packed: Uint8Array): Uint8Array {
-  const lengths = new DataView(packed.buffer, packed.byteOffset);
-  const [start, end] = [0, 8].map((at) => Number(lengths.getBigUint64(at, true)));
-  const bytes = packed.slice(16);
-  const planes = packed.subarray(16 + start, 16 + end);
-  const count = planes.length / 4;
-  for (let i = 0, at = start; i < count; i++, at += 4) {
-    bytes[at] = planes[i];
-    bytes[at + 1] = planes[count + i];
-    bytes[at + 2] = planes[2 * count + i];
-    bytes[at + 3] = planes[3 * count + i];
+  private refuse(request: number, error: unknown) {
+    const help = "DecompressionStream" in globalThis ? DAMAGED : TOO_OLD;
+    this.reply({ kind: "error", request, ...toProblem(error, help) });
   }
-  return bytes;
 }

@@ -200,7 +200,7 @@ export function sharedHead({ query_heads }: Rule, head: number, count: number): 
 }
 
 /** The part that a layer belongs to. */
-export function partAt({ parts }: Trace, layer: number): Part {
+export function partAt({ parts }: Pick<Trace, "parts">, layer: number): Part {
   return parts.find(({ layers }) => layers.includes(layer)) ?? parts[0];
 }
 

@@ -1,7 +1,8 @@
 /** What a head's scores are made of: queries and keys, and what positions make of them. */
 
 import { Safetensors } from "./safetensors";
-import { type HeadId, type Rule, sharedHead, type Trace } from "./trace";
+import type { Rules } from "./carried";
+import { type HeadId, type Rule, sharedHead } from "./trace";
 
 export const VECTORS = ["q", "k", "q_pre", "k_pre", "pos_q", "pos_k"] as const;
 export type VectorName = (typeof VECTORS)[number];
@@ -14,7 +15,7 @@ export type VectorName = (typeof VECTORS)[number];
 export type Vectors = Partial<Record<VectorName, Float32Array>>;
 
 /** The vectors of one head in a file that has those of all. */
-export function vectorsOf(file: Safetensors, trace: Trace, { layer, head }: HeadId): Vectors {
+export function vectorsOf(file: Safetensors, trace: Rules, { layer, head }: HeadId): Vectors {
   const rule = trace.rules[layer];
   const vectors: Vectors = {};
   for (const name of VECTORS) {

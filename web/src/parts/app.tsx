@@ -92,7 +92,7 @@ export function App({ session, comparison, host }: AppProps) {
           <p>Reading the trace…</p>
         </div>
       )}
-      {picture && <Footer trace={picture.trace} />}
+      {picture && <Footer trace={picture.trace} within={picture.within} />}
       <Help open={help} onClose={() => setHelp(false)} />
     </div>
   );

@@ -2,7 +2,12 @@
 
 import type { Trace } from "../model/trace";
 
-export function Footer({ trace }: { trace: Trace }) {
+/** Why weights are not the model's to the last digit. */
+const OF_A_PAGE = "This page carries queries and keys with a byte a number, to stay small. The app has all digits.";
+const OF_THE_APP =
+  "The weights of a long text come in 16 bits. Those of the token that is looked at come with all digits.";
+
+export function Footer({ trace, within }: { trace: Trace; within: string | null }) {
   const { source, target, tracedMs, card } = trace;
   return (
     <footer class="footer">
@@ -19,9 +24,9 @@ export function Footer({ trace }: { trace: Trace }) {
         {card.row_sum_error !== null && (
           <span>largest |row sum − 1| {exponential(card.row_sum_error)}</span>
         )}
-        {trace.weightsWithin && (
-          <span title="This page carries queries and keys with a byte a number, to stay small. The app has all digits.">
-            weights within {exponential(Number(trace.weightsWithin))} of the model’s
+        {within && (
+          <span title={trace.weightsWithin ? OF_A_PAGE : OF_THE_APP}>
+            weights within {exponential(Number(within))} of the model’s
           </span>
         )}
       </p>

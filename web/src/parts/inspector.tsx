@@ -28,6 +28,7 @@ const WHOLE: Slice = { query: null, key: null };
 export function Inspector({ session, other, picture, palette }: Props & { other: Session | null }) {
   const hover = useCell(session.hover);
   const { focus } = useCell(session.state);
+  const refined = useCell(session.refined);
   const slice = activeSlice(hover, focus);
   const id = picture.heads[picture.focused];
   const pinned = !hover && slice !== null;
@@ -39,8 +40,8 @@ export function Inspector({ session, other, picture, palette }: Props & { other:
         {pinned && <span class="pinned"> · pinned</span>}
         {picture.renormalised && <span class="pinned"> · renormalised</span>}
       </p>
-      <Strongest slice={slice ?? WHOLE} picture={picture} palette={palette} />
-      <Mass slice={slice ?? WHOLE} picture={picture} />
+      <Strongest slice={slice ?? WHOLE} picture={picture} palette={palette} refined={slice ? refined : 0} />
+      <Mass slice={slice ?? WHOLE} picture={picture} refined={slice ? refined : 0} />
       {slice?.query != null && <Expected trace={picture.trace} part={picture.part} index={slice.query} />}
       {other && <Difference session={session} other={other} picture={picture} />}
       <Metrics trace={picture.trace} id={id} />
@@ -82,13 +83,20 @@ function Quoted({ token }: { token: Token }) {
 
 // ---- the strongest edges ------------------------------------------------------------------
 
-function Strongest({ slice, picture, palette }: { slice: Slice; picture: Picture; palette: Palette }) {
+/** What numbers are of; they are taken anew when more digits have come. */
+interface Of {
+  slice: Slice;
+  picture: Picture;
+  refined: number;
+}
+
+function Strongest({ slice, picture, palette, refined }: Of & { palette: Palette }) {
   const { trace, part, weights, heads, shows, shown } = picture;
   const edges = useMemo(() => {
     const [queries, keys] = [new Set(shown.query), new Set(shown.key)];
     const drawn = (query: number, key: number) => queries.has(query) && keys.has(key) && shows(query, key);
     return strongest(weights, part, slice, EDGES, drawn);
-  }, [slice.query, slice.key, picture]);
+  }, [slice.query, slice.key, picture, refined]);
   const many = heads.length > 1;
   return (
     <ol
@@ -138,9 +146,9 @@ function HeadSign({ name, colour }: { name: string; colour: string }) {
 
 // ---- where the weight goes ----------------------------------------------------------------
 
-function Mass({ slice, picture }: { slice: Slice; picture: Picture }) {
+function Mass({ slice, picture, refined }: Of) {
   const { trace, part, raw, focused } = picture;
-  const mass = useMemo(() => massByKind(raw[focused], part, slice), [raw, focused, slice.query, slice.key]);
+  const mass = useMemo(() => massByKind(raw[focused], part, slice), [raw, focused, slice.query, slice.key, refined]);
   const total = mass.reduce((sum, part) => sum + part, 0);
   const shares = percentages(mass);
   const kinds = kindsOf(part).map((kind) => ({ ...kind, share: shares[kind.index] }));

@@ -2,6 +2,7 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useCell } from "../cell";
+import { linkNow } from "../link";
 import type { Comparison } from "../compare";
 import type { Trace } from "../model/trace";
 import type { Session } from "../session";
@@ -240,7 +241,7 @@ function CopyLink() {
   }, [said]);
   const copy = async () => {
     try {
-      await navigator.clipboard.writeText(location.href);
+      await navigator.clipboard.writeText(linkNow());
       setSaid("Copied");
     } catch {
       setSaid("It is in the address bar");

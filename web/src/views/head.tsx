@@ -37,6 +37,8 @@ interface Props {
 const LEAST_PRINTED = 0.0005;
 /** Weaker edges that end out of sight are not announced. */
 const LEAST_BEYOND = 0.05;
+/** Of longer texts the tokens near what is in sight are on the page: 16,000 of them would take it seconds to lay out. */
+const MOST_LISTED = 2500;
 
 export function HeadView({ session, picture, palette }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
@@ -72,6 +74,8 @@ export function HeadView({ session, picture, palette }: Props) {
     if (index !== null && scroller.current) reveal(scroller.current, layout, side, index);
   }, [focus.query, focus.key, layout]);
 
+  const isLong = picture.shown.query.length + picture.shown.key.length > 2 * MOST_LISTED;
+  const listed = isLong ? band : null;
   const columns = useMemo(
     () =>
       (["query", "key"] as const).map((side) => (
@@ -82,10 +86,11 @@ export function HeadView({ session, picture, palette }: Props) {
           label={labelOf(side, isSelf(part))}
           tokens={side === "query" ? part.queries : part.keys}
           layout={layout}
+          listed={listed}
           pinned={focus[side]}
         />
       )),
-    [session, part, layout, focus.query, focus.key],
+    [session, part, layout, listed, focus.query, focus.key],
   );
 
   return (
@@ -167,11 +172,13 @@ interface ColumnProps {
   label: string;
   tokens: Token[];
   layout: Layout;
+  /** Where tokens are on the page; null for everywhere. */
+  listed: Band | null;
   pinned: number | null;
 }
 
 /** One side's tokens. Hovering one isolates its edges, clicking pins it. */
-function Column({ side, session, label, tokens, layout, pinned }: ColumnProps) {
+function Column({ side, session, label, tokens, layout, listed, pinned }: ColumnProps) {
   const { curves, column } = layout;
   const id = useId(); // several heads may stand beside each other
   const left = side === "query" ? curves[0] - column - 6 : curves[1] + 6;
@@ -187,6 +194,10 @@ function Column({ side, session, label, tokens, layout, pinned }: ColumnProps) {
     const start = performance.now();
     session.hover.set({ query: null, key: null, [side]: index });
     hoverStarts = start;
+  };
+  const isListed = (index: number) => {
+    const y = layout.middle[side][index];
+    return !listed || index === pinned || (y > listed.top && y < listed.top + listed.height);
   };
   const click = (event: MouseEvent) => {
     const index = under(event);
@@ -206,7 +217,7 @@ function Column({ side, session, label, tokens, layout, pinned }: ColumnProps) {
       onPointerLeave={() => session.hover.set(null)}
       onClick={click}
     >
-      {layout.shown[side].map((index) => (
+      {layout.shown[side].filter(isListed).map((index) => (
         <div
           key={index}
           id={`${id}-${index}`}
@@ -265,6 +276,7 @@ function Active({ session, picture, palette, layout, layers, band, frame, scroll
   const canvas = useRef<HTMLCanvasElement>(null);
   const hover = useCell(session.hover);
   const { focus } = useCell(session.state);
+  useCell(session.refined);
   const slice = activeSlice(hover, focus);
 
   useLayoutEffect(() => {
@@ -282,7 +294,7 @@ function Active({ session, picture, palette, layout, layers, band, frame, scroll
   useLayoutEffect(() => {
     if (!slice || !frame.current) return;
     return light(frame.current, slice, ends(slice, picture, layout));
-  }, [slice?.query, slice?.key, picture, layout]);
+  }, [slice?.query, slice?.key, picture, layout, band]);
 
   const side: Side = slice?.query != null ? "query" : "key";
   const other: Side = side === "query" ? "key" : "query";

@@ -4,12 +4,12 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/ho
 import { useCell } from "../cell";
 import type { Palette } from "../colours";
 import { strongest } from "../model/measure";
-import { SUMMARIES, type Summary } from "../model/pyramid";
+import { SUMMARIES } from "../model/pyramid";
 import { headTitle } from "../model/trace";
 import { useSize } from "../parts/size";
 import type { Picture } from "../picture";
 import type { Session } from "../session";
-import { pinPair } from "../state";
+import { pinPair, type State } from "../state";
 import { type Camera, clamped, fitted, revealing, zoomed } from "./matrix/camera";
 import { drawBase, drawOver } from "./matrix/drawing";
 import { Legend } from "./matrix/legend";
@@ -29,6 +29,8 @@ interface Props {
 const BUDGET_MS = 6;
 /** The first picture of a pattern may take longer, so that it comes at once. */
 const FIRST_BUDGET_MS = 60;
+/** What is in sight is written in the link when it has not moved for this long. */
+const REST_MS = 250;
 /** What one press of + or one click on it does. */
 const ZOOM = 1.5;
 
@@ -37,10 +39,9 @@ export function MatrixView({ session, picture, palette }: Props) {
   const base = useRef<HTMLCanvasElement>(null);
   const over = useRef<HTMLCanvasElement>(null);
   const size = useSize(frame);
-  const [summary, setSummary] = useState<Summary>("max");
   const [level, setLevel] = useState(0);
   const [summed, setSummed] = useState<Scene | null>(null); // whose rows and columns have been gone through
-  const { focus } = useCell(session.state);
+  const { focus, summary, zoom: linked } = useCell(session.state);
   const numbers = useMemo(() => numbersOf(picture), [picture]);
   const scene = useMemo(() => sceneOf(picture, numbers, frame.current, size), [numbers, palette, size]);
   const ratio = devicePixelRatio || 1;
@@ -65,11 +66,21 @@ export function MatrixView({ session, picture, palette }: Props) {
       drawing.current.over();
     });
   };
+  /** What of the state's zoom this view has written, or followed. */
+  const shown = useRef<State["zoom"]>(null);
+  const resting = useRef<ReturnType<typeof setTimeout>>(undefined);
   const move = (to: Camera) => {
     camera.current = { ...to, fits: to.cell <= fitted(extent, plot).cell };
     if (base.current) base.current.parentElement!.dataset.zoomed = String(!camera.current.fits);
     setLevel(levelFor(to.cell * ratio));
     request(true);
+    clearTimeout(resting.current);
+    resting.current = setTimeout(() => {
+      const { fits, ...zoom } = camera.current;
+      shown.current = fits ? null : zoom;
+      if (session.state.value.zoom === shown.current) return; // all of it was in sight, and is
+      session.update((state) => ({ ...state, zoom: shown.current }));
+    }, REST_MS);
   };
 
   useLayoutEffect(() => {
@@ -92,7 +103,10 @@ export function MatrixView({ session, picture, palette }: Props) {
     drawing.current.over();
   }, [scene, tiles, ramp, size]);
 
-  useEffect(() => session.hover.subscribe(() => request(false)), [session]);
+  useEffect(() => {
+    const stops = [session.hover, session.refined].map((cell) => cell.subscribe(() => request(false)));
+    return () => stops.forEach((stop) => stop());
+  }, [session]);
   useLayoutEffect(() => {
     const [row, column] = [scene.rowOf(focus.query), scene.columnOf(focus.key)];
     if (row >= 0 || column >= 0) {
@@ -100,7 +114,20 @@ export function MatrixView({ session, picture, palette }: Props) {
     }
     request(false);
   }, [focus.query, focus.key, scene]);
-  useEffect(() => () => cancelAnimationFrame(pending.current.frame), []);
+  // A link, or a step back, says what is in sight.
+  useLayoutEffect(() => {
+    if (!size.width || linked === shown.current) return;
+    shown.current = linked;
+    camera.current = { ...clamped(linked ?? fitted(extent, plot), extent, plot), fits: linked === null };
+    move(camera.current);
+  }, [linked, size]);
+  useEffect(
+    () => () => {
+      cancelAnimationFrame(pending.current.frame);
+      clearTimeout(resting.current);
+    },
+    [],
+  );
 
   const pointer = usePointer(over, scene, camera, move, session);
   const zoom = (factor: number) => move(zoomed(camera.current, factor, centre(scene, camera.current, focus), extent, plot));
@@ -119,7 +146,7 @@ export function MatrixView({ session, picture, palette }: Props) {
                 key={each}
                 aria-pressed={each === summary}
                 data-testid={`summary-${each}`}
-                onClick={() => setSummary(each)}
+                onClick={() => session.update((state) => ({ ...state, summary: each }))}
               >
                 {each}
               </button>

@@ -1,6 +1,6 @@
 /** The model view: every head at once, as large as the page allows. */
 
-import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { useCell } from "../cell";
 import type { Palette } from "../colours";
 import {
@@ -19,7 +19,7 @@ import { px } from "../parts/px";
 import { useSize } from "../parts/size";
 import type { Picture } from "../picture";
 import type { Session } from "../session";
-import { isolate, show, toggle } from "../state";
+import { DRAWINGS, isolate, show, toggle } from "../state";
 import { prepare } from "./paint";
 import { drawSheet, thumbnailOf } from "./sheet";
 
@@ -36,13 +36,10 @@ const NAMED = 54;
 /** Fainter lines than this share of the full strength are left out. */
 const FAINTEST = 0.16;
 
-const DRAWINGS = ["matrices", "curves"] as const;
-type Drawing = (typeof DRAWINGS)[number];
-
 export function ModelView({ session, picture, palette }: Props) {
   const { trace, part } = picture;
   const state = useCell(session.state);
-  const [drawing, setDrawing] = useState<Drawing>("matrices");
+  const { drawing } = state;
   const scroller = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const { width } = useSize(scroller);
@@ -78,7 +75,7 @@ export function ModelView({ session, picture, palette }: Props) {
               key={each}
               aria-pressed={drawing === each}
               data-testid={`draw-${each}`}
-              onClick={() => setDrawing(each)}
+              onClick={() => session.update((state) => ({ ...state, drawing: each }))}
             >
               {each}
             </button>

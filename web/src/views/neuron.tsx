@@ -96,9 +96,11 @@ interface DetailProps {
 function Detail({ session, picture, pair, onChoose }: DetailProps) {
   const shown = useCell(session.shown);
   useCell(session.arrivals);
+  const refined = useCell(session.refined);
   const id = picture.heads[picture.focused];
   const vectors = shown?.trace === picture.trace ? shown.vectors(id) : undefined;
   useLayoutEffect(() => session.askForVectors(id), [session, shown, picture.trace, id.layer, id.head]);
+  useLayoutEffect(() => session.askForDigits(pair), [session, picture, pair.query, pair.key, refined]);
   const drawn = useRef<{ picture: Picture; id: HeadId; vectors: Vectors } | null>(null);
   if (vectors) drawn.current = { picture, id, vectors };
   else if (drawn.current?.picture.part !== picture.part) drawn.current = null;

@@ -1,5 +1,6 @@
 /** Draws attention as curves: the more weight, the wider and the more opaque. */
 
+import { finderIn } from "../model/measure";
 import type { Layout } from "./layout";
 
 export interface Ink {
@@ -56,17 +57,21 @@ export function visibleEdges(
   shows: (query: number, key: number) => boolean,
 ): Edges {
   const bins = new Uint32Array(BINS + 1);
+  const hasRow = new Uint8Array(n);
+  for (const key of shown.key) hasRow[key] = 1;
   const each = (
     faintest: number,
     visit: (query: number, key: number, layer: number, strength: number, bin: number) => void,
   ) => {
     const least = weightOf(faintest, scale);
     layers.forEach(({ weights }, layer) => {
+      const find = finderIn(weights);
       for (const query of shown.query) {
-        const row = weights.subarray(query * n, (query + 1) * n);
-        for (const key of shown.key) {
-          if (row[key] < least || !shows(query, key)) continue;
-          const strength = strengthOf(row[key], scale);
+        const end = (query + 1) * n;
+        for (let at = query * n; (at = find(at, end, least)) < end; at++) {
+          const key = at - query * n;
+          if (!hasRow[key] || !shows(query, key)) continue;
+          const strength = strengthOf(weights[at], scale);
           visit(query, key, layer, strength, Math.min(BINS - 1, Math.floor(strength * BINS)));
         }
       }

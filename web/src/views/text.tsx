@@ -30,6 +30,7 @@ export function TextView({ session, picture }: Props) {
   const { trace, part } = picture;
   const { focus } = useCell(session.state);
   const hover = useCell(session.hover);
+  const refined = useCell(session.refined);
   const frame = useRef<HTMLDivElement>(null);
   const self = isSelf(part);
   const slice = activeSlice(hover, focus);
@@ -46,7 +47,7 @@ export function TextView({ session, picture }: Props) {
     [part, picture.shown.query.length, picture.shown.key.length],
   );
 
-  useLayoutEffect(() => glow(frame.current!, glowsOf(slice, picture), slice), [slice?.query, slice?.key, picture]);
+  useLayoutEffect(() => glow(frame.current!, glowsOf(slice, picture), slice), [slice?.query, slice?.key, picture, slice && refined]);
   useLayoutEffect(() => {
     const index = focus.query ?? focus.key;
     const side = focus.query !== null || self ? "query" : "key";

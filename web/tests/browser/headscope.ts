@@ -209,6 +209,7 @@ export async function thumbnail(page: Page, layer: number, head: number) {
 
 /** The link's fields. */
 export async function link(page: Page): Promise<Record<string, string>> {
+  await page.waitForTimeout(200); // it is written when nothing changes
   const hash = await page.evaluate(() => location.hash);
   return Object.fromEntries(new URLSearchParams(hash.slice(1)));
 }

@@ -108,6 +108,58 @@ test("zooming and dragging keep the cell under the pointer; the page does not sc
   expect(await said(page)).toEqual(before);
 });
 
+test("what is in sight is in the link, and comes back with it", async () => {
+  const page = await show(file, "#head=1.11&view=matrix");
+  const grid = await found(page, PIECES.length, PIECES.length);
+  await page.mouse.move(...grid.at(10, 10));
+  for (let i = 0; i < 4; i++) await page.mouse.wheel(0, -120);
+  await page.waitForTimeout(400);
+  const { zoom } = await link(page);
+  const [row, column, cell] = zoom.split(" ").map(Number);
+  expect(row).toBeGreaterThan(0);
+  expect(column).toBeGreaterThan(0);
+  const under = await said(page);
+  const again = await show(file, `#head=1.11&view=matrix&zoom=${zoom.replaceAll(" ", "+")}`);
+  await again.mouse.move(...grid.at(10, 10));
+  expect(await said(again)).toEqual(under);
+  expect(cell).toBeGreaterThan(grid.cell);
+  await page.getByTestId("zoom-fit").click();
+  await page.waitForTimeout(400);
+  expect((await link(page)).zoom).toBeUndefined();
+});
+
+test("two fingers zoom about the cell between them, one moves", async () => {
+  const context = await browser.newContext({ viewport: { width: 800, height: 900 }, hasTouch: true });
+  const page = await context.newPage();
+  await page.goto(file + "#head=1.11&view=matrix");
+  await page.getByTestId("matrix").waitFor();
+  const grid = await found(page, PIECES.length, PIECES.length);
+  const [x, y] = grid.at(7, 7);
+  const session = await context.newCDPSession(page);
+  const touch = (type: string, ...points: [number, number][]) =>
+    session.send("Input.dispatchTouchEvent" as any, {
+      type,
+      touchPoints: points.map(([x, y], id) => ({ x, y, id })),
+    } as any);
+  await touch("touchStart", [x - 30, y], [x + 30, y]);
+  for (const far of [45, 60, 75]) await touch("touchMove", [x - far, y], [x + far, y]);
+  await touch("touchEnd");
+  await page.waitForTimeout(400);
+  const pinched = (await link(page)).zoom.split(" ").map(Number);
+  const fitted = grid.cell;
+  expect(pinched[2]).toBeGreaterThan(Math.min(56, fitted * 1.4) - 0.1); // 56 is the largest a cell becomes
+  await touch("touchStart", [x, y]);
+  for (const far of [10, 20, 30]) await touch("touchMove", [x + far, y + far]);
+  await touch("touchEnd");
+  await page.waitForTimeout(400);
+  const moved = (await link(page)).zoom.split(" ").map(Number);
+  expect(moved[2]).toBe(pinched[2]);
+  expect(moved[0]).toBeLessThan(pinched[0]);
+  expect(moved[1]).toBeLessThan(pinched[1]);
+  expect(await page.evaluate(() => [visualViewport!.scale, scrollY])).toEqual([1, 0]);
+  await context.close();
+});
+
 test("keys zoom, move the pinned pair and bring it into sight", async () => {
   const page = await show(file, "#head=1.11&view=matrix&query=2&key=3");
   const fitting = await painted(page);

@@ -39,29 +39,41 @@ widget.render({
 });
 </script>`;
 
-/** The overview of a causal model of one head that read `n` tokens. */
-function overview(n: number): Uint8Array {
+/** The overview of a causal model, of one head if nothing else is asked, that read `n` tokens. */
+function overview(n: number, layers: number, heads: number): Uint8Array {
+  const blocks = Array.from({ length: layers }, (_, layer) => `blocks.${layer}.attn`);
+  const side = layers * heads > 1 ? 12 : 1;
+  // Each head is a diagonal of its own width; what it "measures" is a number of its own too.
+  const atlas = Uint8Array.from({ length: layers * heads * side * side }, (_, i) => {
+    const [cell, of] = [i % (side * side), Math.floor(i / (side * side))];
+    const far = Math.floor(cell / side) - (cell % side);
+    return far < 0 ? 0 : far <= of % 7 ? 255 - 30 * far : 12;
+  });
   const tokens = words(Array.from({ length: n }, (_, i) => ["the", "cat", "remembered", "a", "river"][i % 5]).join(" "));
   const metadata = {
     card: { id: "synthetic", family: "none", dtype: "f32", revision: null, kernel: "none", row_sum_error: 0 },
     encoding: { text: "", parts: [[0, 0]], tokens },
-    blocks: ["blocks.0.attn"],
-    rules: [{ ...rule("blocks.0.attn", 1), mask: "causal" }],
-    metrics: [],
+    blocks,
+    rules: blocks.map((site) => ({ ...rule(site, heads), mask: "causal" })),
+    metrics: [{ key: "previous", label: "previous token", about: "weight on the token before", unit: "" }],
   };
   return safetensors(
     Object.fromEntries(Object.entries(metadata).map(([key, value]) => [key, JSON.stringify(value)])),
     {
-      atlas: { dtype: "U8", shape: [1, 1, 1, 1], values: [9] },
-      metrics: { dtype: "F32", shape: [0, 1, 1], values: [] },
+      metrics: {
+        dtype: "F32",
+        shape: [1, layers, heads],
+        values: Float32Array.from({ length: layers * heads }, (_, i) => ((i * 7919) % 5120) / 5120),
+      },
+      atlas: { dtype: "U8", shape: [layers, heads, side, side], values: atlas },
     },
   );
 }
 
 /** Serves pages of `n` tokens at `/?n`. */
-export async function serveSynthetic(n: number): Promise<{ url: string; server: Server }> {
+export async function serveSynthetic(n: number, layers = 1, heads = 1): Promise<{ url: string; server: Server }> {
   const bundle = readFileSync(BUNDLE, "utf8");
-  const bytes = overview(n);
+  const bytes = overview(n, layers, heads);
   const server = createServer((request, response) => {
     const script = request.url === "/headscope.js";
     response.setHeader("content-type", script ? "text/javascript" : "text/html");

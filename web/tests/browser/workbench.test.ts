@@ -205,6 +205,7 @@ describe.each([
     await page.getByTestId("scale-kind").click();
     await page.mouse.move(700, 60);
     const before = await stage(page);
+    await link(page); // which is written by then
     await page.reload();
     await drawn(page);
     expect(await stage(page)).toEqual(before);
@@ -214,6 +215,7 @@ describe.each([
     await page.keyboard.press("ArrowUp");
     await page.waitForTimeout(800);
     await page.keyboard.press("2");
+    expect((await link(page)).view).toBe("matrix");
     await page.goBack();
     await page.getByTestId("head-view").waitFor();
     expect((await link(page)).head).toBe("0.11");

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { patternOf, recompute, visibleKeys } from "../../src/model/attention";
+import { patternOf, power, recompute, visibleKeys } from "../../src/model/attention";
 import { Safetensors } from "../../src/model/safetensors";
 import { bucket, byDistance } from "../../src/model/position";
 import type { Mask } from "../../src/model/trace";
@@ -193,4 +193,9 @@ describe("what positions add", () => {
       }
     }
   });
+});
+
+test("powers have twelve digits, and end where single precision does", () => {
+  for (let x = 0; x > -110; x -= 0.0371) expect(Math.abs(power(x) / Math.exp(x) - 1)).toBeLessThan(2e-12);
+  expect([power(0), power(-151), power(Number.NEGATIVE_INFINITY), power(Number.NaN)]).toEqual([1, 0, 0, Number.NaN]);
 });

@@ -5,6 +5,7 @@ import { headOf, queryOf, sharedWords } from "../../src/learn/choice";
 import { cosine, distance } from "../../src/learn/cosine";
 import { fromLink, isWorkbench, START, toLink } from "../../src/learn/place";
 import { readScenes, Scene } from "../../src/learn/scene";
+import { unbundle } from "../../src/learn/sources";
 import { pair, safetensors, words } from "./tensors";
 
 const USUAL = { pair: ["a", "b"], senses: ["c", "d"] } as { pair: [string, string]; senses: [string, string] };
@@ -54,23 +55,15 @@ function scene(tokens = pair("a cat", "the dogs sat"), metrics = [0.9, 0.1, 0, 0
   );
 }
 
-/** As the command writes it, but for numbers that are not numbers: nothing to put together. */
+/** As the command writes it. */
 function bundle(scenes: Record<string, Uint8Array>): Uint8Array {
   let at = 0;
-  const places = Object.fromEntries(
-    Object.entries(scenes).map(([name, bytes]) => [name, [at, (at += bytes.length + 16)]]),
-  );
+  const places = Object.fromEntries(Object.entries(scenes).map(([name, { length }]) => [name, [at, (at += length)]]));
   const json = new TextEncoder().encode(JSON.stringify(places));
   const out = new Uint8Array(8 + json.length + at);
   new DataView(out.buffer).setBigUint64(0, BigInt(json.length), true);
   out.set(json, 8);
-  Object.values(scenes).forEach((bytes, i) => {
-    const [start] = Object.values(places)[i];
-    const view = new DataView(out.buffer, 8 + json.length + start);
-    view.setBigUint64(0, BigInt(bytes.length), true);
-    view.setBigUint64(8, BigInt(bytes.length), true);
-    out.set(bytes, 8 + json.length + start + 16);
-  });
+  for (const [name, bytes] of Object.entries(scenes)) out.set(bytes, 8 + json.length + places[name][0]);
   return out;
 }
 
@@ -78,16 +71,16 @@ describe("scenes", () => {
   const all = Object.fromEntries(["pair", "padded", "first", "second"].map((name) => [name, scene()]));
 
   test("are found by name", () => {
-    const scenes = readScenes(bundle(all));
+    const scenes = readScenes(unbundle(bundle(all)));
     expect(scenes.pair.tokens[2].piece).toBe("cat");
     expect(scenes.decoder).toBeUndefined();
-    expect(readScenes(bundle({ ...all, decoder: scene() })).decoder).toBeDefined();
+    expect(readScenes(unbundle(bundle({ ...all, decoder: scene() }))).decoder).toBeDefined();
   });
 
   test("one that is missing is named", () => {
     const { first, ...others } = all;
     expect(first).toBeDefined();
-    expect(() => readScenes(bundle(others))).toThrow("no scene named first");
+    expect(() => readScenes(unbundle(bundle(others)))).toThrow("no scene named first");
   });
 
   test("a mask that is changed takes weight away, and gives it to the others", () => {

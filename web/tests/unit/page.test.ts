@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { fromPlanes } from "../../src/model/page";
+import { fromPlanes } from "../../src/model/unpack";
 
 test("numbers are put together from their planes, and what is around them stays", () => {
   const packed = Uint8Array.of(2, 0, 0, 0, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 0, 91, 92, 1, 5, 2, 6, 3, 7, 4, 8, 93);

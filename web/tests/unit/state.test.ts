@@ -68,6 +68,9 @@ describe("the link", () => {
         special: "hidden",
         scale: "linear",
         top: "fit",
+        drawing: "curves",
+        summary: "mean",
+        zoom: { row: 3, column: 120.5, cell: 17.2 },
         order: "same_word",
         upTo: 5,
         theme: "dark",
@@ -87,7 +90,8 @@ describe("the link", () => {
     expect(fromHash(toHash(INITIAL, ["x"], texts), INITIAL)).toMatchObject({ texts: ["x"], beside: texts });
   });
 
-  test.each(["", "#", "#head=x.y", "#head=-1.2&query=abc&flow=zz", "#heads=1.1.1 9&view=none&theme=<b>"])(
+  test.each(["", "#", "#head=x.y", "#head=-1.2&query=abc&flow=zz", "#heads=1.1.1 9&view=none&theme=<b>",
+    "#zoom=1 2&summary=least&drawing=oils", "#zoom=-1.0 2.0 3.0", "#zoom=1e9 0.0 1.0"])(
     "what makes no sense in %j is left out",
     (hash) => expect(fromHash(hash, INITIAL)).toEqual({ state: INITIAL, texts: null, beside: null }),
   );

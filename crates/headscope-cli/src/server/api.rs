@@ -15,7 +15,8 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use headscope::trace::Values;
 use headscope::view::render::html::{self, Sentences};
-use headscope::{Error, engine};
+use headscope::view::{ROUNDED_WITHIN, rounded};
+use headscope::{Error, Tensor, engine};
 use serde::{Deserialize, Serialize};
 
 use super::guard::{self, Guard};
@@ -33,6 +34,9 @@ const MAX_BODY: usize = 16 << 20;
 /// Tells a page which run its overview is of.
 const RUN: HeaderName = HeaderName::from_static("x-headscope-run");
 
+/// Tells a page that weights are u16 on a square-root scale, and how far off they may be.
+const WITHIN: HeaderName = HeaderName::from_static("x-headscope-within");
+
 const SCRIPT: (HeaderName, HeaderValue) =
     (CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
 const BYTES: (HeaderName, HeaderValue) = (CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
@@ -46,6 +50,7 @@ pub fn router(server: Arc<Server>, guard: Guard) -> Router {
         .route("/headscope.js", get(script))
         .route("/api/overview", get(overview))
         .route("/api/pattern", get(pattern))
+        .route("/api/exact", get(exact))
         .route("/api/vectors", get(vectors))
         .route("/api/run", post(run))
         .route("/learn", get(learn))
@@ -117,19 +122,70 @@ fn find(server: &Server, place: Asked) -> Result<(Place, Arc<Run>), Problem> {
     Ok((place, run))
 }
 
-/// A head's weights, `[queries, keys]`, as little-endian f32.
+/// A head's weights, `[queries, keys]`, as little-endian f32; of a long text [`rounded`].
 async fn pattern(State(server): Shared, place: Asked) -> Result<Response, Problem> {
     let (place, run) = find(&server, place)?;
-    let pattern = blocking(move || {
-        // Where queries and keys are kept instead of patterns, the kernels are quicker than a
-        // trace, which has none.
-        let block = run.data.block(place.layer);
-        let fast = |attn| engine::pattern(&server.compute, run.data.trace(), attn, place.head);
-        block.and_then(fast).map_or_else(|| run.data.pattern(place.layer, place.head), Ok)
+    let work = move || -> Result<_, Problem> {
+        let pattern = weights_of(&server, &run, &place)?;
+        let short = rounded(&pattern);
+        if short.is_some() {
+            server.remember((run.id, place.layer, place.head), &pattern);
+        }
+        Ok((pattern, short))
+    };
+    let within = HeaderValue::from_str(&format!("{ROUNDED_WITHIN:.1e}")).expect("digits are plain text");
+    Ok(match blocking(work).await?? {
+        (_, Some(short)) => ([BYTES, (WITHIN, within)], short).into_response(),
+        (whole, None) => ([BYTES], Bytes::copy_from_slice(Values::F32(&whole).bytes())).into_response(),
     })
-    .await?;
-    let pattern = pattern.map_err(|e| Problem::new(StatusCode::NOT_FOUND, e.to_string()))?;
-    Ok(([BYTES], Bytes::copy_from_slice(Values::F32(&pattern).bytes())).into_response())
+}
+
+fn weights_of(server: &Server, run: &Run, place: &Place) -> Result<Tensor, Problem> {
+    // Where queries and keys are kept instead of patterns, the kernels are quicker than a
+    // trace, which has none.
+    let block = run.data.block(place.layer);
+    let fast = |attn| engine::pattern(&server.compute, run.data.trace(), attn, place.head);
+    let pattern = block.and_then(fast).map_or_else(|| run.data.pattern(place.layer, place.head), Ok);
+    pattern.map_err(|e| Problem::new(StatusCode::NOT_FOUND, e.to_string()))
+}
+
+#[derive(Deserialize)]
+struct Line {
+    query: Option<usize>,
+    key: Option<usize>,
+}
+
+/// All digits of one query's weights, `[keys]`, then of those on one key, `[queries]`, as far as they are asked for:
+/// of a long text a page has rounded ones.
+async fn exact(
+    State(server): Shared,
+    place: Asked,
+    line: Result<Query<Line>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, Problem> {
+    let (place, run) = find(&server, place)?;
+    let Query(Line { query, key }) =
+        line.map_err(|e| Problem::new(StatusCode::BAD_REQUEST, e.body_text()))?;
+    let work = move || {
+        let id = (run.id, place.layer, place.head);
+        let pattern = match server.remembered(id) {
+            Some(pattern) => pattern,
+            None => weights_of(&server, &run, &place)?,
+        };
+        server.remember(id, &pattern);
+        let [queries, keys] = [pattern.shape()[0], pattern.shape()[1]];
+        for (what, index, n) in [("query", query, queries), ("key", key, keys)] {
+            if index.is_some_and(|index| index >= n) {
+                let message = format!("there is no {what} {}; the text has {n} tokens", index.unwrap_or(0));
+                return Err(Problem::new(StatusCode::NOT_FOUND, message));
+            }
+        }
+        let mut line = query.map_or(Vec::new(), |query| pattern.row(query).to_vec());
+        if let Some(key) = key {
+            line.extend((0..queries).map(|query| pattern.row(query)[key]));
+        }
+        Ok(Values::F32(&line).bytes().to_vec())
+    };
+    Ok(([BYTES], blocking(work).await??).into_response())
 }
 
 /// What a head's scores are made of, as a safetensors file: see [`ViewData::vectors`].

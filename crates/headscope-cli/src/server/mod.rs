@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use axum::body::Bytes;
 use headscope::view::render::html::Sentences;
 use headscope::view::{Focus, ViewData};
-use headscope::{Compute, Model};
+use headscope::{Compute, Model, Tensor};
 use tokio::net::TcpListener;
 
 use crate::args::ServeArgs;
@@ -27,6 +27,13 @@ use guard::Guard;
 
 /// How many traces are kept for pages that still show an older one.
 const RUNS_KEPT: usize = 8;
+
+/// Patterns of long texts that are kept, for the digits that a page asks for: 16 heads of 2,048 tokens. One that is
+/// larger by itself is kept all the same.
+const REMEMBERED_BYTES: usize = 256 << 20;
+
+/// A run, a layer and a head.
+type HeadOf = (u64, usize, usize);
 
 /// A trace that pages may ask about.
 struct Run {
@@ -46,6 +53,8 @@ pub struct Server {
     /// Computes patterns from queries and keys.
     compute: Compute,
     runs: Mutex<VecDeque<Arc<Run>>>,
+    /// The patterns asked for last, the newest at the end.
+    patterns: Mutex<VecDeque<(HeadOf, Tensor)>>,
     /// One pass at a time: each uses every core.
     passes: Mutex<()>,
 }
@@ -53,9 +62,9 @@ pub struct Server {
 impl Server {
     /// A server of one trace; with a runner, of all that its reader types.
     pub fn new(data: ViewData, runner: Option<Runner>, compute: Compute, focus: Focus) -> Server {
-        let (runs, passes) = (Mutex::default(), Mutex::default());
+        let (runs, patterns, passes) = (Mutex::default(), Mutex::default(), Mutex::default());
         let sentences = Sentences::default();
-        let server = Server { focus, runner, sentences, decoder: None, compute, runs, passes };
+        let server = Server { focus, runner, sentences, decoder: None, compute, runs, patterns, passes };
         server.keep(data);
         server
     }
@@ -85,6 +94,24 @@ impl Server {
             runs.pop_front();
         }
         run
+    }
+
+    /// Keeps a pattern as the one asked for last, and lets go of the oldest.
+    fn remember(&self, id: HeadOf, pattern: &Tensor) {
+        let mut patterns = lock(&self.patterns);
+        patterns.retain(|(other, _)| *other != id);
+        patterns.push_back((id, pattern.clone())); // which copies no numbers
+        while patterns.len() > 1
+            && patterns.iter().map(|(_, kept)| kept.len() * size_of::<f32>()).sum::<usize>()
+                > REMEMBERED_BYTES
+        {
+            patterns.pop_front();
+        }
+    }
+
+    /// A pattern that is kept.
+    fn remembered(&self, id: HeadOf) -> Option<Tensor> {
+        lock(&self.patterns).iter().find(|(other, _)| *other == id).map(|(_, pattern)| pattern.clone())
     }
 
     /// The newest trace.

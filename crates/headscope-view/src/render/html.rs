@@ -2,7 +2,8 @@
 //!
 //! Both carry the one front-end component, whose source is `web/`. A page's policy names the
 //! hashes of the very script and style it holds and allows nothing else, so that no token, however
-//! spelled, can run or fetch anything.
+//! spelled, can run or fetch anything. A page that carries its data may start workers from what that script hands them,
+//! to compute patterns.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -12,6 +13,7 @@ use base64::prelude::BASE64_STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use headscope_trace::{Encoding, Header};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -63,58 +65,64 @@ const STYLE: &str = ":root{color-scheme:light dark}html,body{margin:0;height:100
 @media(prefers-color-scheme:dark){html,body{background:#131417;color:#ececee}}\
 noscript{display:block;padding:2rem;font:16px/1.5 system-ui,sans-serif}";
 
+/// What the page's data are in: one script of this type for each of [`ViewData::parts`], which no browser runs.
+const DATA: &str = "application/x-headscope";
+
 /// A page that needs nothing but itself: no server, no network.
 pub fn standalone(data: &ViewData, focus: &Focus) -> String {
     let (text, target) = (&data.trace().encoding, &data.trace().target);
     let texts: Vec<&str> = text.texts().chain(target.iter().flat_map(Encoding::texts)).collect();
     let main = format!(r#"<main data-headscope="page" data-focus="{}"></main>"#, escape(&json(focus)));
-    carrying(&title(&texts), &main, &by_planes(&data.whole()), SCRIPT)
+    carrying(&title(&texts), &main, &data.parts(), SCRIPT)
 }
 
 /// The lesson as a page that needs nothing but itself.
-pub fn standalone_lesson(scenes: &[Scene], syllabus: &Syllabus) -> String {
-    carrying(LESSON_TITLE, &lesson_main(false, syllabus), &bundle(scenes), LESSON)
+pub fn standalone_lesson(scenes: Vec<Scene>, syllabus: &Syllabus) -> String {
+    let (names, parts): (Vec<&str>, Vec<Vec<u8>>) =
+        scenes.into_iter().map(|scene| (scene.name, scene.bytes)).unzip();
+    carrying(LESSON_TITLE, &lesson_main(Some(&names), syllabus), &parts, LESSON)
 }
 
 /// The lesson in the app.
 pub fn lesson(syllabus: &Syllabus) -> String {
     let script = r#"<script type="module" src="/lesson.js"></script>"#;
-    page(&app_policy(), LESSON_TITLE, &lesson_main(true, syllabus), script)
+    page(&app_policy(), LESSON_TITLE, &lesson_main(None, syllabus), script)
 }
 
 const LESSON_TITLE: &str = "How attention works · headscope";
 
-fn lesson_main(editable: bool, syllabus: &Syllabus) -> String {
+/// `carried` are the scenes that the page has inside; without, it asks for them.
+fn lesson_main(carried: Option<&[&str]>, syllabus: &Syllabus) -> String {
     let syllabus = serde_json::to_string(syllabus).expect("plain structs serialize");
-    format!(
-        r#"<main data-headscope="lesson" data-editable="{editable}" data-syllabus="{}"></main>"#,
-        escape(&syllabus)
-    )
+    let carried = carried.map(|names| format!(" data-scenes=\"{}\"", names.join(" "))).unwrap_or_default();
+    format!(r#"<main data-headscope="lesson"{carried} data-syllabus="{}"></main>"#, escape(&syllabus))
 }
 
-/// Scenes one after another, each by planes, behind the length of a JSON object that says where each is.
+/// Scenes one after another, behind the length of a JSON object that says where each is.
 pub fn bundle(scenes: &[Scene]) -> Vec<u8> {
-    let mut places = BTreeMap::new();
-    let mut bodies = Vec::new();
-    for scene in scenes {
-        let start = bodies.len();
-        bodies.extend(by_planes(&scene.bytes));
-        places.insert(scene.name, [start, bodies.len()]);
-    }
-    let places = serde_json::to_vec(&places).expect("plain values serialize");
+    let mut end = 0;
+    let places = scenes.iter().map(|scene| {
+        let start = end;
+        end += scene.bytes.len();
+        (scene.name, [start, end])
+    });
+    let places = serde_json::to_vec(&places.collect::<BTreeMap<_, _>>()).expect("plain values serialize");
     let mut out = (places.len() as u64).to_le_bytes().to_vec();
     out.extend(places);
-    out.extend(bodies);
+    scenes.iter().for_each(|scene| out.extend(&scene.bytes));
     out
 }
 
-/// A page with its data and its script inside.
-fn carrying(title: &str, main: &str, data: &[u8], script: &str) -> String {
-    let packed = BASE64_STANDARD.encode(gzip(data));
+/// A page with its data, in parts, and its script inside.
+fn carrying(title: &str, main: &str, parts: &[Vec<u8>], script: &str) -> String {
+    let packed: Vec<String> =
+        parts.par_iter().map(|part| BASE64_STANDARD.encode(gzip(&by_planes(part)))).collect();
+    let element = |part: &String| format!("<script type=\"{DATA}\">{part}</script>\n");
+    let (first, others) = (element(&packed[0]), packed[1..].iter().map(element).collect::<String>());
     // `</script` cannot stand in an inlined script; the escape means the same in JavaScript.
     let script = script.replace("</script", "<\\/script");
     let policy = format!(
-        "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; img-src data: blob:; base-uri 'none'; form-action 'none'",
+        "default-src 'none'; script-src 'sha256-{}'; worker-src blob:; style-src 'sha256-{}'; img-src data: blob:; base-uri 'none'; form-action 'none'",
         hash(&script),
         hash(STYLE),
     );
@@ -122,9 +130,8 @@ fn carrying(title: &str, main: &str, data: &[u8], script: &str) -> String {
         &policy,
         title,
         main,
-        &format!(
-            "<script type=\"application/x-headscope\" id=\"headscope-data\">{packed}</script>\n<script type=\"module\">{script}</script>"
-        ),
+        // It begins as soon as it is read, and draws while the parts that nobody looks at yet are on their way.
+        &format!("{first}<script type=\"module\" async>{script}</script>\n{others}"),
     )
 }
 
@@ -246,7 +253,8 @@ mod tests {
     #[test]
     fn planes_hold_every_byte() {
         let data = data("a");
-        let (whole, planes) = (data.whole(), by_planes(&data.whole()));
+        let whole = data.overview();
+        let planes = by_planes(&whole);
         let place = |at: usize| u64::from_le_bytes(planes[at..at + 8].try_into().unwrap()) as usize;
         let (start, end) = (place(0), place(8));
         assert_eq!(whole.len() + 16, planes.len());
@@ -260,13 +268,13 @@ mod tests {
 
     #[test]
     fn a_bundle_says_where_each_scene_is() {
-        let bytes = data("a").whole();
+        let bytes = data("a").overview();
         let scene = |name| Scene { name, bytes: bytes.clone() };
         let bundle = bundle(&[scene("pair"), scene("first")]);
         let length = u64::from_le_bytes(bundle[..8].try_into().unwrap()) as usize;
         let places: BTreeMap<String, [usize; 2]> = serde_json::from_slice(&bundle[8..8 + length]).unwrap();
         for [start, end] in places.values() {
-            assert_eq!(bundle[8 + length..][*start..*end], by_planes(&bytes));
+            assert_eq!(bundle[8 + length..][*start..*end], bytes);
         }
         assert_eq!(places["first"][1] + 8 + length, bundle.len());
     }
@@ -275,7 +283,7 @@ mod tests {
     fn the_policy_names_the_hash_of_what_is_inlined() {
         let page = standalone(&data("a"), &Focus::default());
         let script =
-            page.split("<script type=\"module\">").nth(1).unwrap().split("</script>").next().unwrap();
+            page.split("<script type=\"module\" async>").nth(1).unwrap().split("</script>").next().unwrap();
         assert!(page.contains(&format!("script-src 'sha256-{}'", hash(script))));
         let style = page.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
         assert!(page.contains(&format!("style-src 'sha256-{}'", hash(style))));
@@ -283,8 +291,8 @@ mod tests {
 
     #[test]
     fn no_address_outside_is_named() {
-        let scenes = [Scene { name: "pair", bytes: data("a").whole() }];
-        let lessons = [standalone_lesson(&scenes, &Syllabus::default()), lesson(&Syllabus::default())];
+        let scenes = vec![Scene { name: "pair", bytes: data("a").overview() }];
+        let lessons = [standalone_lesson(scenes, &Syllabus::default()), lesson(&Syllabus::default())];
         for page in lessons
             .into_iter()
             .chain([standalone(&data("a"), &Focus::default()), app(true, true, &Focus::default())])

@@ -47,26 +47,22 @@ impl ViewData {
         self.overview_with(&[])
     }
 
-    /// The same with more of what was recorded.
-    pub fn overview_with(&self, more: &[(Site, Tensor)]) -> Vec<u8> {
-        self.container(sections_of(more), &[], None)
+    /// The same with some of what was recorded.
+    pub fn overview_with(&self, recorded: &[(Site, Tensor)]) -> Vec<u8> {
+        let sections = recorded.iter().map(|(site, value)| section(site.to_string(), value)).collect();
+        self.container(sections, &[], None)
     }
 
-    /// The same with all that a page without a server needs: per block the pattern, or the queries and
-    /// keys it is computed from, whichever is smaller; and what scores are made of, as far as the page stays of a
-    /// modest size. What does not is named as `left_out`.
-    pub fn whole(&self) -> Vec<u8> {
-        self.whole_with(&[])
+    /// All that a page without a server needs: the overview, then of each block shown a container with its pattern,
+    /// or the queries and keys it is computed from, whichever is smaller; and what scores are made of, as far as the
+    /// page stays of a modest size. What does not is named by the overview as `left_out`. A page unpacks the block
+    /// that is seen, and no other.
+    pub fn parts(&self) -> Vec<Vec<u8>> {
+        self.within(PAGE_BYTES)
     }
 
-    /// The same with more of what was recorded.
-    pub fn whole_with(&self, more: &[(Site, Tensor)]) -> Vec<u8> {
-        self.within(PAGE_BYTES, more)
-    }
-
-    fn within(&self, most: usize, more: &[(Site, Tensor)]) -> Vec<u8> {
+    fn within(&self, most: usize) -> Vec<Vec<u8>> {
         let mut sections = self.trace.sections();
-        sections.extend(sections_of(more));
         let mut taken: usize = self.trace.values().map(|(_, value)| value.len() * size_of::<f32>()).sum();
         let narrow = if taken > most { self.narrow() } else { Vec::new() };
         for (site, vectors) in &narrow {
@@ -88,7 +84,16 @@ impl ViewData {
                 left_out.extend(found().map(|(site, _)| point_name(*site)).collect::<BTreeSet<_>>());
             }
         }
-        self.container(sections, &left_out, self.loss(&narrow))
+        let mut parts = vec![self.container(Vec::new(), &left_out, self.loss(&narrow))];
+        parts.extend(self.blocks.iter().map(|attn| {
+            let site = format!("{attn}.");
+            let (of_block, others) = std::mem::take(&mut sections)
+                .into_iter()
+                .partition(|section| section.name.starts_with(&site));
+            sections = others;
+            packed(BTreeMap::new(), of_block)
+        }));
+        parts
     }
 
     /// Whether a section is of patterns that a page computes from queries and keys which it carries too.
@@ -153,11 +158,16 @@ impl ViewData {
             values: Values::U8(&self.atlas),
         });
         sections.extend(self.trace.picture_section());
-        sections.sort_by_key(|section| matches!(section.values, Values::U8(_))); // numbers first: they stay aligned
-        let mut bytes = Vec::new();
-        write_safetensors(&mut bytes, &metadata, &sections).expect("a vector takes all that is written");
-        bytes
+        packed(metadata, sections)
     }
+}
+
+/// A container in memory.
+fn packed(metadata: BTreeMap<&str, String>, mut sections: Vec<Section<'_>>) -> Vec<u8> {
+    sections.sort_by_key(|section| matches!(section.values, Values::U8(_))); // numbers first: they stay aligned
+    let mut bytes = Vec::new();
+    write_safetensors(&mut bytes, &metadata, &sections).expect("a vector takes all that is written");
+    bytes
 }
 
 /// Whether heads that share keys share these vectors too.
@@ -171,10 +181,6 @@ fn point_name(site: Site) -> String {
     site.rsplit('.').next().unwrap_or(&site).to_owned()
 }
 
-fn sections_of(values: &[(Site, Tensor)]) -> Vec<Section<'_>> {
-    values.iter().map(|(site, value)| section(site.to_string(), value)).collect()
-}
-
 fn section(name: String, value: &Tensor) -> Section<'_> {
     Section { name, shape: value.shape().to_vec(), values: Values::F32(value) }
 }
@@ -186,12 +192,40 @@ mod tests {
     use super::super::tests::trace;
     use super::*;
 
-    fn names(bytes: &[u8]) -> Vec<String> {
-        // The reader of traces takes F32 alone, and the atlas is bytes: parse the header here.
-        let len = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-        let header: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_slice(&bytes[8..8 + len]).unwrap();
-        header.keys().filter(|name| *name != "__metadata__").cloned().collect()
+    fn names(parts: &[Vec<u8>]) -> Vec<String> {
+        // The reader of traces takes F32 alone, and the atlas is bytes: parse the headers here.
+        let names = parts.iter().flat_map(|bytes| {
+            let len = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+            let header: serde_json::Map<String, serde_json::Value> =
+                serde_json::from_slice(&bytes[8..8 + len]).unwrap();
+            header.into_iter().map(|(name, _)| name).filter(|name| name != "__metadata__")
+        });
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn each_block_has_a_part_of_its_own() {
+        use AttnPoint::{K, Pattern, Q};
+        let attns: Vec<Attn> = [1, 10, 2].map(Attn::block).to_vec();
+        let rules = attns.iter().map(|attn| (*attn, AttentionRule::full(0.5, 1))).collect();
+        let encoding = Encoding::from_ids(&[0, 1, 2], |id| format!("t{id}"));
+        let mut many = Trace::new(Card::new("tiny", "bert"), encoding, rules);
+        for attn in &attns {
+            many.insert(attn.site(Pattern), Tensor::new([1, 3, 3], vec![1.0 / 3.0; 9]));
+            many.insert(attn.site(Q), Tensor::new([1, 3, 4], vec![1.0; 12]));
+            many.insert(attn.site(K), Tensor::new([1, 3, 4], vec![1.0; 12]));
+        }
+        let data = ViewData::new(many).unwrap();
+        let parts = data.parts();
+        assert_eq!(names(&parts[..1]), ["atlas", "metrics"]);
+        let blocks: Vec<Vec<String>> =
+            parts[1..].iter().map(|part| names(std::slice::from_ref(part))).collect();
+        let expected: Vec<Vec<String>> =
+            data.blocks.iter().map(|attn| vec![format!("{attn}.k"), format!("{attn}.q")]).collect();
+        assert_eq!(blocks, expected);
+        assert_eq!(expected.len(), 3);
     }
 
     #[test]
@@ -205,21 +239,19 @@ mod tests {
         ];
         for (tokens, sites, expected) in rows {
             let data = ViewData::new(trace(tokens, sites)).unwrap();
-            assert_eq!(names(&data.whole()), expected);
-            assert_eq!(names(&data.overview()), ["atlas", "metrics"]);
+            assert_eq!(names(&data.parts()), expected);
+            assert_eq!(names(&[data.overview()]), ["atlas", "metrics"]);
         }
     }
 
     #[test]
-    fn more_of_what_was_recorded_may_be_carried() {
+    fn an_overview_may_carry_what_was_recorded() {
         use AttnPoint::{K, Pattern, Q, V};
         let all = trace(40, &[Pattern, Q, K, V]);
         let site = Attn::block(1).site(V);
-        let more = [(site, all.get(site).unwrap().clone())];
-        let data = ViewData::new(all).unwrap();
-        assert_eq!(names(&data.overview_with(&more)), ["atlas", "blocks.1.attn.v", "metrics"]);
-        let whole = ["atlas", "blocks.1.attn.k", "blocks.1.attn.q", "blocks.1.attn.v", "metrics"];
-        assert_eq!(names(&data.whole_with(&more)), whole);
+        let recorded = [(site, all.get(site).unwrap().clone())];
+        let overview = ViewData::new(all).unwrap().overview_with(&recorded);
+        assert_eq!(names(&[overview]), ["atlas", "blocks.1.attn.v", "metrics"]);
     }
 
     #[test]
@@ -227,11 +259,11 @@ mod tests {
         use AttnPoint::{K, KPre, Pattern, Q, QPre};
         let data = ViewData::new(trace(4, &[Pattern, Q, K, QPre, KPre])).unwrap();
         let carried = |most: usize| {
-            let bytes = data.within(most, &[]);
-            let points = names(&bytes)
+            let parts = data.within(most);
+            let points = names(&parts)
                 .into_iter()
                 .filter_map(|name| Some(name.strip_prefix("blocks.1.attn.")?.to_owned()));
-            let header = String::from_utf8_lossy(&bytes).into_owned();
+            let header = String::from_utf8_lossy(&parts[0]).into_owned();
             let left_out =
                 header.split("left_out\":\"").nth(1).map(|rest| rest.split(']').next().unwrap().to_owned());
             (points.collect::<Vec<_>>().join(" "), left_out.unwrap_or_default().replace('\\', ""))
@@ -245,21 +277,21 @@ mod tests {
         for (most, points, left_out) in rows {
             assert_eq!(carried(most), (points.to_owned(), left_out.to_owned()), "{most} bytes");
         }
-        assert_eq!(data.whole(), data.within(pattern + 2 * vectors, &[]));
+        assert_eq!(data.parts(), data.within(pattern + 2 * vectors));
     }
 
     #[test]
     fn a_page_of_a_long_text_has_a_byte_a_number_and_says_so() {
         use AttnPoint::{K, Q};
         let data = ViewData::new(trace(40, &[Q, K])).unwrap();
-        let (wide, narrow) = (data.within(usize::MAX, &[]), data.within(0, &[]));
+        let (wide, narrow) = (data.within(usize::MAX), data.within(0));
         assert!(names(&wide).contains(&"blocks.1.attn.q".to_owned()));
         let parts = ["bytes", "dims", "means", "steps"].map(|part| format!("blocks.1.attn.q.{part}"));
         assert!(parts.iter().all(|part| names(&narrow).contains(part)));
         assert!(!names(&narrow).contains(&"blocks.1.attn.q".to_owned()));
-        assert!(String::from_utf8_lossy(&narrow).contains("weights_within"));
-        assert!(!String::from_utf8_lossy(&wide).contains("weights_within"));
-        assert!(narrow.len() < wide.len());
+        assert!(String::from_utf8_lossy(&narrow[0]).contains("weights_within"));
+        assert!(!String::from_utf8_lossy(&wide[0]).contains("weights_within"));
+        assert!(narrow[1].len() < wide[1].len());
     }
 
     #[test]
@@ -301,7 +333,7 @@ mod tests {
         };
         for sites in [&[Pattern, Q, K][..], &[Q, K, PosK]] {
             let data = ViewData::new(disentangled(sites)).unwrap();
-            assert_eq!(names(&data.within(0, &[])), ["atlas", "blocks.1.attn.pattern", "metrics"]);
+            assert_eq!(names(&data.within(0)), ["atlas", "blocks.1.attn.pattern", "metrics"]);
         }
         // What queries meet: one vector for each of the 79 distances of 40 tokens, of the 4 in the table.
         let data = ViewData::new(disentangled(&[Q, K, PosK])).unwrap();

@@ -4,6 +4,7 @@
 mod carry;
 mod keep;
 mod narrow;
+mod rounded;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use self::keep::{slim, spell_out};
+pub use self::rounded::{WITHIN as ROUNDED_WITHIN, rounded};
 use crate::metrics::{METRICS, Meter};
 use crate::{ViewError, atlas};
 

@@ -21,6 +21,7 @@ export function Readout({
 }) {
   const hover = useCell(session.hover);
   const { focus } = useCell(session.state);
+  useCell(session.refined);
   const slice = activeSlice(hover, focus);
   const { grid, margins, rowOf, columnOf, shows } = scene;
   const [row, column] = [rowOf(slice?.query ?? null), columnOf(slice?.key ?? null)];
