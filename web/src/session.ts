@@ -5,7 +5,7 @@ import { type Host, type Problem, type Reply, toBytes, toProblem } from "./model
 import { Safetensors, toFloats } from "./model/safetensors";
 import { allHeads, type HeadId, metricOf, partAt, readTrace, sameHead, type Trace } from "./model/trace";
 import type { VectorName, Vectors } from "./model/vectors";
-import { fit, follow, fromHash, INITIAL, isolate, partOf, type State, VIEWS, type View } from "./state";
+import { fit, follow, fromHash, INITIAL, isolate, MOST_HEADS, partOf, type State, THEMES, VIEWS } from "./state";
 
 /** Typing rests this long before a text is run. */
 const TYPING_PAUSE_MS = 90;
@@ -94,9 +94,10 @@ export class Session {
     private readonly host: Host,
     hash: string,
   ) {
-    const { view, id } = readFocus(host.get("focus"));
-    this.fresh = !id && !/[#&]head=/.test(hash);
-    this.state = new Cell(fromHash(hash, isolate({ ...INITIAL, view }, id ?? INITIAL.focus)).state);
+    const { heads, ...first } = readFocus(host.get("focus"));
+    this.fresh = heads.length === 0 && !/[#&]head=/.test(hash);
+    const { state } = fromHash(hash, isolate({ ...INITIAL, ...first }, heads[0] ?? INITIAL.focus));
+    this.state = new Cell(/[#&]head=/.test(hash) || this.fresh ? state : { ...state, heads });
     this.editable = host.get("editable") === true;
     host.on("change:overview", this.onOverview);
     host.on("msg:custom", this.onMessage);
@@ -305,15 +306,19 @@ function neighbours({ layer, head }: HeadId, trace: Trace): HeadId[] {
   ].filter((id) => id.layer !== undefined && id.head >= 0 && id.head < heads);
 }
 
-/** The host's first focus, `{ view, layer, head }`: any of them may be missing. */
-function readFocus(value: unknown): { view: View; id: HeadId | null } {
-  const { view, layer, head } = (value ?? {}) as Record<string, unknown>;
-  const index = (given: unknown) =>
-    Number.isInteger(given) && (given as number) >= 0 ? (given as number) : null;
-  const [l, h] = [index(layer), index(head)];
+/** The host's first focus, `{ view, theme, layer, head, heads }`: any of them may be missing. */
+function readFocus(value: unknown): Pick<State, "view" | "theme"> & { heads: HeadId[] } {
+  const { view, theme, layer, head, heads } = (value ?? {}) as Record<string, unknown>;
+  const isIndex = (given: unknown): given is number => Number.isInteger(given) && (given as number) >= 0;
+  const [l, h] = [layer, head].map((given) => (isIndex(given) ? given : null));
+  const drawn = Array.isArray(heads) && heads.length > 0 ? heads.filter(isIndex) : [h ?? 0];
   return {
     view: VIEWS.find(({ key }) => key === view)?.key ?? INITIAL.view,
-    id: l === null && h === null ? null : { layer: l ?? 0, head: h ?? 0 },
+    theme: THEMES.find((known) => known === theme) ?? INITIAL.theme,
+    heads:
+      l === null && h === null
+        ? []
+        : drawn.slice(0, MOST_HEADS).map((head) => ({ layer: l ?? 0, head })),
   };
 }
 

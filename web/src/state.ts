@@ -284,7 +284,7 @@ export function fromHash(
     lay: one("lay", LAYS) ?? INITIAL.lay,
     order: link.get("order") ?? INITIAL.order,
     upTo: readIndex(link.get("upto")),
-    theme: one("theme", THEMES) ?? INITIAL.theme,
+    theme: one("theme", THEMES) ?? base.theme,
   };
   const texts = (first: string, second: string) => {
     const [a, b] = [link.get(first), link.get(second)];

@@ -2,6 +2,7 @@
 
 import type { Safetensors } from "./safetensors";
 import { addedByDistance } from "./position";
+import { weightsOfRoots } from "./roots";
 import { type HeadId, type Mask, partAt, type Rule, sharedHead, type Trace } from "./trace";
 
 /** The weights of one head, [queries, keys]: read from the file, or recomputed from queries and keys. */
@@ -9,6 +10,8 @@ export function patternOf(file: Safetensors, trace: Trace, { layer, head }: Head
   const site = trace.blocks[layer];
   const part = (name: string, index: number) => file.head(`${site}.${name}`, index);
   if (file.has(`${site}.pattern`)) return part("pattern", head);
+  const weights = weightsOfRoots(file, site, head);
+  if (weights) return weights;
   const rule = trace.rules[layer];
   const { queries, keys } = partAt(trace, layer);
   return recompute(

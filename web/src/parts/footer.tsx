@@ -14,13 +14,13 @@ export function Footer({ trace }: { trace: Trace }) {
           <span>traced in {tracedMs < 10 ? tracedMs.toFixed(1) : Math.round(tracedMs)} ms</span>
         )}
         <span>
-          {card.dtype} weights, {card.kernel} arithmetic
+          {card.kernel ? `${card.dtype} weights, ${card.kernel} arithmetic` : `weights given as ${card.dtype}`}
         </span>
         {card.row_sum_error !== null && (
           <span>largest |row sum − 1| {exponential(card.row_sum_error)}</span>
         )}
         {trace.weightsWithin && (
-          <span title="This page carries queries and keys with a byte a number, to stay small. The app has all digits.">
+          <span title="This page carries numbers with a byte each, to stay small.">
             weights within {exponential(Number(trace.weightsWithin))} of the model’s
           </span>
         )}

@@ -25,7 +25,34 @@ noscript{display:block;padding:2rem;font:16px/1.5 system-ui,sans-serif}";
 
 /// A page that needs nothing but itself: no server, no network.
 pub fn standalone(data: &ViewData, focus: &Focus) -> String {
-    let packed = BASE64_STANDARD.encode(gzip(&by_planes(data.whole())));
+    alone(data, data.whole(), focus)
+}
+
+/// How many bytes of numbers a page in a notebook carries before it does with fewer digits: a notebook
+/// holds many pages, and is read and saved as a whole.
+const NOTEBOOK_BYTES: usize = 6 << 20;
+
+/// Such a page inside a frame of so many pixels, as the output of a notebook's cell. The frame may run scripts
+/// and offer downloads, and reaches neither the notebook nor any address.
+///
+/// A page sees whether it is dark around it by the frame's `color-scheme`, which is set where notebooks say that
+/// they are dark.
+pub fn framed(data: &ViewData, focus: &Focus, height: u32) -> String {
+    let page = alone(data, data.within(NOTEBOOK_BYTES), focus);
+    let dark = DARK_NOTEBOOKS.map(|place| format!("{place} .headscope-frame")).join(",");
+    format!(
+        "<style>.headscope-frame{{width:100%;height:{height}px;border:0;display:block}}{dark}{{color-scheme:dark}}</style>\
+         <iframe class=\"headscope-frame\" title=\"headscope\" sandbox=\"allow-scripts allow-downloads\" \
+         style=\"height:{height}px\" srcdoc=\"{}\"></iframe>",
+        escape_attribute(&page)
+    )
+}
+
+/// What is around a cell where a notebook is dark: JupyterLab and Notebook 7, and VS Code.
+const DARK_NOTEBOOKS: [&str; 2] = ["[data-jp-theme-light=false]", ".vscode-dark"];
+
+fn alone(data: &ViewData, container: Vec<u8>, focus: &Focus) -> String {
+    let packed = BASE64_STANDARD.encode(gzip(&by_planes(container)));
     // `</script` cannot stand in an inlined script; the escape means the same in JavaScript.
     let script = SCRIPT.replace("</script", "<\\/script");
     let policy = format!(
@@ -96,6 +123,11 @@ fn title(texts: &[&str]) -> String {
 /// Text as it may stand in HTML, attributes included.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// The same in double quotes, where `<` means nothing: a page takes little more room so.
+fn escape_attribute(text: &str) -> String {
+    text.replace('&', "&amp;").replace('"', "&quot;")
 }
 
 fn json(focus: &Focus) -> String {
@@ -192,6 +224,17 @@ mod tests {
                 assert!(!page.contains(scheme), "{scheme}");
             }
         }
+    }
+
+    #[test]
+    fn a_frame_holds_the_page_and_nothing_of_it_gets_out() {
+        let hostile = "\"></iframe><script>alert(1)</script>&quot;";
+        let framed = framed(&data(hostile), &Focus::default(), 300);
+        let (_, inside) = framed.split_once("srcdoc=\"").unwrap();
+        let (srcdoc, after) = inside.split_once('"').unwrap();
+        assert_eq!(after, "></iframe>");
+        let page = srcdoc.replace("&quot;", "\"").replace("&amp;", "&");
+        assert_eq!(page, standalone(&data(hostile), &Focus::default()));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::ViewData;
 use super::keep::{VECTORS, is_beyond_a_page};
 use super::narrow::{self, Narrow};
+use super::quantised::Roots;
 use crate::ViewError;
 use crate::metrics::METRICS;
 
@@ -54,7 +55,8 @@ impl ViewData {
         self.within(PAGE_BYTES)
     }
 
-    fn within(&self, most: usize) -> Vec<u8> {
+    /// The same for a page that is to carry so many bytes of numbers, before it does with fewer digits.
+    pub fn within(&self, most: usize) -> Vec<u8> {
         let mut sections = self.trace.sections();
         let mut taken: usize = self.trace.values().map(|(_, value)| value.len() * size_of::<f32>()).sum();
         let narrow = if taken > most { self.narrow() } else { Vec::new() };
@@ -62,6 +64,12 @@ impl ViewData {
             let name = site.to_string();
             sections.retain(|section| section.name != name);
             sections.extend(vectors.sections(&name));
+        }
+        let roots = if taken > most { self.roots() } else { Vec::new() };
+        for (site, roots) in &roots {
+            let name = site.to_string();
+            sections.retain(|section| section.name != name);
+            sections.push(roots.section(&name));
         }
         let mut left_out = Vec::new();
         for points in VECTORS {
@@ -77,7 +85,17 @@ impl ViewData {
                 left_out.extend(found().map(|(site, _)| point_name(*site)).collect::<BTreeSet<_>>());
             }
         }
-        self.container(sections, &left_out, self.loss(&narrow))
+        let of_roots = roots.iter().map(|(_, roots)| roots.loss).reduce(f64::max);
+        let loss = self.loss(&narrow).into_iter().chain(of_roots).reduce(f64::max);
+        self.container(sections, &left_out, loss)
+    }
+
+    /// Patterns in fewer digits, where nothing else tells them.
+    fn roots(&self) -> Vec<(Site, Roots)> {
+        let told: Vec<(Site, &Tensor)> = self.trace.values().collect();
+        let is_pattern = |site: &Site| matches!(site.attn(), Some((_, AttnPoint::Pattern)));
+        let patterns = told.par_iter().filter(|(site, _)| is_pattern(site));
+        patterns.map(|(site, value)| (*site, Roots::new(value))).collect()
     }
 
     /// Whether a section is of patterns that a page computes from queries and keys which it carries too.
