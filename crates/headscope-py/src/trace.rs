@@ -64,13 +64,12 @@ impl Trace {
         Ok(Trace::new(trace, None, None))
     }
 
-    /// Makes a trace of the metadata of its file and of tensors: name, shape, little-endian 32-bit floats.
+    /// Makes a trace of the metadata of its file and of tensors: name, shape, little-endian 32-bit floats. They
+    /// are asked for one by one, so that there are never two copies of all.
     #[staticmethod]
-    fn assemble(
-        metadata: BTreeMap<String, String>,
-        tensors: Vec<(String, Vec<usize>, Bound<'_, PyBytes>)>,
-    ) -> PyResult<Trace> {
-        let read = |(name, shape, bytes): (String, Vec<usize>, Bound<'_, PyBytes>)| {
+    fn assemble(metadata: BTreeMap<String, String>, tensors: &Bound<'_, PyAny>) -> PyResult<Trace> {
+        let read = |tensor: PyResult<Bound<'_, PyAny>>| {
+            let (name, shape, bytes): (String, Vec<usize>, Bound<'_, PyBytes>) = tensor?.extract()?;
             let numbers = bytes.as_bytes().chunks_exact(4);
             let values: Vec<f32> =
                 numbers.map(|four| f32::from_le_bytes(four.try_into().expect("chunks of 4"))).collect();
@@ -81,7 +80,7 @@ impl Trace {
             }
             Ok((name, Tensor::new(shape, values)))
         };
-        let tensors = tensors.into_iter().map(read).collect::<PyResult<Vec<_>>>()?;
+        let tensors = tensors.try_iter()?.map(read).collect::<PyResult<Vec<_>>>()?;
         let parts = Container { metadata, tensors, bytes: Vec::new() };
         let trace = headscope::Trace::assemble(parts, "what was given").map_err(of_facade)?;
         Ok(Trace::new(trace, None, None))

@@ -62,7 +62,7 @@ def assemble(
         metadata["target"] = json.dumps(target)
     if heads is not None:
         metadata["heads"] = json.dumps(heads)
-    return Trace(_headscope.Trace.assemble(metadata, [_as_bytes(*one) for one in tensors.items()]))
+    return Trace(_headscope.Trace.assemble(metadata, (_as_bytes(*one) for one in tensors.items())))
 
 
 def _as_bytes(name: str, numbers: Any) -> tuple[str, tuple[int, ...], bytes]:

@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from os import PathLike
 from typing import Any
 
@@ -30,7 +31,7 @@ class Trace:
     def open(path: str | PathLike[str]) -> Trace: ...
     @staticmethod
     def assemble(
-        metadata: dict[str, str], tensors: list[tuple[str, tuple[int, ...], bytes]]
+        metadata: dict[str, str], tensors: Iterable[tuple[str, tuple[int, ...], bytes]]
     ) -> Trace: ...
     def save(self, path: str | PathLike[str]) -> None: ...
     def metadata(self) -> dict[str, str]: ...

@@ -10,8 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ._pieces import encoding_of
 from .trace import Trace
@@ -54,8 +53,7 @@ def capture_texts(model: Any, tokenizer: Any, text: str, second: str | None) -> 
     return capture(model, tokenizer=tokenizer, **{name: value.to(device) for name, value in inputs.items()})
 
 
-@dataclass
-class _Call:
+class _Call(NamedTuple):
     """What one layer handed to its attention function; `[batch, heads, tokens, d_head]`."""
 
     module: Any

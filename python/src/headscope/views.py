@@ -92,9 +92,11 @@ def head_view(
         attention, tokens, sentence_b_start, prettify_tokens, encoder_attention, decoder_attention, cross_attention,
         encoder_tokens, decoder_tokens, include_layers, None, batch,
     )  # fmt: skip
-    if layer is not None and heads is None:
-        heads = range(_heads_of(trace, layer))
     drawn = [] if heads is None else list(heads)
+    if layer is not None or drawn:
+        all_heads = _heads_of(trace, layer)
+        _check_inside(drawn or all_heads, len(all_heads), "heads", "heads", "the layer")
+        drawn = drawn or all_heads
     return _act(trace.view("head", layer=layer, heads=drawn), html_action)
 
 
@@ -212,7 +214,7 @@ def _of_output(output: Any) -> tuple[Any, dict[str, Any]]:
         "decoder_attention": _given.find(output, "decoder_attentions"),
         "cross_attention": _given.find(output, "cross_attentions"),
     }
-    if any(one is not None for one in of_two.values()):
+    if of_two["encoder_attention"] is not None or of_two["decoder_attention"] is not None:
         return None, of_two
     attention = _given.find(output, "attentions")
     return () if attention is None else attention, {}
@@ -300,9 +302,10 @@ def _looks_back(pattern: Any) -> bool:
     return not numpy.triu(pattern, 1).any()
 
 
-def _heads_of(trace: Trace, layer: int) -> int:
-    found = [rule for rule in trace._metadata["rules"] if f"blocks.{layer}." in rule["site"]]
+def _heads_of(trace: Trace, layer: int | None) -> list[int]:
+    """The heads of a layer, or of the first one."""
+    sites = {rule["site"]: rule for rule in trace._metadata["rules"]}
+    found = [site for site in sites if layer is None or f"blocks.{layer}." in site]
     if not found:
-        shown = ", ".join(rule["site"] for rule in trace._metadata["rules"])
-        raise ValueError(f"there is no layer {layer} to show; there are {shown}")
-    return found[0]["query_heads"]
+        raise ValueError(f"there is no layer {layer} to show; there are {', '.join(sites)}")
+    return list(range(sites[found[0]]["query_heads"]))
