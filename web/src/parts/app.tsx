@@ -123,6 +123,7 @@ function usePalette(host: HTMLElement, theme: Theme) {
   useEffect(() => {
     const query = matchMedia("(prefers-color-scheme: dark)");
     const listen = () => setPrefersDark(query.matches);
+    listen(); // a frame may learn of its surroundings before this
     query.addEventListener("change", listen);
     return () => query.removeEventListener("change", listen);
   }, []);

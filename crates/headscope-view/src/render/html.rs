@@ -36,17 +36,22 @@ const NOTEBOOK_BYTES: usize = 6 << 20;
 /// and offer downloads, and reaches neither the notebook nor any address.
 ///
 /// A page sees whether it is dark around it by the frame's `color-scheme`, which is set where notebooks say that
-/// they are dark.
+/// they are dark. Where frames and styles are taken out, as in notebooks that are not trusted, a line is left.
 pub fn framed(data: &ViewData, focus: &Focus, height: u32) -> String {
     let page = alone(data, data.within(NOTEBOOK_BYTES), focus);
     let dark = DARK_NOTEBOOKS.map(|place| format!("{place} .headscope-frame")).join(",");
     format!(
-        "<style>.headscope-frame{{width:100%;height:{height}px;border:0;display:block}}{dark}{{color-scheme:dark}}</style>\
+        "<style>.headscope-frame{{width:100%;border:0;display:block}}.headscope-note{{display:none}}\
+         {dark}{{color-scheme:dark}}</style>\
+         <p class=\"headscope-note\">{NOT_SHOWN}</p>\
          <iframe class=\"headscope-frame\" title=\"headscope\" sandbox=\"allow-scripts allow-downloads\" \
          style=\"height:{height}px\" srcdoc=\"{}\"></iframe>",
         escape_attribute(&page)
     )
 }
+
+const NOT_SHOWN: &str = "A view of headscope stands here. It is not shown, since this notebook was not run here: \
+run the cell, or trust the notebook.";
 
 /// What is around a cell where a notebook is dark: JupyterLab and Notebook 7, and VS Code.
 const DARK_NOTEBOOKS: [&str; 2] = ["[data-jp-theme-light=false]", ".vscode-dark"];
