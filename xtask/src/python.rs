@@ -7,11 +7,14 @@ use anyhow::{Context, Result, bail};
 
 use crate::tools::{command, finish, has_modules, interpreter, run, target};
 
-/// What builds the wheel; the version that `python/pyproject.toml` allows.
+/// What builds the wheel: a version that `python/pyproject.toml` allows.
 const MATURIN: &str = "maturin==1.16.0";
 
-/// What a release of the wheel may weigh: PyPI takes no file over 100 MB without asking.
+/// What the wheel may weigh: `PyPI` takes no file over 100 MB without asking.
 const MOST_BYTES: u64 = 100_000_000;
+
+const NETWORK: &str =
+    "its packages come from PyPI: this needs a network, or a mirror that PIP_INDEX_URL names";
 
 /// Builds the wheel and says where it is.
 pub fn wheel() -> Result<PathBuf> {
@@ -34,9 +37,9 @@ pub fn wheel() -> Result<PathBuf> {
 
 /// Tests the wheel in a clean environment; and where Python has torch and transformers, with these.
 pub fn check() -> Result<()> {
-    let wheel = text(&wheel()?);
+    let wheel = wheel()?;
     let _ = fs::remove_dir_all(target().join("python/clean"));
-    let clean = environment("clean", &[&wheel, "--requirement", "tests/requirements.txt"])?;
+    let clean = environment("clean", &[&text(&wheel), "--requirement", "tests/requirements.txt"])?;
     run("python", &text(&clean), &["-m", "pytest", "--quiet", "-rs"])?;
 
     if !has_modules("torch, transformers, numpy") {
@@ -45,16 +48,22 @@ pub fn check() -> Result<()> {
         );
         return Ok(());
     }
-    let beside = target().join("python/beside-torch");
-    let _ = fs::remove_dir_all(&beside);
     let python = interpreter();
-    for packages in [&["--no-deps", &wheel][..], &["pytest"]] {
-        let install = ["-m", "pip", "install", "--quiet", "--target", &text(&beside)];
-        run("python", &python, &[&install[..], packages].concat())?;
-    }
+    let beside = beside(Path::new(&python), &wheel)?;
+    let install = ["-m", "pip", "install", "--quiet", "--upgrade", "--target", &text(&beside), "pytest"];
+    run("python", &python, &install).context(NETWORK)?;
     let mut tests = command("python", &python, &["-m", "pytest", "--quiet", "-rs", "tests/test_torch.py"]);
     tests.env("PYTHONPATH", &beside);
     finish(tests)
+}
+
+/// Installs the wheel alone into a folder that a Python with packages of its own can be pointed to.
+pub fn beside(python: &Path, wheel: &Path) -> Result<PathBuf> {
+    let folder = target().join("python/beside");
+    let _ = fs::remove_dir_all(&folder);
+    let install = ["-m", "pip", "install", "--quiet", "--no-deps", "--target", &text(&folder), &text(wheel)];
+    run("python", &text(python), &install)?;
+    Ok(folder)
 }
 
 /// A Python with these packages, in a folder of its own.
@@ -66,9 +75,7 @@ fn environment(name: &str, packages: &[&str]) -> Result<PathBuf> {
             .context("the Python package needs Python 3.10 or newer with venv (Debian: python3-venv)")?;
     }
     let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    run("python", &text(&python), &[&install[..], packages].concat()).context(
-        "its packages come from PyPI: this step needs a network, or a mirror that PIP_INDEX_URL names",
-    )?;
+    run("python", &text(&python), &[&install[..], packages].concat()).context(NETWORK)?;
     Ok(python)
 }
 

@@ -53,7 +53,7 @@ pub fn framed(data: &ViewData, focus: &Focus, height: u32) -> String {
 const NOT_SHOWN: &str = "A view of headscope stands here. It is not shown, since this notebook was not run here: \
 run the cell, or trust the notebook.";
 
-/// What is around a cell where a notebook is dark: JupyterLab and Notebook 7, and VS Code.
+/// What is around a cell where a notebook is dark: `JupyterLab`, Notebook 7 and VS Code.
 const DARK_NOTEBOOKS: [&str; 2] = ["[data-jp-theme-light=false]", ".vscode-dark"];
 
 fn alone(data: &ViewData, container: Vec<u8>, focus: &Focus) -> String {
