@@ -94,12 +94,13 @@ export class Session {
     private readonly host: Host,
     hash: string,
   ) {
-    const { heads, ...first } = readFocus(host.get("focus"));
+    const { heads, view, theme } = readFocus(host.get("focus"));
     this.fresh = heads.length === 0 && !/[#&]head=/.test(hash);
-    const { state } = fromHash(hash, isolate({ ...INITIAL, ...first }, heads[0] ?? INITIAL.focus));
+    const { state } = fromHash(hash, isolate({ ...INITIAL, view, theme }, heads[0] ?? INITIAL.focus));
     this.state = new Cell(/[#&]head=/.test(hash) || this.fresh ? state : { ...state, heads });
     this.editable = host.get("editable") === true;
     host.on("change:overview", this.onOverview);
+    host.on("change:focus", this.onFocus);
     host.on("msg:custom", this.onMessage);
     this.state.subscribe(() => this.onState());
     this.onOverview();
@@ -109,6 +110,7 @@ export class Session {
     clearTimeout(this.typing);
     clearTimeout(this.ahead);
     this.host.off?.("change:overview", this.onOverview);
+    this.host.off?.("change:focus", this.onFocus);
     this.host.off?.("msg:custom", this.onMessage);
   }
 
@@ -221,9 +223,21 @@ export class Session {
     this.askFor(shown, this.state.value.heads);
     this.askForNeighbours();
     const { view, focus } = this.state.value;
-    this.host.set("focus", { view, layer: focus.layer, head: focus.head });
+    this.host.set("focus", { view, ...focus });
     this.host.save_changes();
   }
+
+  /** The host has another focus than the picture: a notebook's kernel may set it. */
+  private readonly onFocus = (): void => {
+    const shown = this.shown.value;
+    const { view, heads, query, key } = readFocus(this.host.get("focus"));
+    if (!shown || heads.length === 0) return;
+    const now = this.state.value;
+    const isSame = sameHead(heads[0], now.focus) && query === now.focus.query && key === now.focus.key;
+    if (isSame && view === now.view) return;
+    const next = sameHead(heads[0], now.focus) ? now : isolate(now, heads[0]);
+    this.state.set(fit({ ...next, view, focus: { ...next.focus, query, key } }, shown.trace));
+  };
 
   /** Heads to draw for a trace that has just come; it may have fewer than the last one. */
   private headsFor({ trace }: Shown): HeadId[] {
@@ -306,15 +320,19 @@ function neighbours({ layer, head }: HeadId, trace: Trace): HeadId[] {
   ].filter((id) => id.layer !== undefined && id.head >= 0 && id.head < heads);
 }
 
-/** The host's first focus, `{ view, theme, layer, head, heads }`: any of them may be missing. */
-function readFocus(value: unknown): Pick<State, "view" | "theme"> & { heads: HeadId[] } {
-  const { view, theme, layer, head, heads } = (value ?? {}) as Record<string, unknown>;
+/** A host's focus, `{ view, theme, layer, head, heads, query, key }`: any of them may be missing. */
+function readFocus(
+  value: unknown,
+): Pick<State, "view" | "theme"> & { heads: HeadId[]; query: number | null; key: number | null } {
+  const { view, theme, layer, head, heads, query, key } = (value ?? {}) as Record<string, unknown>;
   const isIndex = (given: unknown): given is number => Number.isInteger(given) && (given as number) >= 0;
   const [l, h] = [layer, head].map((given) => (isIndex(given) ? given : null));
   const drawn = Array.isArray(heads) && heads.length > 0 ? heads.filter(isIndex) : [h ?? 0];
   return {
     view: VIEWS.find(({ key }) => key === view)?.key ?? INITIAL.view,
     theme: THEMES.find((known) => known === theme) ?? INITIAL.theme,
+    query: isIndex(query) ? query : null,
+    key: isIndex(key) ? key : null,
     heads:
       l === null && h === null
         ? []

@@ -45,6 +45,7 @@ mod _headscope {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("SCRIPT", headscope::view::render::html::SCRIPT)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

@@ -129,6 +129,16 @@ impl Trace {
         Ok((METRICS.iter().map(|metric| metric.key).collect(), Array(values)))
     }
 
+    /// What a page shows first, as it takes it from a server.
+    fn overview<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.view(py)?.overview()))
+    }
+
+    /// What the scores of a head are made of, as a page takes it; `layer` is a place among the blocks.
+    fn vectors<'py>(&self, py: Python<'py>, layer: usize, head: usize) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.view(py)?.vectors(layer, head).map_err(of_facade)?))
+    }
+
     /// A page that shows it: whole, or `height` pixels high as the output of a cell.
     #[pyo3(signature = (view=None, part=None, layer=None, heads=Vec::new(), theme=None, height=None))]
     fn page(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy
 
     from .views import View
+    from .widget import Widget
 
 
 def open(path: str | os.PathLike[str]) -> Trace:
@@ -145,6 +146,12 @@ class Trace:
 
         drawn = [] if heads is None else [heads] if isinstance(heads, int) else list(heads)
         return View(self, view=view, layer=layer, heads=drawn, part=part, theme=theme, height=height)
+
+    def widget(self, view: str = "head") -> Widget:
+        """The same view joined to this kernel, which knows what is pinned; needs `pip install headscope[widget]`."""
+        from .widget import Widget
+
+        return Widget(self, view)
 
     def to_frame(
         self, of: str = "heads", *, layer: int | None = None, head: int | None = None, min_weight: float = 0.01

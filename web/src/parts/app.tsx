@@ -117,6 +117,9 @@ function sentence(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?…]$/.test(text) ? "" : ".");
 }
 
+/** What is around a cell where a notebook is dark. */
+const DARK_NOTEBOOKS = "[data-jp-theme-light=false], .vscode-dark";
+
 /** Puts the theme on the host element and reads the colours that it gives. */
 function usePalette(host: HTMLElement, theme: Theme) {
   const [prefersDark, setPrefersDark] = useState(() => matchMedia("(prefers-color-scheme: dark)").matches);
@@ -127,7 +130,7 @@ function usePalette(host: HTMLElement, theme: Theme) {
     query.addEventListener("change", listen);
     return () => query.removeEventListener("change", listen);
   }, []);
-  const dark = theme === "auto" ? prefersDark : theme === "dark";
+  const dark = theme === "auto" ? prefersDark || host.closest(DARK_NOTEBOOKS) !== null : theme === "dark";
   return useMemo(() => {
     host.dataset.theme = dark ? "dark" : "light";
     return readPalette(host, dark);
