@@ -231,12 +231,14 @@ export class Session {
   private readonly onFocus = (): void => {
     const shown = this.shown.value;
     const { view, heads, query, key } = readFocus(this.host.get("focus"));
-    if (!shown || heads.length === 0) return;
+    if (heads.length === 0) return;
     const now = this.state.value;
     const isSame = sameHead(heads[0], now.focus) && query === now.focus.query && key === now.focus.key;
     if (isSame && view === now.view) return;
     const next = sameHead(heads[0], now.focus) ? now : isolate(now, heads[0]);
-    this.state.set(fit({ ...next, view, focus: { ...next.focus, query, key } }, shown.trace));
+    const state = { ...next, view, focus: { ...next.focus, query, key } };
+    this.fresh = false;
+    this.state.set(shown ? fit(state, shown.trace) : state);
   };
 
   /** Heads to draw for a trace that has just come; it may have fewer than the last one. */

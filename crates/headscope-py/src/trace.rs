@@ -140,6 +140,7 @@ impl Trace {
     }
 
     /// A page that shows it: whole, or `height` pixels high as the output of a cell.
+    #[expect(clippy::too_many_arguments, reason = "Python names them")]
     #[pyo3(signature = (view=None, part=None, layer=None, heads=Vec::new(), theme=None, height=None))]
     fn page(
         &self,
