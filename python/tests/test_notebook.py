@@ -17,7 +17,11 @@ def texts(notebook) -> list[str]:
 def test_the_lesson_runs(tmp_path):
     committed = nbformat.read(LESSON, as_version=4)
     notebook = nbformat.read(LESSON, as_version=4)
-    NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
-    assert texts(notebook) == texts(committed), "the outputs in notebooks/attention.ipynb are of another version"
+    NotebookClient(
+        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
+    ).execute()
+    assert texts(notebook) == texts(committed), (
+        "the outputs in notebooks/attention.ipynb are of another version"
+    )
     frames = [output for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output]
     assert sum("headscope-frame" in output["data"].get("text/html", "") for output in frames) == 2

@@ -31,10 +31,17 @@ def test_the_command_is_there_twice():
     for command in ([sys.executable, "-m", "headscope"], [str(_scripts() / "headscope")]):
         done = run(*command, "tokens", "A cat", "--json")
         assert done.returncode == 0, done.stderr
-        assert [token["piece"] for token in json.loads(done.stdout)["tokens"]] == ["[CLS]", "a", "cat", "[SEP]"]
+        assert [token["piece"] for token in json.loads(done.stdout)["tokens"]] == [
+            "[CLS]",
+            "a",
+            "cat",
+            "[SEP]",
+        ]
         refused = run(*command, "tokens")
         assert (refused.returncode, refused.stdout) == (2, "") and "TEXT A" in refused.stderr
-    assert run(sys.executable, "-m", "headscope", "--version").stdout == f"headscope {headscope.__version__}\n"
+    assert (
+        run(sys.executable, "-m", "headscope", "--version").stdout == f"headscope {headscope.__version__}\n"
+    )
 
 
 def test_the_command_writes_a_page(tmp_path):

@@ -19,21 +19,60 @@ CLOSE = 2e-5
 SIZES = dict(vocab_size=60, hidden_size=32, num_hidden_layers=3, num_attention_heads=4, intermediate_size=40)
 SHARED = dict(**SIZES, num_key_value_heads=2, bos_token_id=1, eos_token_id=2, pad_token_id=0)
 OF_TWO = dict(
-    vocab_size=60, d_model=32, encoder_layers=2, decoder_layers=3, encoder_attention_heads=4,
-    decoder_attention_heads=4, encoder_ffn_dim=40, decoder_ffn_dim=40, pad_token_id=0, bos_token_id=1,
-    eos_token_id=2, decoder_start_token_id=2, init_std=0.5,
-)  # fmt: skip
-T5 = dict(vocab_size=60, d_model=32, d_kv=8, d_ff=40, num_layers=2, num_heads=4, decoder_start_token_id=0, pad_token_id=0)
+    vocab_size=60,
+    d_model=32,
+    encoder_layers=2,
+    decoder_layers=3,
+    encoder_attention_heads=4,
+    decoder_attention_heads=4,
+    encoder_ffn_dim=40,
+    decoder_ffn_dim=40,
+    pad_token_id=0,
+    bos_token_id=1,
+    eos_token_id=2,
+    decoder_start_token_id=2,
+    init_std=0.5,
+)
+T5 = dict(
+    vocab_size=60,
+    d_model=32,
+    d_kv=8,
+    d_ff=40,
+    num_layers=2,
+    num_heads=4,
+    decoder_start_token_id=0,
+    pad_token_id=0,
+)
 MODELS = {
     "bert": ("BertModel", "BertConfig", dict(**SIZES, initializer_range=0.5)),
     "albert": ("AlbertModel", "AlbertConfig", dict(**SIZES, embedding_size=16, initializer_range=0.5)),
-    "gpt2": ("GPT2LMHeadModel", "GPT2Config", dict(vocab_size=60, n_embd=32, n_layer=3, n_head=4, initializer_range=0.5, bos_token_id=1, eos_token_id=2)),
+    "gpt2": (
+        "GPT2LMHeadModel",
+        "GPT2Config",
+        dict(
+            vocab_size=60,
+            n_embd=32,
+            n_layer=3,
+            n_head=4,
+            initializer_range=0.5,
+            bos_token_id=1,
+            eos_token_id=2,
+        ),
+    ),
     "llama": ("LlamaForCausalLM", "LlamaConfig", dict(**SHARED, initializer_range=0.5)),
-    "mistral": ("MistralForCausalLM", "MistralConfig", dict(**SHARED, sliding_window=4, initializer_range=0.5)),
-    "gemma2": ("Gemma2ForCausalLM", "Gemma2Config", dict(**SHARED, head_dim=8, sliding_window=4, initializer_range=0.5)),
+    "mistral": (
+        "MistralForCausalLM",
+        "MistralConfig",
+        dict(**SHARED, sliding_window=4, initializer_range=0.5),
+    ),
+    "gemma2": (
+        "Gemma2ForCausalLM",
+        "Gemma2Config",
+        dict(**SHARED, head_dim=8, sliding_window=4, initializer_range=0.5),
+    ),
     "t5": ("T5ForConditionalGeneration", "T5Config", T5),
     "bart": ("BartForConditionalGeneration", "BartConfig", OF_TWO),
-}  # fmt: skip
+}
 MASKS = {
     "bert": ["full"] * 3,
     "albert": ["full"] * 3,
@@ -57,7 +96,9 @@ def ids(count: int = 9, seed: int = 1):
 
 def worst(found, expected) -> float:
     """The largest difference of any layer's weights."""
-    return max(float(np.abs(a - b.detach().float().numpy()).max()) for a, b in zip(found, expected, strict=True))
+    return max(
+        float(np.abs(a - b.detach().float().numpy()).max()) for a, b in zip(found, expected, strict=True)
+    )
 
 
 def names(count: int, letter: str = "t") -> list[str]:
@@ -90,7 +131,12 @@ def test_padding_is_not_looked_at(name):
         hs.capture(model, input_ids=two, attention_mask=mask)
     trace = hs.capture(model, input_ids=two, attention_mask=mask, batch=1)
     rows = mask[1].bool()
-    assert worst([layer[:, rows.numpy()] for layer in trace.attention], [layer[1][:, rows] for layer in expected]) < CLOSE
+    assert (
+        worst(
+            [layer[:, rows.numpy()] for layer in trace.attention], [layer[1][:, rows] for layer in expected]
+        )
+        < CLOSE
+    )
     assert [token["mask"] for token in trace.encoding["tokens"]] == rows.tolist()
 
 
@@ -153,9 +199,13 @@ def test_what_models_return_is_taken_as_it_is():
 def test_what_is_generated_is_what_one_pass_sees(name):
     model = model_of(name)
     made = model.generate(
-        input_ids=ids(), max_new_tokens=6, min_new_tokens=6, do_sample=False, output_attentions=True,
+        input_ids=ids(),
+        max_new_tokens=6,
+        min_new_tokens=6,
+        do_sample=False,
+        output_attentions=True,
         return_dict_in_generate=True,
-    )  # fmt: skip
+    )
     if name == "gpt2":
         trace = hs.head_view(made.attentions, names(15), html_action="return").trace
         whole = model(input_ids=made.sequences[:, :-1], output_attentions=True)
@@ -206,7 +256,9 @@ def test_the_notebooks_calls_run(library, tokenizer):
     assert head_view(attention, tokens, sentence_b_start, html_action="return").data
     assert head_view(attention, tokens, layer=2, heads=[3, 1], html_action="return").data
     assert model_view(attention, tokens, sentence_b_start, html_action="return").data
-    assert model_view(attention, tokens, display_mode="light", include_layers=[1, 2], html_action="return").data
+    assert model_view(
+        attention, tokens, display_mode="light", include_layers=[1, 2], html_action="return"
+    ).data
 
     gpt2 = model_of("gpt2")(input_ids=ids(), output_attentions=True).attentions
     assert head_view(gpt2, names(9), html_action="return").data
@@ -227,14 +279,25 @@ def test_the_notebooks_calls_run(library, tokenizer):
 
 def test_the_neuron_view_takes_any_model(tokenizer):
     view = hs.neuron_view(
-        model_of("bert", "sdpa"), "bert", tokenizer, "the cat sat on the mat", "the dogs played", layer=1, head=2, html_action="return"
-    )  # fmt: skip
+        model_of("bert", "sdpa"),
+        "bert",
+        tokenizer,
+        "the cat sat on the mat",
+        "the dogs played",
+        layer=1,
+        head=2,
+        html_action="return",
+    )
     tokens = view.trace.encoding["tokens"]
     assert [token["piece"] for token in tokens][-5:] == ["the", "dog", "##s", "played", "[SEP]"]
     assert [token["segment"] for token in tokens] == [0] * 8 + [1] * 5
-    assert [token["special"] for token in tokens] == [token["piece"] in ("[CLS]", "[SEP]") for token in tokens]
+    assert [token["special"] for token in tokens] == [
+        token["piece"] in ("[CLS]", "[SEP]") for token in tokens
+    ]
     assert "blocks.1.attn.q" in view.trace.sites and len(view.data) > 1000
-    two = hs.neuron_view(model_of("bart", "sdpa"), "bart", tokenizer, "the cat", "the dog", html_action="return")
+    two = hs.neuron_view(
+        model_of("bart", "sdpa"), "bart", tokenizer, "the cat", "the dog", html_action="return"
+    )
     assert two.trace.target_tokens is not None
 
 
@@ -246,5 +309,9 @@ def test_arguments_and_defaults_are_bertvizs():
         ours = inspect.signature(function).parameters.values()
         return [(p.name, p.default) for p in ours if p.kind is not p.KEYWORD_ONLY]
 
-    for mine, theirs in ((hs.head_view, bertviz.head_view), (hs.model_view, bertviz.model_view), (hs.neuron_view, show)):
+    for mine, theirs in (
+        (hs.head_view, bertviz.head_view),
+        (hs.model_view, bertviz.model_view),
+        (hs.neuron_view, show),
+    ):
         assert given(mine) == given(theirs)

@@ -82,7 +82,9 @@ def test_tables_have_a_row_for_each_head_and_edge(trace):
     heads, edges = trace.to_frame(), trace.to_frame("edges", layer=1, head=11, min_weight=0.9)
     assert len(heads["layer"]) == 144 and max(heads["head"]) == 11
     place = 1 * 12 + 11
-    following = [trace.attention[1, 11][i, i + 1] for i in range(14) if not trace.encoding["tokens"][i]["special"]]
+    following = [
+        trace.attention[1, 11][i, i + 1] for i in range(14) if not trace.encoding["tokens"][i]["special"]
+    ]
     assert heads["next"][place] == pytest.approx(np.mean(following), abs=1e-6)
     rows = list(zip(edges["query_piece"], edges["key_piece"], edges["weight"]))
     assert len(rows) == (trace.attention[1, 11] >= 0.9).sum()

@@ -30,10 +30,25 @@ def test_arguments_are_bertvizs_in_order():
     two = ["encoder_attention", "decoder_attention", "cross_attention", "encoder_tokens", "decoder_tokens"]
     first = ["attention", "tokens", "sentence_b_start", "prettify_tokens"]
     assert given(head_view) == [*first, "layer", "heads", *two, "include_layers", "html_action"]
-    assert given(model_view) == [*first, "display_mode", *two, "include_layers", "include_heads", "html_action"]
+    assert given(model_view) == [
+        *first,
+        "display_mode",
+        *two,
+        "include_layers",
+        "include_heads",
+        "html_action",
+    ]
     assert given(neuron_view) == [
-        "model", "model_type", "tokenizer", "sentence_a", "sentence_b", "display_mode", "layer", "head", "html_action",
-    ]  # fmt: skip
+        "model",
+        "model_type",
+        "tokenizer",
+        "sentence_a",
+        "sentence_b",
+        "display_mode",
+        "layer",
+        "head",
+        "html_action",
+    ]
 
 
 class OnlyDlpack:
@@ -130,7 +145,8 @@ def test_a_cache_of_fixed_size_is_cut():
 def test_a_cache_with_a_window_stands_at_its_place():
     whole = attention(queries=6, causal=True)
     windowed = tuple(
-        tuple(layer[..., -3:] if layer.shape[2] == 1 else layer for layer in step) for step in steps_of(whole, 3)
+        tuple(layer[..., -3:] if layer.shape[2] == 1 else layer for layer in step)
+        for step in steps_of(whole, 3)
     )
     found = view_of(windowed, tokens(6)).trace.attention[1]
     assert (found[:, 5, 3:] == whole[1][0, :, 5, 3:]).all() and (found[:, 5, :3] == 0).all()
@@ -165,12 +181,19 @@ def test_cross_attention_of_steps_is_one_matrix():
 def test_what_is_shown_first():
     given = attention(layers=3, heads=4)
     assert focus_of(view_of(given, tokens(6))) == {"view": "head"}
-    assert focus_of(view_of(given, tokens(6), layer=2)) == {"view": "head", "layer": 2, "head": 0, "heads": [0, 1, 2, 3]}
+    assert focus_of(view_of(given, tokens(6), layer=2)) == {
+        "view": "head",
+        "layer": 2,
+        "head": 0,
+        "heads": [0, 1, 2, 3],
+    }
     focus = focus_of(view_of(given, tokens(6), layer=2, heads=[3, 1], include_layers=[0, 2]))
     assert focus == {"view": "head", "layer": 1, "head": 3, "heads": [3, 1]}  # its place among those shown
     model = model_view(given, tokens(6), include_heads=[1, 3], html_action="return")
     assert focus_of(model) == {"view": "model", "theme": "dark"}
-    assert focus_of(model_view(given, tokens(6), display_mode="light", html_action="return"))["theme"] == "light"
+    assert (
+        focus_of(model_view(given, tokens(6), display_mode="light", html_action="return"))["theme"] == "light"
+    )
 
 
 def test_heads_keep_their_numbers():
@@ -188,8 +211,12 @@ def test_sentences_and_special_tokens_are_told():
     assert [token["special"] for token in encoding["tokens"]] == [name.startswith("[") for name in names]
     assert encoding["text"] == "the cats\nthe dog"
     assert [encoding["text"][slice(*token["span"])] for token in encoding["tokens"] if token["span"]] == [
-        "the", "cat", "s", "the", "dog",
-    ]  # fmt: skip
+        "the",
+        "cat",
+        "s",
+        "the",
+        "dog",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -217,8 +244,16 @@ def test_what_is_wrong_is_said_with_the_way_out():
         (lambda: head_view((), names), ValueError, 'attn_implementation="eager".*headscope.capture'),
         (lambda: head_view(((), ()), names), ValueError, "sdpa and flash"),
         (lambda: head_view(SimpleNamespace(attentions=None), names), ValueError, "output_attentions=True"),
-        (lambda: head_view(SimpleNamespace(attentions=(), cross_attentions=()), names), ValueError, "^attention is empty"),
-        (lambda: head_view(np.zeros((1, 32)), names), ValueError, r"shape \[1, 32\].*outputs\[-1\] is no longer"),
+        (
+            lambda: head_view(SimpleNamespace(attentions=(), cross_attentions=()), names),
+            ValueError,
+            "^attention is empty",
+        ),
+        (
+            lambda: head_view(np.zeros((1, 32)), names),
+            ValueError,
+            r"shape \[1, 32\].*outputs\[-1\] is no longer",
+        ),
         (lambda: head_view(object(), names), TypeError, r"is a object.*outputs\[-1\]"),
         (lambda: head_view([np.zeros((6, 6))], names), ValueError, r"layer 0 has shape \[6, 6\]"),
         (lambda: head_view([np.random.randn(1, 6, 32)], names), ValueError, "after softmax, from 0 to 1"),
@@ -229,14 +264,22 @@ def test_what_is_wrong_is_said_with_the_way_out():
         (lambda: head_view(given, [1, 2, 3, 4, 5, 6]), TypeError, "tokens holds int"),
         (lambda: head_view(given, names, 6), ValueError, "sentence_b_start is 6"),
         (lambda: head_view(given, names, layer=3), ValueError, "there is no layer 3 to show"),
-        (lambda: head_view(given, names, heads=[4]), ValueError, r"heads is \[4\]; the layer has heads 0 to 3"),
+        (
+            lambda: head_view(given, names, heads=[4]),
+            ValueError,
+            r"heads is \[4\]; the layer has heads 0 to 3",
+        ),
         (lambda: head_view(given, names, layer=1, include_layers=[0]), ValueError, "no layer 1 to show"),
         (lambda: head_view(given, names, include_layers=[5]), ValueError, "attention has layers 0 to 2"),
         (lambda: model_view(given, names, include_heads=[9]), ValueError, "attention has heads 0 to 3"),
         (lambda: model_view(given, names, display_mode="blue"), ValueError, "no theme 'blue'"),
         (lambda: head_view(given, names, encoder_tokens=names), ValueError, "give it and tokens alone"),
         (lambda: head_view(), ValueError, "no attention was given"),
-        (lambda: head_view(cross_attention=given, encoder_tokens=names), ValueError, "decoder_tokens is required"),
+        (
+            lambda: head_view(cross_attention=given, encoder_tokens=names),
+            ValueError,
+            "decoder_tokens is required",
+        ),
         (lambda: head_view(given, names, html_action="print"), ValueError, "expected 'view' or 'return'"),
     ]:
         with pytest.raises(error, match=f"(?s){message}"):
@@ -249,7 +292,10 @@ def test_a_cell_shows_a_frame_that_reaches_nothing():
     assert bundle["text/plain"] == "headscope head view: Trace of 6 tokens, attention, 3 attention blocks"
     frame = bundle["text/html"]
     assert frame == view.data == view._repr_html_() == hs.View._repr_html_(view)
-    outside, page = re.sub('srcdoc="[^"]*"', "srcdoc", frame), html.unescape(re.search('srcdoc="([^"]*)"', frame)[1])
+    outside, page = (
+        re.sub('srcdoc="[^"]*"', "srcdoc", frame),
+        html.unescape(re.search('srcdoc="([^"]*)"', frame)[1]),
+    )
     assert 'sandbox="allow-scripts allow-downloads"' in outside and "allow-same-origin" not in outside
     assert "<script" not in outside and "onerror" not in outside
     assert "Content-Security-Policy\" content=\"default-src 'none'" in page

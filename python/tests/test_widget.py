@@ -12,7 +12,9 @@ pytest.importorskip("anywidget", reason="anywidget is not installed here")
 def widget(monkeypatch):
     widget = hs.trace("The cat sat on the mat", "The dog played in the park").widget("matrix")
     widget.sent = []
-    monkeypatch.setattr(type(widget), "send", lambda self, content, buffers=None: self.sent.append((content, buffers)))
+    monkeypatch.setattr(
+        type(widget), "send", lambda self, content, buffers=None: self.sent.append((content, buffers))
+    )
     return widget
 
 

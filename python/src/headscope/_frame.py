@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -34,8 +33,9 @@ def _blocks(trace: Trace, layer: int | None) -> list[tuple[int, str, str, int]]:
     """Place, site, part and layer of the blocks asked for."""
     blocks = []
     for place, block in enumerate(trace._native.blocks()):
-        stack, number, kind = re.fullmatch(r"(?:(\w+)\.)?blocks\.(\d+)\.(\w+)", block).groups()
-        part = "cross" if kind == "cross_attn" else stack or ""
+        *stacks, _, number, kind = block.split(".")  # encoder.blocks.3.attn
+        stack = "".join(stacks)
+        part = "cross" if kind == "cross_attn" else stack
         if layer is None or int(number) == layer:
             blocks.append((place, block, part, int(number)))
     if not blocks:
@@ -53,14 +53,18 @@ def _head_numbers(trace: Trace, block: str, head: int | None) -> list[tuple[int,
 def _heads(trace: Trace, layer: int | None, head: int | None) -> dict[str, Any]:
     import numpy
 
-    names, values = trace._native.metrics()
-    values = numpy.asarray(values)  # [metrics, blocks, heads]
+    names, metrics = trace._native.metrics()
+    values = numpy.asarray(metrics)  # [metrics, blocks, heads]
     rows = [
         (part, number, own, values[:, place, at])
         for place, block, part, number in _blocks(trace, layer)
         for at, own in _head_numbers(trace, block, head)
     ]
-    columns = {"part": [row[0] for row in rows], "layer": [row[1] for row in rows], "head": [row[2] for row in rows]}
+    columns = {
+        "part": [row[0] for row in rows],
+        "layer": [row[1] for row in rows],
+        "head": [row[2] for row in rows],
+    }
     return columns | {name: numpy.array([row[3][i] for row in rows]) for i, name in enumerate(names)}
 
 
@@ -76,9 +80,15 @@ def _edges(trace: Trace, layer: int | None, head: int | None, min_weight: float)
             weights = numpy.asarray(trace._native.pattern(block, place))
             queries, keys = numpy.nonzero(weights >= min_weight)
             count = len(queries)
-            for column, values in zip(
-                parts.values(), ([part] * count, [number] * count, [own] * count, queries, keys, weights[queries, keys])
-            ):
+            rows: tuple[Any, ...] = (
+                [part] * count,
+                [number] * count,
+                [own] * count,
+                queries,
+                keys,
+                weights[queries, keys],
+            )
+            for column, values in zip(parts.values(), rows):
                 column.extend(values)
             for spelled, side, places in zip(pieces, sides, (queries, keys)):
                 spelled.extend(side[i] for i in places)

@@ -17,7 +17,9 @@ Load the model so that it computes attention step by step, and ask for the weigh
 or leave the model as it is, and let headscope watch its queries and keys:
     headscope.capture(model, tokenizer=tokenizer, **inputs).view()"""
 
-_OUTPUTS = "In transformers 5, outputs[-1] is no longer the attentions: give outputs.attentions, or outputs itself."
+_OUTPUTS = (
+    "In transformers 5, outputs[-1] is no longer the attentions: give outputs.attentions, or outputs itself."
+)
 
 #: Weights may be off by rounding, in bfloat16 too.
 _ROUNDING = 0.02
@@ -129,9 +131,7 @@ def _one_text(layer: Any, what: str, batch: int | None) -> numpy.ndarray:
             raise IndexError(f"there is no text {batch} in the batch; it has {shape[0]}")
         layer = layer[batch or 0]
     elif len(shape) != 3:
-        raise ValueError(
-            f"{what} has shape {shape}; expected [batch, heads, queries, keys].\n{_OUTPUTS}"
-        )
+        raise ValueError(f"{what} has shape {shape}; expected [batch, heads, queries, keys].\n{_OUTPUTS}")
     return to_floats(layer)
 
 

@@ -9,7 +9,9 @@ from typing import Any
 #: The id of a token that is not known.
 UNKNOWN_ID = 2**32 - 1
 
-_SPECIAL = re.compile(r"\[(CLS|SEP|PAD|MASK|BOS|EOS)\]|</?s>|<(pad|bos|eos|mask|cls|sep|start_of_turn|end_of_turn)>|<\|.*\|>")
+_SPECIAL = re.compile(
+    r"\[(CLS|SEP|PAD|MASK|BOS|EOS)\]|</?s>|<(pad|bos|eos|mask|cls|sep|start_of_turn|end_of_turn)>|<\|.*\|>"
+)
 _PADDING = {"[PAD]", "<pad>", "<|pad|>"}
 
 
@@ -46,7 +48,14 @@ def encoding_of(
     if prettify:
         pieces = [piece.removesuffix("</w>") for piece in pieces]
     tokens = [
-        {"id": int(id), "piece": piece, "span": span, "segment": int(segment), "special": bool(s), "mask": bool(m)}
+        {
+            "id": int(id),
+            "piece": piece,
+            "span": span,
+            "segment": int(segment),
+            "special": bool(s),
+            "mask": bool(m),
+        }
         for id, piece, span, segment, s, m in zip(ids, pieces, spans, segments, special, mask)
     ]
     return {"text": text, "parts": parts, "tokens": tokens}
@@ -56,7 +65,9 @@ def _spell(pieces: Sequence[str], segments: Sequence[int], special: Sequence[boo
     """The text, the bytes of each sentence in it, and those of each token."""
     of_bytes = any("Ġ" in piece or "Ċ" in piece for piece in pieces)
     spaced = of_bytes or any("▁" in piece or piece.endswith("</w>") for piece in pieces)
-    text, parts, spans = b"", [], []
+    text = b""
+    parts: list[list[int]] = []
+    spans: list[list[int] | None] = []
     for piece, segment, is_special in zip(pieces, segments, special):
         if is_special:
             spans.append(None)

@@ -37,7 +37,9 @@ def capture(model: Any, /, *, tokenizer: Any = None, batch: int | None = None, *
     finally:
         model.train(training)
     if not calls:
-        raise ValueError(f"{type(model).__name__} asked for no attention function; a capture takes {_SUPPORTED}")
+        raise ValueError(
+            f"{type(model).__name__} asked for no attention function; a capture takes {_SUPPORTED}"
+        )
     return _Reading(model, tokenizer, batch, inputs).trace(calls)
 
 
@@ -72,13 +74,17 @@ def _watch() -> Iterator[list[_Call]]:
 
         get_interface = AttentionInterface.get_interface
     except (ImportError, AttributeError) as error:
-        raise ImportError(f"there is no attention interface to watch; a capture takes {_SUPPORTED}") from error
+        raise ImportError(
+            f"there is no attention interface to watch; a capture takes {_SUPPORTED}"
+        ) from error
     calls: list[_Call] = []
 
     def watched(self: Any, name: str, default: Callable) -> Callable:
         attend = get_interface(self, name, default)
 
-        def noting(module: Any, query: Any, key: Any, value: Any, mask: Any, *rest: Any, **settings: Any) -> Any:
+        def noting(
+            module: Any, query: Any, key: Any, value: Any, mask: Any, *rest: Any, **settings: Any
+        ) -> Any:
             calls.append(_Call(module, query, key, value, mask, settings))
             return attend(module, query, key, value, mask, *rest, **settings)
 
@@ -179,7 +185,11 @@ class _Reading:
         special = set(self.tokenizer.all_special_ids)
         segments = None if decoder else self._segments(row, ids, special)
         return encoding_of(
-            pieces, ids=ids, segments=segments, special=[id in special for id in ids], mask=mask or [True] * len(ids)
+            pieces,
+            ids=ids,
+            segments=segments,
+            special=[id in special for id in ids],
+            mask=mask or [True] * len(ids),
         )
 
     def _segments(self, row: int, ids: list[int], special: set[int]) -> Sequence[int] | None:

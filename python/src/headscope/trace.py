@@ -36,7 +36,8 @@ class Trace:
 
     @cached_property
     def _metadata(self) -> dict[str, Any]:
-        return {key: value if key == "format" else json.loads(value) for key, value in self._native.metadata().items()}
+        metadata = self._native.metadata()
+        return {key: json.loads(value) for key, value in metadata.items() if key != "format"}
 
     @property
     def model(self) -> dict[str, Any]:
@@ -96,7 +97,7 @@ class Trace:
 
     @property
     def hidden(self) -> list[numpy.ndarray]:
-        """What enters each block, ``[tokens, width]``, and the last hidden state: transformers' ``hidden_states``."""
+        """What enters each block, ``[tokens, width]``, and what leaves the last: transformers' ``hidden_states``."""
         sites = [site for site in self.sites if re.fullmatch(r"blocks\.\d+\.resid_pre|last_hidden", site)]
         if not sites:
             raise self._missing("hidden states", ["blocks.*.resid_pre", "last_hidden"])
@@ -154,7 +155,12 @@ class Trace:
         return Widget(self, view)
 
     def to_frame(
-        self, of: str = "heads", *, layer: int | None = None, head: int | None = None, min_weight: float = 0.01
+        self,
+        of: str = "heads",
+        *,
+        layer: int | None = None,
+        head: int | None = None,
+        min_weight: float = 0.01,
     ) -> Any:
         """A table as polars or pandas has it, whichever is there; without either a dictionary of columns.
 
@@ -163,23 +169,21 @@ class Trace:
         """
         return to_frame(self, of, layer, head, min_weight)
 
-    def figure(self) -> None:
-        """Not there yet: a view's own Export saves what it shows as SVG or PNG."""
-        raise NotImplementedError(
-            "pictures without a browser are not drawn yet; open view() and choose Export, which saves SVG and PNG"
-        )
-
     def _self_attention(self, name: str, point: str) -> Layers:
         if any(block.startswith(("encoder.", "decoder.")) for block in self._native.blocks()):
-            instead = {"attention": "encoder_attention, decoder_attention or cross_attention"}
-            instead = instead.get(name, f"t['encoder.blocks.0.attn.{point}'] and its neighbours")
+            parts = "encoder_attention, decoder_attention or cross_attention"
+            instead = (
+                parts if name == "attention" else f"t['encoder.blocks.0.attn.{point}'] and its neighbours"
+            )
             raise AttributeError(f"the model has two stacks; use {instead}")
         return self._layers("", False, point, name)
 
     def _layers(self, stack: str, cross: bool, point: str, name: str) -> Layers:
         prefix = re.escape(f"{stack}.") if stack else ""
         block = re.compile(rf"{prefix}blocks\.(\d+)\.{'cross_attn' if cross else 'attn'}")
-        names = self._native.blocks() if point == "pattern" else [s.removesuffix(f".{point}") for s in self.sites if s.endswith(f".{point}")]
+        end = f".{point}"
+        recorded = [site.removesuffix(end) for site in self.sites if site.endswith(end)]
+        names = self._native.blocks() if point == "pattern" else recorded
         found = {int(match[1]): name for name in names if (match := block.fullmatch(name))}
         if not found:
             raise self._missing(name, [f"*attn.{point}"])
@@ -194,13 +198,15 @@ class Trace:
     def __repr__(self) -> str:
         blocks = self._native.blocks()
         target = f" and {len(self.target_tokens)} of the target" if self.target_tokens else ""
-        return f"Trace of {len(self.tokens)} tokens{target}, {self.model['id']}, {len(blocks)} attention blocks"
+        return (
+            f"Trace of {len(self.tokens)} tokens{target}, {self.model['id']}, {len(blocks)} attention blocks"
+        )
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {**self.view()._repr_mimebundle_(), "text/plain": repr(self)}
 
 
-class Layers(Sequence):
+class Layers:
     """Values of every layer and head, fetched or computed when they are asked for.
 
     ``a[3, 5]`` is one head's array, ``a[3]`` one layer's, ``a[3, 5, 2]`` one row; ``numpy.asarray(a)`` is all of it.

@@ -34,7 +34,13 @@ class View:
         if theme not in (None, "light", "dark"):
             raise ValueError(f"there is no theme {theme!r}; expected 'light', 'dark' or None")
         self.trace = trace
-        self._focus = {"view": view, "part": part, "layer": layer, "heads": heads, "theme": theme}
+        self._focus: dict[str, Any] = {
+            "view": view,
+            "part": part,
+            "layer": layer,
+            "heads": heads,
+            "theme": theme,
+        }
         self._height = height
         self._html: str | None = None
 
@@ -89,9 +95,19 @@ def head_view(
     `html_action="return"` the view is returned rather than shown: `view.data` is its HTML.
     """
     trace = _trace_of(
-        attention, tokens, sentence_b_start, prettify_tokens, encoder_attention, decoder_attention, cross_attention,
-        encoder_tokens, decoder_tokens, include_layers, None, batch,
-    )  # fmt: skip
+        attention,
+        tokens,
+        sentence_b_start,
+        prettify_tokens,
+        encoder_attention,
+        decoder_attention,
+        cross_attention,
+        encoder_tokens,
+        decoder_tokens,
+        include_layers,
+        None,
+        batch,
+    )
     drawn = [] if heads is None else list(heads)
     if layer is not None or drawn:
         all_heads = _heads_of(trace, layer)
@@ -119,9 +135,19 @@ def model_view(
 ) -> View | None:
     """Shows all heads at once, with bertviz's arguments; see :func:`head_view`."""
     trace = _trace_of(
-        attention, tokens, sentence_b_start, prettify_tokens, encoder_attention, decoder_attention, cross_attention,
-        encoder_tokens, decoder_tokens, include_layers, include_heads, batch,
-    )  # fmt: skip
+        attention,
+        tokens,
+        sentence_b_start,
+        prettify_tokens,
+        encoder_attention,
+        decoder_attention,
+        cross_attention,
+        encoder_tokens,
+        decoder_tokens,
+        include_layers,
+        include_heads,
+        batch,
+    )
     return _act(trace.view("model", theme=display_mode), html_action)
 
 
@@ -156,7 +182,10 @@ def _act(view: View, html_action: str) -> View | None:
     try:
         from IPython.display import display
     except ModuleNotFoundError:
-        print(f"{view!r}\nNo notebook is here to show it: html_action='return' returns it, and .save('view.html') writes it.")
+        print(
+            f"{view!r}\nNo notebook is here to show it: html_action='return' returns it, "
+            "and .save('view.html') writes it."
+        )
     else:
         display(view)
     return None
@@ -238,7 +267,9 @@ def _assembled(
         for side, count in zip((queries, keys), layers.sides):
             read[side] = _pieces(pieces[side], side, name, count, batch)
         if include_heads is not None:
-            _check_inside(include_heads, len(next(iter(layers.patterns.values()))), "include_heads", "heads", name)
+            _check_inside(
+                include_heads, len(next(iter(layers.patterns.values()))), "include_heads", "heads", name
+            )
         if include_layers is not None and len(given) == 1:
             _check_inside(include_layers, max(layers.patterns) + 1, "include_layers", "layers", name)
         layers = layers.only(include_layers, include_heads)
@@ -283,7 +314,9 @@ def _segments(pieces: list[str], sentence_b_start: int | None) -> list[int] | No
     if sentence_b_start is None:
         return None
     if not 0 < sentence_b_start < len(pieces):
-        raise ValueError(f"sentence_b_start is {sentence_b_start}; expected a place inside the {len(pieces)} tokens")
+        raise ValueError(
+            f"sentence_b_start is {sentence_b_start}; expected a place inside the {len(pieces)} tokens"
+        )
     return [int(i >= sentence_b_start) for i in range(len(pieces))]
 
 

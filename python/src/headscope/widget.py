@@ -13,7 +13,9 @@ try:
     import anywidget
     import traitlets
 except ModuleNotFoundError as error:
-    raise ModuleNotFoundError("a view joined to the kernel needs anywidget: pip install 'headscope[widget]'") from error
+    raise ModuleNotFoundError(
+        "a view joined to the kernel needs anywidget: pip install 'headscope[widget]'"
+    ) from error
 
 
 class Widget(anywidget.AnyWidget):
@@ -63,8 +65,13 @@ class Widget(anywidget.AnyWidget):
                 vectors = dict(_tensors(self.trace._native.vectors(asked["layer"], asked["head"])))
                 self.send({**answer, "names": list(vectors)}, list(vectors.values()))
         except Exception as error:  # the page says it; a kernel's log is read by nobody
-            message = {"kind": "error", "request": asked.get("request", 0), "message": str(error)}
-            self.send({**message, "help": "Run the cell that made this view again."})
+            help = "Run the cell that made this view again."
+            problem: dict[str, Any] = {
+                "request": asked.get("request", 0),
+                "message": str(error),
+                "help": help,
+            }
+            self.send({"kind": "error", **problem})
 
 
 def _tensors(container: bytes) -> Iterator[tuple[str, bytes]]:
