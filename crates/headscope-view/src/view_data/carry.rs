@@ -231,7 +231,8 @@ mod tests {
         let rows = [
             (pattern + 2 * vectors, "k k_pre q q_pre", ""),
             (pattern + vectors, "k q", r#"["k_pre","q_pre""#),
-            (0, "pattern", r#"["k","q","k_pre","q_pre""#),
+            (pattern, "pattern", r#"["k","q","k_pre","q_pre""#),
+            (pattern - 1, "pattern.roots", r#"["k","q","k_pre","q_pre""#),
         ];
         for (most, points, left_out) in rows {
             assert_eq!(carried(most), (points.to_owned(), left_out.to_owned()), "{most} bytes");
@@ -251,6 +252,10 @@ mod tests {
         assert!(String::from_utf8_lossy(&narrow).contains("weights_within"));
         assert!(!String::from_utf8_lossy(&wide).contains("weights_within"));
         assert!(narrow.len() < wide.len());
+
+        let patterns = ViewData::new(trace(40, &[AttnPoint::Pattern])).unwrap().within(0);
+        assert!(names(&patterns).contains(&"blocks.1.attn.pattern.roots".to_owned()));
+        assert!(String::from_utf8_lossy(&patterns).contains("weights_within"));
     }
 
     #[test]
@@ -292,7 +297,8 @@ mod tests {
         };
         for sites in [&[Pattern, Q, K][..], &[Q, K, PosK]] {
             let data = ViewData::new(disentangled(sites)).unwrap();
-            assert_eq!(names(&data.within(0)), ["atlas", "blocks.1.attn.pattern", "metrics"]);
+            assert_eq!(names(&data.within(3 * 40 * 40 * 4)), ["atlas", "blocks.1.attn.pattern", "metrics"]);
+            assert_eq!(names(&data.within(0)), ["atlas", "blocks.1.attn.pattern.roots", "metrics"]);
         }
         // What queries meet: one vector for each of the 79 distances of 40 tokens, of the 4 in the table.
         let data = ViewData::new(disentangled(&[Q, K, PosK])).unwrap();
