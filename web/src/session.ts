@@ -7,7 +7,7 @@ import type { Slice } from "./model/measure";
 import { allHeads, type HeadId, isSelf, metricOf, partAt, readTrace, sameHead, type Trace } from "./model/trace";
 import type { VectorName, Vectors } from "./model/vectors";
 import { activeSlice } from "./picture";
-import { fit, follow, fromHash, grainOf, INITIAL, isolate, partOf, type State, VIEWS, type View } from "./state";
+import { fit, follow, fromHash, grainOf, INITIAL, isolate, MOST_HEADS, partOf, type State, THEMES, VIEWS } from "./state";
 
 /** Typing rests this long before a text is run. */
 const TYPING_PAUSE_MS = 90;
@@ -133,12 +133,14 @@ export class Session {
     private readonly host: Host,
     hash: string,
   ) {
-    const { view, id } = readFocus(host.get("focus"));
-    this.fresh = !id && !/[#&]head=/.test(hash);
-    this.state = new Cell(fromHash(hash, isolate({ ...INITIAL, view }, id ?? INITIAL.focus)).state);
+    const { heads, view, theme } = readFocus(host.get("focus"));
+    this.fresh = heads.length === 0 && !/[#&]head=/.test(hash);
+    const { state } = fromHash(hash, isolate({ ...INITIAL, view, theme }, heads[0] ?? INITIAL.focus));
+    this.state = new Cell(/[#&]head=/.test(hash) || this.fresh ? state : { ...state, heads });
     this.editable = host.get("editable") === true;
     this.lesson = (host.get("lesson") as string | null | undefined) ?? null;
     host.on("change:overview", this.onOverview);
+    host.on("change:focus", this.onFocus);
     host.on("msg:custom", this.onMessage);
     this.state.subscribe(() => this.onState());
     this.hover.subscribe(() => this.askForDigits());
@@ -149,6 +151,7 @@ export class Session {
     clearTimeout(this.typing);
     clearTimeout(this.ahead);
     this.host.off?.("change:overview", this.onOverview);
+    this.host.off?.("change:focus", this.onFocus);
     this.host.off?.("msg:custom", this.onMessage);
   }
 
@@ -276,9 +279,23 @@ export class Session {
     this.askForDigits();
     this.askForNeighbours();
     const { view, focus } = this.state.value;
-    this.host.set("focus", { view, layer: focus.layer, head: focus.head });
+    this.host.set("focus", { view, ...focus });
     this.host.save_changes();
   }
+
+  /** The host has another focus than the picture: a notebook's kernel may set it. */
+  private readonly onFocus = (): void => {
+    const shown = this.shown.value;
+    const { view, heads, query, key } = readFocus(this.host.get("focus"));
+    if (heads.length === 0) return;
+    const now = this.state.value;
+    const isSame = sameHead(heads[0], now.focus) && query === now.focus.query && key === now.focus.key;
+    if (isSame && view === now.view) return;
+    const next = sameHead(heads[0], now.focus) ? now : isolate(now, heads[0]);
+    const state = { ...next, view, focus: { ...next.focus, query, key } };
+    this.fresh = false;
+    this.state.set(shown ? fit(state, shown.trace) : state);
+  };
 
   /** Heads to draw for a trace that has just come; it may have fewer than the last one. */
   private headsFor({ trace }: Shown): HeadId[] {
@@ -387,15 +404,23 @@ function neighbours({ layer, head }: HeadId, trace: Trace): HeadId[] {
   ].filter((id) => id.layer !== undefined && id.head >= 0 && id.head < heads);
 }
 
-/** The host's first focus, `{ view, layer, head }`: any of them may be missing. */
-function readFocus(value: unknown): { view: View; id: HeadId | null } {
-  const { view, layer, head } = (value ?? {}) as Record<string, unknown>;
-  const index = (given: unknown) =>
-    Number.isInteger(given) && (given as number) >= 0 ? (given as number) : null;
-  const [l, h] = [index(layer), index(head)];
+/** A host's focus, `{ view, theme, layer, head, heads, query, key }`: any of them may be missing. */
+function readFocus(
+  value: unknown,
+): Pick<State, "view" | "theme"> & { heads: HeadId[]; query: number | null; key: number | null } {
+  const { view, theme, layer, head, heads, query, key } = (value ?? {}) as Record<string, unknown>;
+  const isIndex = (given: unknown): given is number => Number.isInteger(given) && (given as number) >= 0;
+  const [l, h] = [layer, head].map((given) => (isIndex(given) ? given : null));
+  const drawn = Array.isArray(heads) && heads.length > 0 ? heads.filter(isIndex) : [h ?? 0];
   return {
     view: VIEWS.find(({ key }) => key === view)?.key ?? INITIAL.view,
-    id: l === null && h === null ? null : { layer: l ?? 0, head: h ?? 0 },
+    theme: THEMES.find((known) => known === theme) ?? INITIAL.theme,
+    query: isIndex(query) ? query : null,
+    key: isIndex(key) ? key : null,
+    heads:
+      l === null && h === null
+        ? []
+        : drawn.slice(0, MOST_HEADS).map((head) => ({ layer: l ?? 0, head })),
   };
 }
 

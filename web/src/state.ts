@@ -301,7 +301,7 @@ export function fromHash(
     zoom: readZoom(link.get("zoom")),
     order: link.get("order") ?? INITIAL.order,
     upTo: readIndex(link.get("upto")),
-    theme: one("theme", THEMES) ?? INITIAL.theme,
+    theme: one("theme", THEMES) ?? base.theme,
   };
   const texts = (first: string, second: string) => {
     const [a, b] = [link.get(first), link.get(second)];

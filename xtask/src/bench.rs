@@ -8,6 +8,7 @@ mod decode;
 mod long;
 mod machine;
 mod models;
+mod notebook;
 mod pages;
 mod peers;
 mod report;
@@ -26,9 +27,10 @@ use report::{Report, kept_sections};
 const USAGE: &str = "\
 usage: cargo xtask bench [--quick] [--model NAME,…] [--tokens N,…] [--threads N,…] [warm] [decode] [cold] [long]
        cargo xtask bench --web [TOKENS,…]
+       cargo xtask bench --notebook [--quick]
 
-Without arguments everything but the page is measured and BENCHMARKS.md written; `--web` measures the page and writes
-its section. With more arguments, what was asked for is printed.";
+Without arguments everything but the page is measured and BENCHMARKS.md written; `--web` measures the page,
+`--notebook` the Python package, and each writes its section. With more arguments, what was asked for is printed.";
 
 /// What to measure.
 struct Options {
@@ -59,6 +61,11 @@ pub fn run(args: &[String]) -> Result<()> {
         && web == "--web"
     {
         return pages::run(rest);
+    }
+    if let [notebook, rest @ ..] = args
+        && notebook == "--notebook"
+    {
+        return notebook::run(rest);
     }
     let options = Options::parse(args)?;
     let peers = Peers::prepare()?;

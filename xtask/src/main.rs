@@ -1,6 +1,7 @@
 //! `cargo xtask NAME`: what takes more than cargo.
 
 mod bench;
+mod python;
 mod sanitize;
 mod test;
 mod tools;
@@ -22,6 +23,11 @@ const TASKS: &[Task] = &[
         name: "test",
         about: "everything CI checks: format, lints, tests, front end, browser",
         run: test::run,
+    },
+    Task {
+        name: "wheel",
+        about: "build the Python package into target/python/wheels",
+        run: |_| python::wheel().map(drop),
     },
     Task { name: "web", about: "build the front end into crates/headscope-view/dist", run: |_| web::build() },
     Task { name: "gallery", about: "take the pictures of docs/gallery.md", run: |_| web::gallery() },

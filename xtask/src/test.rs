@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 
 use crate::tools::{self, cargo, command, finish, has_modules, parity, release_binary, succeeds};
-use crate::{sanitize, web};
+use crate::{python, sanitize, web};
 
 type Step = fn() -> Result<()>;
 
@@ -18,6 +18,7 @@ const STEPS: &[(&str, Step)] = &[
     ("tests", tests),
     ("sanitizer", sanitizer_if_possible),
     ("documentation", documentation),
+    ("python", python::check),
     ("browser", browser),
     ("parity", parity_if_possible),
 ];

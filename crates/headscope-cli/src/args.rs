@@ -1,5 +1,6 @@
 //! The command line. It is a contract: scripts depend on it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
@@ -36,10 +37,12 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Reads the arguments of the program; prints help or what is wrong with them, and ends it.
-    pub fn read() -> Cli {
-        let parsed = Cli::try_parse().and_then(Cli::check);
-        parsed.unwrap_or_else(|e| e.exit())
+    /// Reads the arguments of the program, its name first.
+    ///
+    /// # Errors
+    /// What is wrong with them; or help, where that was asked for.
+    pub fn read(args: &[OsString]) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(args).and_then(Cli::check)
     }
 
     /// Refuses a third text, which is most often a first one without quotes.

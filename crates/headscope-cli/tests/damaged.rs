@@ -129,7 +129,7 @@ fn show(bytes: &[u8]) {
     let Ok(data) = ViewData::new(trace) else { return };
     let _ = data.overview();
     let _ = data.pattern(1, 1);
-    let focus = Focus { layer: Some(1), head: Some(1), view: None };
+    let focus = Focus { layer: Some(1), head: Some(1), ..Focus::default() };
     if data.check(&focus).is_ok() {
         let _ = html::standalone(&data, &focus);
     }

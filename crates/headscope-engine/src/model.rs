@@ -47,6 +47,13 @@ impl Sites {
         let blocks = model.rules().into_iter().map(|(attn, _)| attn);
         Sites(blocks.flat_map(|attn| points.iter().map(move |point| attn.site(*point))).collect())
     }
+
+    /// These and others.
+    #[must_use]
+    pub fn and(mut self, others: Sites) -> Sites {
+        self.0.extend(others.0);
+        self
+    }
 }
 
 impl Model {

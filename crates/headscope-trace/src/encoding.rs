@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// One token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
-    /// Its row in the embedding table.
+    /// Its row in the embedding table; [`UNKNOWN_ID`](Token::UNKNOWN_ID) where only the piece is known.
     pub id: u32,
     /// Its entry in the vocabulary, as the tokenizer spells it (`##ing`, `Ġthe`).
     pub piece: String,
@@ -20,6 +20,11 @@ pub struct Token {
     pub special: bool,
     /// Whether other tokens may attend to it; false for padding.
     pub mask: bool,
+}
+
+impl Token {
+    /// The id of a token that was given as a piece alone.
+    pub const UNKNOWN_ID: u32 = u32::MAX;
 }
 
 /// A text, or a pair of texts, as tokens.

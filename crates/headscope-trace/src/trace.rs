@@ -76,6 +76,8 @@ pub struct Trace {
     pub prompt: Option<usize>,
     /// What the model expected where, if that was asked.
     pub predictions: Vec<Prediction>,
+    /// The model's own numbers of the heads, where not all were kept.
+    pub heads: Option<Vec<usize>>,
     rules: Vec<(Attn, AttentionRule)>,
     values: BTreeMap<Site, Tensor>,
 }
@@ -90,6 +92,7 @@ impl Trace {
             picture: None,
             prompt: None,
             predictions: Vec::new(),
+            heads: None,
             rules,
             values: BTreeMap::new(),
         }
@@ -250,7 +253,8 @@ impl Trace {
         ];
         let grid = self.picture.as_ref().map(|picture| picture.grid);
         let grid = grid.map(|grid| (picture::NAME, json(serde_json::to_string(&grid))));
-        always.into_iter().chain(target).chain(grid).chain(prompt).chain(predictions).collect()
+        let heads = self.heads.as_ref().map(|heads| ("heads", json(serde_json::to_string(heads))));
+        always.into_iter().chain(target).chain(grid).chain(prompt).chain(predictions).chain(heads).collect()
     }
 
     /// The values as every file of this trace carries them, named after their sites.
@@ -306,7 +310,15 @@ impl Trace {
     /// # Errors
     /// As [`open`](Trace::open).
     pub fn read(bytes: &[u8], file: &str) -> Result<Trace, TraceError> {
-        let Container { metadata, tensors, bytes } = Container::read(bytes, file)?;
+        Trace::assemble(Container::read(bytes, file)?, file)
+    }
+
+    /// Makes a trace of the parts that a file of it has; `file` names them in errors.
+    ///
+    /// # Errors
+    /// If they are no trace, or hold tensors that do not fit its encoding and rules.
+    pub fn assemble(parts: Container, file: &str) -> Result<Trace, TraceError> {
+        let Container { metadata, tensors, bytes } = parts;
         let not_a_trace = |detail: String| TraceError::NotATrace { file: file.into(), detail };
         let entry =
             |key: &str| metadata.get(key).ok_or_else(|| not_a_trace(format!("its metadata has no {key:?}")));
@@ -329,6 +341,11 @@ impl Trace {
         let prompt = prompt.map_err(json_fault("prompt"))?;
         let predictions = metadata.get("predictions").map(|text| serde_json::from_str(text)).transpose();
         let predictions = predictions.map_err(json_fault("predictions"))?.unwrap_or_default();
+        let heads: Option<Vec<usize>> = metadata
+            .get("heads")
+            .map(|text| serde_json::from_str(text))
+            .transpose()
+            .map_err(json_fault("heads"))?;
         let entries: Vec<RuleEntry<'_>> =
             serde_json::from_str(entry("rules")?).map_err(json_fault("rules"))?;
 
@@ -344,7 +361,7 @@ impl Trace {
             rules.push((attn, rule.into_owned()));
         }
 
-        let mut trace = Trace { target, prompt, predictions, ..Trace::new(card, encoding, rules) };
+        let mut trace = Trace { target, prompt, predictions, heads, ..Trace::new(card, encoding, rules) };
         for (name, shape, bytes) in bytes {
             let Some(grid) = metadata.get(picture::NAME).filter(|_| name == picture::NAME) else {
                 let detail = "is U8; expected the numbers of a site, as F32".into();
@@ -371,7 +388,15 @@ impl Trace {
         let outside = |what: &str, at: usize| format!("{what} {at} lies outside of the {tokens} tokens");
         let prompt = self.prompt.filter(|prompt| *prompt > tokens).map(|at| outside("a prompt of", at));
         let predicted = self.predictions.iter().find(|prediction| prediction.position >= tokens);
-        prompt.or(predicted.map(|prediction| outside("the prediction at", prediction.position)))
+        let predicted = predicted.map(|prediction| outside("the prediction at", prediction.position));
+        prompt.or(predicted).or_else(|| self.misnumbered())
+    }
+
+    /// What is wrong with the numbers of heads.
+    fn misnumbered(&self) -> Option<String> {
+        let named = self.heads.as_ref()?.len();
+        let other = self.rules.iter().find(|(_, rule)| rule.query_heads != named)?;
+        Some(format!("{named} heads are numbered, but {} has {}", other.0, other.1.query_heads))
     }
 
     /// Whether a value read from a file has the shape that the encoding and the rules ask for.
@@ -483,6 +508,7 @@ mod tests {
         let path = folder.path().join("t.safetensors");
         let mut trace = sample();
         trace.prompt = Some(2);
+        trace.heads = Some(vec![3, 8]);
         let guess = Guess { id: 4, piece: "four".into(), probability: 0.25 };
         trace.predictions = vec![Prediction { position: 2, probability: Some(0.5), top: vec![guess] }];
         trace.save(&path).unwrap();
@@ -521,6 +547,7 @@ mod tests {
         check(&|t| t.rules[0].1.key_heads = 0, "2 query heads over 0 key heads");
         check(&|t| t.rules[0].1.sink = Some(vec![1.0]), "1 sinks for 2 heads");
         check(&|t| t.rules.push(t.rules[0].clone()), "two rules of blocks.0.attn; expected one");
+        check(&|t| t.heads = Some(vec![7]), "1 heads are numbered, but blocks.0.attn has 2");
         check(&|t| t.prompt = Some(4), "a prompt of 4 lies outside of the 3 tokens");
         check(
             &|t| t.predictions = vec![Prediction { position: 3, probability: None, top: Vec::new() }],

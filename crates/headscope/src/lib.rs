@@ -28,6 +28,7 @@ mod generate;
 mod gguf;
 mod image_model;
 mod model;
+pub mod notebook;
 
 pub use error::Error;
 pub use generate::Generation;

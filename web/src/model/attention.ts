@@ -2,6 +2,7 @@
 
 import type { Rules } from "./carried";
 import { addedByDistance } from "./position";
+import { weightsOfRoots } from "./roots";
 import type { Safetensors } from "./safetensors";
 import { type HeadId, type Mask, partAt, type Rule, sharedHead } from "./trace";
 
@@ -10,6 +11,8 @@ export function patternOf(file: Safetensors, trace: Rules, { layer, head }: Head
   const site = trace.blocks[layer];
   const part = (name: string, index: number) => file.head(`${site}.${name}`, index);
   if (file.has(`${site}.pattern`)) return part("pattern", head);
+  const weights = weightsOfRoots(file, site, head);
+  if (weights) return weights;
   const rule = trace.rules[layer];
   const { queries, keys } = partAt(trace, layer);
   return recompute(

@@ -121,6 +121,8 @@ export interface Trace {
    */
   atlas: Uint8Array;
   side: number;
+  /** The model's own numbers of the heads, where not all were kept. */
+  headNumbers: number[] | null;
   /** By the place of a token; empty where nobody asked. */
   predictions: Map<number, Prediction>;
   /** How many tokens were given, where the model wrote the rest. */
@@ -155,6 +157,7 @@ export function readTrace(file: Safetensors): Trace {
     metricValues: file.f32("metrics"),
     atlas: file.u8("atlas"),
     side,
+    headNumbers: JSON.parse(metadata.heads ?? "null"),
     predictions: readPredictions(metadata.predictions ?? "[]"),
     prompt: metadata.prompt ? Number(metadata.prompt) : null,
     weightsWithin: metadata.weights_within ?? null,
@@ -253,15 +256,20 @@ export function layerName({ blocks }: Trace, layer: number): string {
   return /blocks\.(\d+)\.(?:cross_)?attn$/.exec(blocks[layer])?.[1] ?? blocks[layer];
 }
 
+/** A head's own number, in its layer. */
+export function headNumber({ headNumbers }: Trace, head: number): number {
+  return headNumbers?.[head] ?? head;
+}
+
 /** Short, as on chips. */
 export function headName(trace: Trace, { layer, head }: HeadId): string {
-  return `${layerName(trace, layer)}·${head}`;
+  return `${layerName(trace, layer)}·${headNumber(trace, head)}`;
 }
 
 /** In full, as in titles. */
 export function headTitle(trace: Trace, { layer, head }: HeadId): string {
   const { label } = partAt(trace, layer);
-  return `${label ? `${label} layer` : "Layer"} ${layerName(trace, layer)}, head ${head}`;
+  return `${label ? `${label} layer` : "Layer"} ${layerName(trace, layer)}, head ${headNumber(trace, head)}`;
 }
 
 /** The text that a token stands for, or null. Spans count UTF-8 bytes, strings UTF-16 units. */

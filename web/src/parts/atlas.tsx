@@ -8,6 +8,7 @@ import {
   headName,
   headsInOrder,
   headTitle,
+  headNumber,
   layerName,
   metricOf,
   type Part,
@@ -217,7 +218,7 @@ function Rulers({
             data-on={column === focus?.head}
             style={px({ left: RULER.left + column * grid.cell, width: grid.cell })}
           >
-            {column}
+            {headNumber(trace, column)}
           </span>
         ))}
       {rows.map((row) => (

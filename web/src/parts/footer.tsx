@@ -3,7 +3,7 @@
 import type { Trace } from "../model/trace";
 
 /** Why weights are not the model's to the last digit. */
-const OF_A_PAGE = "This page carries queries and keys with a byte a number, to stay small. The app has all digits.";
+const OF_A_PAGE = "This page carries numbers with a byte each, to stay small.";
 const OF_THE_APP =
   "The weights of a long text come in 16 bits. Those of the token that is looked at come with all digits.";
 
@@ -19,7 +19,7 @@ export function Footer({ trace, within }: { trace: Trace; within: string | null 
           <span>traced in {tracedMs < 10 ? tracedMs.toFixed(1) : Math.round(tracedMs)} ms</span>
         )}
         <span>
-          {card.dtype} weights, {card.kernel} arithmetic
+          {card.kernel ? `${card.dtype} weights, ${card.kernel} arithmetic` : `weights given as ${card.dtype}`}
         </span>
         {card.row_sum_error !== null && (
           <span>largest |row sum − 1| {exponential(card.row_sum_error)}</span>

@@ -8,6 +8,7 @@ import {
   headName,
   headsInOrder,
   headTitle,
+  headNumber,
   layerName,
   metricOf,
   partAt,
@@ -215,7 +216,7 @@ function Labels({ grid, trace, order, metric, focus }: LabelsProps) {
             data-on={head === focus.head}
             style={px({ left: RULER.left + head * grid.cell, width: grid.size })}
           >
-            {head}
+            {headNumber(trace, head)}
           </span>
         ))}
       {Array.from({ length: grid.rows }, (_, row) => row)

@@ -8,6 +8,9 @@ import type { Picture } from "../picture";
 import type { Session } from "../session";
 import { pin } from "../state";
 
+/** The id of a token that was given as a piece alone. */
+const UNKNOWN_ID = 0xffffffff;
+
 export function TokensView({ session, picture }: { session: Session; picture: Picture }) {
   const { trace, part } = picture;
   const { focus } = useCell(session.state);
@@ -65,7 +68,7 @@ export function TokensView({ session, picture }: { session: Session; picture: Pi
                   <th scope="row">
                     <Piece of={token.piece} />
                   </th>
-                  <td class="number">{token.id}</td>
+                  <td class="number">{token.id === UNKNOWN_ID ? "" : token.id}</td>
                   <td>{spelled === null ? <span class="none">none</span> : <Piece of={spelled} />}</td>
                   <td class="number">{token.span ? `${token.span[0]}–${token.span[1]}` : ""}</td>
                   <td>{"AB"[token.segment] ?? token.segment}</td>

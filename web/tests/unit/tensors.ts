@@ -104,6 +104,7 @@ function traceOf(rules: Rule[], source: Token[], target: Token[] | null, heads: 
     metricValues: Float32Array.from({ length: layers * heads }, (_, i) => i / 10),
     atlas: new Uint8Array(layers * heads),
     side: 1,
+    headNumbers: null,
     predictions: new Map(),
     prompt: null,
     weightsWithin: null,

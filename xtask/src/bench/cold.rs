@@ -14,10 +14,10 @@ use super::peers::Peers;
 use super::report::{Report, Table, least, median, ms, three_digits};
 use crate::tools::{command, root, target};
 
-const PAIR: [&str; 2] = ["The cat sat on the mat", "The dog played in the park"];
+pub const PAIR: [&str; 2] = ["The cat sat on the mat", "The dog played in the park"];
 
 /// What takes its turns with others.
-struct Row {
+pub struct Row {
     name: String,
     command: Command,
     runs: Vec<Usage>,
@@ -110,14 +110,14 @@ fn ours(name: &str, peers: &Peers, args: &[&str], output: &str) -> Row {
 }
 
 impl Row {
-    fn new(name: &str, mut command: Command) -> Row {
+    pub fn new(name: &str, mut command: Command) -> Row {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Row { name: name.to_owned(), command, runs: Vec::new() }
     }
 }
 
 /// Runs everybody so many times, after a turn that fills the page cache.
-fn take_turns(mut rows: Vec<Row>, turns: usize) -> Result<Table> {
+pub fn take_turns(mut rows: Vec<Row>, turns: usize) -> Result<Table> {
     for turn in 0..=turns {
         for row in &mut rows {
             let usage = run(&mut row.command).with_context(|| row.name.clone())?;

@@ -176,6 +176,11 @@ impl Peers {
         command(".", &self.python.display().to_string(), &[&[script.as_str()], args].concat())
     }
 
+    /// The Python that has these packages.
+    pub fn python(&self) -> &Path {
+        &self.python
+    }
+
     /// candle, when it could be built.
     pub fn candle(&self, args: &[&str]) -> Option<Command> {
         self.candle.as_ref().map(|candle| command(".", &candle.display().to_string(), args))

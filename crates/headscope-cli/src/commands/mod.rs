@@ -71,7 +71,7 @@ pub fn show(data: ViewData, runner: Option<Runner>, compute: Compute, page: &Pag
     });
     let layer = page.layer.or(part.and(Some(0)));
     let layer = layer.map(|layer| data.place_of(part, layer)).transpose().map_err(Error::from)?;
-    let focus = Focus { view, layer, head: page.head };
+    let focus = Focus { view, layer, head: page.head, ..Focus::default() };
     data.check(&focus).map_err(Error::from)?;
     match &page.output {
         Some(path) => write_page(path, &html::standalone(&data, &focus)),

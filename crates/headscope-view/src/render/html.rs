@@ -70,10 +70,42 @@ const DATA: &str = "application/x-headscope";
 
 /// A page that needs nothing but itself: no server, no network.
 pub fn standalone(data: &ViewData, focus: &Focus) -> String {
+    alone(data, &data.parts(), focus)
+}
+
+/// How many bytes of numbers a page in a notebook carries before it does with fewer digits: a notebook
+/// holds many pages, and is read and saved as a whole.
+const NOTEBOOK_BYTES: usize = 6 << 20;
+
+/// Such a page inside a frame of so many pixels, as the output of a notebook's cell. The frame may run scripts
+/// and offer downloads, and reaches neither the notebook nor any address.
+///
+/// A page sees whether it is dark around it by the frame's `color-scheme`, which is set where notebooks say that
+/// they are dark. Where frames and styles are taken out, as in notebooks that are not trusted, a line is left.
+pub fn framed(data: &ViewData, focus: &Focus, height: u32) -> String {
+    let page = alone(data, &data.within(NOTEBOOK_BYTES), focus);
+    let dark = DARK_NOTEBOOKS.map(|place| format!("{place} .headscope-frame")).join(",");
+    format!(
+        "<style>.headscope-frame{{width:100%;border:0;display:block}}.headscope-note{{display:none}}\
+         {dark}{{color-scheme:dark}}</style>\
+         <p class=\"headscope-note\">{NOT_SHOWN}</p>\
+         <iframe class=\"headscope-frame\" title=\"headscope\" sandbox=\"allow-scripts allow-downloads\" \
+         style=\"height:{height}px\" srcdoc=\"{}\"></iframe>",
+        escape_attribute(&page)
+    )
+}
+
+const NOT_SHOWN: &str = "A view of headscope stands here. It is not shown, since this notebook was not run here: \
+run the cell, or trust the notebook.";
+
+/// What is around a cell where a notebook is dark: `JupyterLab`, Notebook 7 and VS Code.
+const DARK_NOTEBOOKS: [&str; 2] = ["[data-jp-theme-light=false]", ".vscode-dark"];
+
+fn alone(data: &ViewData, parts: &[Vec<u8>], focus: &Focus) -> String {
     let (text, target) = (&data.trace().encoding, &data.trace().target);
     let texts: Vec<&str> = text.texts().chain(target.iter().flat_map(Encoding::texts)).collect();
     let main = format!(r#"<main data-headscope="page" data-focus="{}"></main>"#, escape(&json(focus)));
-    carrying(&title(&texts), &main, &data.parts(), SCRIPT)
+    carrying(&title(&texts), &main, parts, SCRIPT)
 }
 
 /// The lesson as a page that needs nothing but itself.
@@ -186,6 +218,11 @@ fn title(texts: &[&str]) -> String {
 /// Text as it may stand in HTML, attributes included.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// The same in double quotes, where `<` means nothing: a page takes little more room so.
+fn escape_attribute(text: &str) -> String {
+    text.replace('&', "&amp;").replace('"', "&quot;")
 }
 
 fn json(focus: &Focus) -> String {
@@ -301,6 +338,17 @@ mod tests {
                 assert!(!page.contains(scheme), "{scheme}");
             }
         }
+    }
+
+    #[test]
+    fn a_frame_holds_the_page_and_nothing_of_it_gets_out() {
+        let hostile = "\"></iframe><script>alert(1)</script>&quot;";
+        let framed = framed(&data(hostile), &Focus::default(), 300);
+        let (_, inside) = framed.split_once("srcdoc=\"").unwrap();
+        let (srcdoc, after) = inside.split_once('"').unwrap();
+        assert_eq!(after, "></iframe>");
+        let page = srcdoc.replace("&quot;", "\"").replace("&amp;", "&");
+        assert_eq!(page, standalone(&data(hostile), &Focus::default()));
     }
 
     #[test]

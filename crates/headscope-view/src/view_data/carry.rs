@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::ViewData;
 use super::keep::{VECTORS, is_beyond_a_page};
 use super::narrow::{self, Narrow};
+use super::quantised::Roots;
 use crate::ViewError;
 use crate::metrics::METRICS;
 
@@ -61,7 +62,8 @@ impl ViewData {
         self.within(PAGE_BYTES)
     }
 
-    fn within(&self, most: usize) -> Vec<Vec<u8>> {
+    /// The same for a page that is to carry so many bytes of numbers, before it does with fewer digits.
+    pub fn within(&self, most: usize) -> Vec<Vec<u8>> {
         let mut sections = self.trace.sections();
         let mut taken: usize = self.trace.values().map(|(_, value)| value.len() * size_of::<f32>()).sum();
         let narrow = if taken > most { self.narrow() } else { Vec::new() };
@@ -69,6 +71,12 @@ impl ViewData {
             let name = site.to_string();
             sections.retain(|section| section.name != name);
             sections.extend(vectors.sections(&name));
+        }
+        let roots = if taken > most { self.roots() } else { Vec::new() };
+        for (site, roots) in &roots {
+            let name = site.to_string();
+            sections.retain(|section| section.name != name);
+            sections.push(roots.section(&name));
         }
         let mut left_out = Vec::new();
         for points in VECTORS {
@@ -84,7 +92,9 @@ impl ViewData {
                 left_out.extend(found().map(|(site, _)| point_name(*site)).collect::<BTreeSet<_>>());
             }
         }
-        let mut parts = vec![self.container(Vec::new(), &left_out, self.loss(&narrow))];
+        let of_roots = roots.iter().map(|(_, roots)| roots.loss).reduce(f64::max);
+        let loss = self.loss(&narrow).into_iter().chain(of_roots).reduce(f64::max);
+        let mut parts = vec![self.container(Vec::new(), &left_out, loss)];
         parts.extend(self.blocks.iter().map(|attn| {
             let site = format!("{attn}.");
             let (of_block, others) = std::mem::take(&mut sections)
@@ -94,6 +104,14 @@ impl ViewData {
             packed(BTreeMap::new(), of_block)
         }));
         parts
+    }
+
+    /// Patterns in fewer digits, where nothing else tells them.
+    fn roots(&self) -> Vec<(Site, Roots)> {
+        let told: Vec<(Site, &Tensor)> = self.trace.values().collect();
+        let is_pattern = |site: &Site| matches!(site.attn(), Some((_, AttnPoint::Pattern)));
+        let patterns = told.par_iter().filter(|(site, _)| is_pattern(site));
+        patterns.map(|(site, value)| (*site, Roots::new(value))).collect()
     }
 
     /// Whether a section is of patterns that a page computes from queries and keys which it carries too.
@@ -272,7 +290,8 @@ mod tests {
         let rows = [
             (pattern + 2 * vectors, "k k_pre q q_pre", ""),
             (pattern + vectors, "k q", r#"["k_pre","q_pre""#),
-            (0, "pattern", r#"["k","q","k_pre","q_pre""#),
+            (pattern, "pattern", r#"["k","q","k_pre","q_pre""#),
+            (pattern - 1, "pattern.roots", r#"["k","q","k_pre","q_pre""#),
         ];
         for (most, points, left_out) in rows {
             assert_eq!(carried(most), (points.to_owned(), left_out.to_owned()), "{most} bytes");
@@ -292,6 +311,10 @@ mod tests {
         assert!(String::from_utf8_lossy(&narrow[0]).contains("weights_within"));
         assert!(!String::from_utf8_lossy(&wide[0]).contains("weights_within"));
         assert!(narrow[1].len() < wide[1].len());
+
+        let patterns = ViewData::new(trace(40, &[AttnPoint::Pattern])).unwrap().within(0);
+        assert!(names(&patterns).contains(&"blocks.1.attn.pattern.roots".to_owned()));
+        assert!(String::from_utf8_lossy(&patterns[0]).contains("weights_within"));
     }
 
     #[test]
@@ -333,7 +356,8 @@ mod tests {
         };
         for sites in [&[Pattern, Q, K][..], &[Q, K, PosK]] {
             let data = ViewData::new(disentangled(sites)).unwrap();
-            assert_eq!(names(&data.within(0)), ["atlas", "blocks.1.attn.pattern", "metrics"]);
+            assert_eq!(names(&data.within(3 * 40 * 40 * 4)), ["atlas", "blocks.1.attn.pattern", "metrics"]);
+            assert_eq!(names(&data.within(0)), ["atlas", "blocks.1.attn.pattern.roots", "metrics"]);
         }
         // What queries meet: one vector for each of the 79 distances of 40 tokens, of the 4 in the table.
         let data = ViewData::new(disentangled(&[Q, K, PosK])).unwrap();

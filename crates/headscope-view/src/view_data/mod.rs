@@ -4,6 +4,7 @@
 mod carry;
 mod keep;
 mod narrow;
+mod quantised;
 mod rounded;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,12 @@ pub struct Focus {
     /// The head, counted from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head: Option<usize>,
+    /// The heads of that layer that are drawn over each other, where it is not that one alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub heads: Vec<usize>,
+    /// `light` or `dark`; as the surroundings when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub theme: Option<String>,
 }
 
 /// Which attention of a model: where there is one stack, that of its tokens to each other.
@@ -214,6 +221,16 @@ impl ViewData {
         Ok((attn, self.trace.rule(attn).expect("only blocks with a rule are shown")))
     }
 
+    /// The blocks shown, in the order of a pass.
+    pub fn blocks(&self) -> &[Attn] {
+        &self.blocks
+    }
+
+    /// What [`METRICS`] say of every head, `[metrics, blocks, heads]`; NaN where one means nothing.
+    pub fn metrics(&self) -> Tensor {
+        Tensor::new([METRICS.len(), self.blocks.len(), self.n_heads], self.metrics.clone())
+    }
+
     /// The `layer`-th block shown.
     pub fn block(&self, layer: usize) -> Option<Attn> {
         self.blocks.get(layer).copied()
@@ -245,7 +262,8 @@ impl ViewData {
     /// # Errors
     /// Names what does not exist.
     pub fn check(&self, focus: &Focus) -> Result<(), ViewError> {
-        self.pattern(focus.layer.unwrap_or(0), focus.head.unwrap_or(0)).map(drop)
+        let heads = focus.head.into_iter().chain(focus.heads.iter().copied()).max();
+        self.pattern(focus.layer.unwrap_or(0), heads.unwrap_or(0)).map(drop)
     }
 }
 
@@ -298,6 +316,7 @@ mod tests {
         );
         assert!(data.pattern(0, 3).is_err());
         assert!(data.check(&Focus { head: Some(3), ..Focus::default() }).is_err());
+        assert!(data.check(&Focus { heads: vec![0, 3], ..Focus::default() }).is_err());
         assert!(data.check(&Focus::default()).is_ok());
     }
 
