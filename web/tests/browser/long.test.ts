@@ -35,7 +35,7 @@ test("numbers of the token that is looked at have all digits", async () => {
   const printed = await weights(page);
   expect(Object.keys(printed).length).toBeGreaterThan(0);
   for (const [key, text] of Object.entries(printed)) expect(text).toBe(exact[Number(key)].toFixed(3));
-  expect(await page.getByTestId("numerics").innerText()).toContain("weights within 1.5e−5");
+  expect(await page.getByTestId("numerics").innerText()).toContain("weights within 1.6e−5");
 });
 
 test("a column is asked for once, and the pinned token's numbers are exact in the matrix view", async () => {

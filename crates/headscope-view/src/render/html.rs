@@ -252,8 +252,12 @@ fn by_planes(whole: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Parts of this size are packed quickly: of a page of 42 MB the rest would take seconds for a fifteenth.
+const LARGE: usize = 1 << 20;
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let level = if bytes.len() < LARGE { Compression::default() } else { Compression::fast() };
+    let mut encoder = GzEncoder::new(Vec::new(), level);
     encoder.write_all(bytes).expect("a vector takes all that is written");
     encoder.finish().expect("a vector takes all that is written")
 }
