@@ -410,7 +410,7 @@ describe("as a notebook's widget", () => {
       .toMatch(/sat\s*0\.990/);
     await cell.getByTestId("find-previous").getByRole("button").first().click();
     const focus = await page.evaluate(() => (globalThis as any).widgetModel.state.focus);
-    expect(focus).toEqual({ view: "head", layer: 0, head: 2 });
+    expect(focus).toEqual({ view: "head", layer: 0, head: 2, query: 2, key: null });
     expect(await link(page)).toEqual(before);
     await page.evaluate(() => (globalThis as any).removeWidget());
     expect(await cell.getByTestId("query-token").count()).toBe(0);
