@@ -306,6 +306,8 @@ mod tests {
     #[test]
     fn names_round_trip() {
         let names = [
+            "word_embed",
+            "pos_embed",
             "embed",
             "blocks.3.attn.q",
             "blocks.3.attn.q_pre",
@@ -353,9 +355,9 @@ mod tests {
     fn sites_sort_in_the_order_of_a_pass() {
         let sites: Vec<Site> = Site::all(Stack::Only, 12, false).collect();
         assert!(sites.is_sorted());
-        assert_eq!(sites.len(), 12 * 16 + 3);
+        assert_eq!(sites.len(), 12 * 16 + 5);
         let crossing: Vec<Site> = Site::all(Stack::Decoder, 12, true).collect();
         assert!(crossing.is_sorted());
-        assert_eq!(crossing.len(), 12 * 28 + 3);
+        assert_eq!(crossing.len(), 12 * 28 + 5);
     }
 }
