@@ -140,7 +140,8 @@ pub fn compute(args: &ModelArgs) -> Result<Compute> {
     compute_on(args.threads)
 }
 
-/// As many threads, or one per core; see [`compute`].
+/// As many threads, or one per core, and the best instructions of this processor, or those named by
+/// `HEADSCOPE_ISA`.
 pub fn compute_on(threads: Option<u16>) -> Result<Compute> {
     let threads = match threads {
         Some(threads) => usize::from(threads),
