@@ -2,13 +2,16 @@
 //!
 //! A *scene* is a text's container, as a page has it, with more sites; a lesson is a few scenes by name.
 
+use std::time::Instant;
+
 use anyhow::Result;
 use headscope::trace::Mask;
 use headscope::view::ViewData;
 use headscope::view::render::html::{Scene, Sentences, Syllabus};
-use headscope::{AttnPoint, Encoding, Error, Input, Model, Point, Site, Tensor, Token, Trace, engine};
+use headscope::{AttnPoint, Encoding, Error, Input, Model, Point, Site, Tensor, Token};
 
 use crate::commands::Hinted;
+use crate::runner::view_of;
 
 /// The figures have room for so many tokens.
 const MOST_TOKENS: usize = 64;
@@ -144,10 +147,10 @@ fn run(
     sites: &str,
     is_told: impl Fn(Site) -> bool,
 ) -> Result<(ViewData, Vec<(Site, Tensor)>)> {
+    let start = Instant::now();
     let sites = model.engine().sites(sites).map_err(Error::from)?;
     let trace = model.trace_encoding(Input::from(text), &sites)?;
     let picked = trace.values().filter(|(site, _)| is_told(*site));
     let picked = picked.map(|(site, value)| (site, value.clone())).collect();
-    let pattern = |trace: &Trace, attn, head| engine::pattern(model.engine().compute(), trace, attn, head);
-    Ok((ViewData::with_patterns(trace, pattern).map_err(Error::from)?, picked))
+    Ok((view_of(model.engine(), trace, start.elapsed())?, picked))
 }
