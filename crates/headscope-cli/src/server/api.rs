@@ -160,7 +160,7 @@ struct Line {
 async fn exact(
     State(server): Shared,
     place: Asked,
-    line: Result<Query<Line>, axum::extract::rejection::QueryRejection>,
+    line: Result<Query<Line>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let (place, run) = find(&server, place)?;
     let Query(Line { query, key }) =
