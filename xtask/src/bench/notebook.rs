@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use super::cold::{PAIR, Row, take_turns};
 use super::peers::Peers;
-use super::report::{today, with_section};
+use super::report::{keep_section, today};
 use super::{USAGE, machine};
 use crate::python;
 use crate::tools::{root, target};
@@ -44,11 +44,7 @@ pub fn run(args: &[String]) -> Result<()> {
     }
     println!("\n{section}");
     if args.is_empty() {
-        let path = root().join("BENCHMARKS.md");
-        let old = fs::read_to_string(&path).unwrap_or_default();
-        fs::write(&path, with_section(&old, &section))
-            .with_context(|| format!("writing {}", path.display()))?;
-        eprintln!("wrote {}", path.display());
+        keep_section(&section)?;
     }
     Ok(())
 }

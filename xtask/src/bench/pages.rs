@@ -11,9 +11,9 @@ use anyhow::{Context, Result, bail, ensure};
 use super::cold::run_to_end;
 use super::models::{Model, OF_PAGES};
 use super::peers::Peers;
-use super::report::{Table, median, three_digits, today, with_section};
+use super::report::{Table, keep_section, median, three_digits, today};
 use super::{USAGE, machine, numbers};
-use crate::tools::{command, finish, root, run as run_program, target};
+use crate::tools::{command, finish, run as run_program, target};
 use crate::{test, web};
 
 const HEADING: &str = "## The page";
@@ -58,11 +58,7 @@ pub fn run(args: &[String]) -> Result<()> {
     let section = format!("{HEADING}\n\n{}\n\n{table}{failures}", bench.describe());
     println!("\n{section}");
     if args.is_empty() {
-        let path = root().join("BENCHMARKS.md");
-        let old = fs::read_to_string(&path).unwrap_or_default();
-        fs::write(&path, with_section(&old, &section))
-            .with_context(|| format!("writing {}", path.display()))?;
-        eprintln!("wrote {}", path.display());
+        keep_section(&section)?;
     }
     Ok(())
 }
@@ -234,6 +230,7 @@ fn text(tokens: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tools::root;
 
     #[test]
     fn each_word_is_a_token() {

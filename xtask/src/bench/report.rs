@@ -1,9 +1,13 @@
 //! Tables, and the document they make.
 
 use std::fmt::{self, Display};
+use std::fs;
+
+use anyhow::{Context, Result};
 
 use super::machine;
 use super::peers::Peers;
+use crate::tools::root;
 
 /// Sections, printed as they come.
 pub struct Report {
@@ -52,8 +56,17 @@ pub fn kept_sections(document: &str) -> Vec<&str> {
     sections.filter_map(|rest| rest.split_once(KEPT)).map(|(section, _)| section.trim()).collect()
 }
 
+/// Writes a section that the other benchmarks keep into the document.
+pub fn keep_section(section: &str) -> Result<()> {
+    let path = root().join("BENCHMARKS.md");
+    let old = fs::read_to_string(&path).unwrap_or_default();
+    fs::write(&path, with_section(&old, section)).with_context(|| format!("writing {}", path.display()))?;
+    eprintln!("wrote {}", path.display());
+    Ok(())
+}
+
 /// A document with a kept section in the place of the one under the same heading, or at its end.
-pub fn with_section(document: &str, section: &str) -> String {
+fn with_section(document: &str, section: &str) -> String {
     let heading = section.lines().next();
     match kept_sections(document).into_iter().find(|old| old.lines().next() == heading) {
         Some(old) => document.replacen(old, section.trim(), 1),
