@@ -16,6 +16,7 @@ export function Context({ lesson, scenes: { first, second } }: ChapterProps) {
   const words = useMemo(() => sharedWords(first, second), [first, second]);
   const [asked, ask] = useState<string | null>(null);
   const word = words.find(({ piece }) => piece === asked) ?? words[0];
+  const cosines = useMemo(() => (word ? cosinesOf(first, second, word.places) : []), [first, second, word]);
   return (
     <>
       <div class="prose">
@@ -32,7 +33,7 @@ export function Context({ lesson, scenes: { first, second } }: ChapterProps) {
         <p>
           A <em>layer</em> is one round in which tokens look at each other and are changed by what they take. To see the
           change we compare the two vectors of one word by their <em>cosine</em>: 1 if they point the same way, 0 if they
-          have nothing in common. {word && <Told {...{ first, second, word }} />}
+          have nothing in common. {word && <Told places={word.places} cosines={cosines} />}
         </p>
         <p>
           The dashed line is the fair comparison: the mean cosine of <em>different</em> words of the two sentences. Many
@@ -62,7 +63,7 @@ export function Context({ lesson, scenes: { first, second } }: ChapterProps) {
           </div>
         )}
         {word ? (
-          <Followed {...{ first, second, word }} />
+          <Followed {...{ first, second, word, cosines }} />
         ) : (
           <p class="nothing">The two sentences share no word. Give them one, in two meanings.</p>
         )}
@@ -71,22 +72,14 @@ export function Context({ lesson, scenes: { first, second } }: ChapterProps) {
   );
 }
 
-interface Followed {
-  first: Scene;
-  second: Scene;
-  word: ReturnType<typeof sharedWords>[number];
-}
-
-/** The two vectors of the word through the layers. */
-function paths({ first, second, word }: Followed) {
-  return [first.path(word.places[0]), second.path(word.places[1])] as const;
+/** How alike one word's vectors are in two sentences, from what enters the first layer to what leaves the last. */
+function cosinesOf(first: Scene, second: Scene, [from, to]: [number, number]): number[] {
+  const others = second.path(to);
+  return first.path(from).map((vector, i) => cosine(vector, others[i]));
 }
 
 /** What the figure shows, in a sentence. */
-function Told(props: Followed) {
-  const [a, b] = useMemo(() => paths(props), [props.first, props.second, props.word]);
-  const cosines = a.map((vector, i) => cosine(vector, b[i]));
-  const [from, to] = props.word.places;
+function Told({ places: [from, to], cosines }: { places: [number, number]; cosines: number[] }) {
   return (
     <>
       Before the first layer the cosine is <Live of="cosine-first">{cosines[0].toFixed(3)}</Live>
@@ -96,18 +89,24 @@ function Told(props: Followed) {
   );
 }
 
-function Followed({ first, second, word }: Followed) {
+interface Followed {
+  first: Scene;
+  second: Scene;
+  word: ReturnType<typeof sharedWords>[number];
+  cosines: number[];
+}
+
+function Followed({ first, second, word, cosines }: Followed) {
   const { curve, ticks, tables } = useMemo(() => {
-    const [a, b] = paths({ first, second, word });
-    const layers = a.length - 1;
-    const ticks = a.map((_, i) => (i === layers ? "after the last layer" : i === 0 ? "before layer 0" : `entering layer ${i}`));
+    const layers = cosines.length - 1;
+    const ticks = cosines.map((_, i) => (i === layers ? "after the last layer" : i === 0 ? "before layer 0" : `entering layer ${i}`));
     const curve = [
-      { name: plain(word.piece), values: a.map((vector, i) => cosine(vector, b[i])) },
+      { name: plain(word.piece), values: cosines },
       { name: "different words", values: strangers(first, second), dashed: true },
     ];
     const tables = first.hasPositions ? (["word_embed", "pos_embed"] as const) : [];
     return { curve, ticks, tables };
-  }, [first, second, word]);
+  }, [first, second, word, cosines]);
   return (
     <>
       {tables.map((table) => {
