@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { afterEach, expect } from "vitest";
+import { afterEach, expect, onTestFinished } from "vitest";
 import { Safetensors } from "../../src/model/safetensors";
 
 export const PAIR = ["The cat sat on the mat", "The dog played in the park"];
@@ -53,6 +53,13 @@ export interface App {
 /** Serves the workbench for some texts. */
 export function serve(...texts: string[]): Promise<App> {
   return serveModel([], ...(texts.length ? texts : PAIR));
+}
+
+/** Serves it for one test, until its pages are closed: what they still ask for is answered. */
+export async function serveHere(...texts: string[]): Promise<App> {
+  const app = await serve(...texts);
+  onTestFinished(() => app.stop());
+  return app;
 }
 
 /** Serves it with further options. */

@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { exportModel, exportPage, launch, link, type Opened, pieces, serve, twoStacks, visits, weights } from "./headscope";
+import { exportModel, exportPage, launch, link, type Opened, pieces, serveHere, twoStacks, visits, weights } from "./headscope";
 
 const CAT = 2;
 const SAT = 3;
@@ -106,31 +106,27 @@ test("two heads stand beside each other, each with its own numbers", async () =>
 });
 
 test("two texts stand beside each other, with what differs, and the link brings both back", async () => {
-  const app = await serve();
-  try {
-    const page = await visit(app.url, { hash: "#head=1.11&query=2" });
-    await page.getByTestId("compare").click();
-    await page.getByTestId("sentence-a").fill("A bird and the cat sat on the mat");
-    await page.mouse.move(2, 400);
-    const columns = page.getByTestId("beside");
-    await expect.poll(() => columns.nth(1).getByTestId("query-token").allInnerTexts()).toContain("bird");
-    expect(await columns.nth(0).getByTestId("query-token").allInnerTexts()).not.toContain("bird");
-    // The pinned token is the cat in both, wherever it stands.
-    const pinned = (i: number) => columns.nth(i).getByTestId("query-token").and(page.locator("[aria-selected=true]"));
-    await expect.poll(() => pinned(1).innerText()).toBe("cat");
-    expect(await pinned(0).innerText()).toBe("cat");
-    expect(await page.locator("[data-testid=difference] [data-metric=next]").innerText()).toMatch(/next token\s*0\.96\s*0\.\d\d/);
-    await expect.poll(() => link(page)).toMatchObject({ c: "The cat sat on the mat", d: "The dog played in the park" });
+  const app = await serveHere();
+  const page = await visit(app.url, { hash: "#head=1.11&query=2" });
+  await page.getByTestId("compare").click();
+  await page.getByTestId("sentence-a").fill("A bird and the cat sat on the mat");
+  await page.mouse.move(2, 400);
+  const columns = page.getByTestId("beside");
+  await expect.poll(() => columns.nth(1).getByTestId("query-token").allInnerTexts()).toContain("bird");
+  expect(await columns.nth(0).getByTestId("query-token").allInnerTexts()).not.toContain("bird");
+  // The pinned token is the cat in both, wherever it stands.
+  const pinned = (i: number) => columns.nth(i).getByTestId("query-token").and(page.locator("[aria-selected=true]"));
+  await expect.poll(() => pinned(1).innerText()).toBe("cat");
+  expect(await pinned(0).innerText()).toBe("cat");
+  expect(await page.locator("[data-testid=difference] [data-metric=next]").innerText()).toMatch(/next token\s*0\.96\s*0\.\d\d/);
+  await expect.poll(() => link(page)).toMatchObject({ c: "The cat sat on the mat", d: "The dog played in the park" });
 
-    const again = await visit(app.url, { hash: await page.evaluate(() => location.hash) });
-    await expect.poll(() => again.getByTestId("beside").count()).toBe(2);
-    await expect.poll(() => again.getByTestId("beside").nth(0).getByTestId("query-token").count()).toBe(15);
-    await page.getByTestId("compare").click();
-    await expect.poll(() => columns.count()).toBe(0);
-    expect((await link(page)).c).toBeUndefined();
-  } finally {
-    app.stop();
-  }
+  const again = await visit(app.url, { hash: await page.evaluate(() => location.hash) });
+  await expect.poll(() => again.getByTestId("beside").count()).toBe(2);
+  await expect.poll(() => again.getByTestId("beside").nth(0).getByTestId("query-token").count()).toBe(15);
+  await page.getByTestId("compare").click();
+  await expect.poll(() => columns.count()).toBe(0);
+  expect((await link(page)).c).toBeUndefined();
 });
 
 describe("the model view", () => {

@@ -11,6 +11,7 @@ import {
   link,
   pieces,
   serve,
+  serveHere,
   thumbnail,
   visits,
   weights,
@@ -343,7 +344,7 @@ describe("what a text holds is only ever text", () => {
   const HOSTILE = ["</script><img src=x onerror=alert(1)><b>bold</b>", "שלום \u202eevil\u202c 東京 naïve"];
 
   test.each([
-    ["app", async () => show(`${(hostileApp = await serve(...HOSTILE)).url}`)],
+    ["app", async () => show((await serveHere(...HOSTILE)).url)],
     ["page", async () => show(exportPage(...HOSTILE), { offline: true })],
   ])("in the %s", async (_, showHostile) => {
     const page = await showHostile();
@@ -365,11 +366,8 @@ describe("what a text holds is only ever text", () => {
     expect(table).toContain("script");
     expect(table).not.toContain("\u202e");
     expect(alerted).toBe(false);
-    hostileApp?.stop();
   });
 });
-
-let hostileApp: App | undefined;
 
 describe("as a notebook's widget", () => {
   test("it draws what its model holds, asks it for patterns, and leaves the address alone", async () => {
