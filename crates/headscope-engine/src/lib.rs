@@ -33,7 +33,7 @@ pub use input::Input;
 pub use kernels::{Compute, Isa};
 pub use model::{Model, Sites};
 pub use models::ImageLimits;
-pub use pattern::pattern;
+pub use pattern::{pattern, pattern_in_bands};
 pub use probe::{Edit, Pass, Probe, Recorder};
 pub use weights::gguf::GgufMetadata;
 pub use weights::{At, Bytes, Weight, Weights};

@@ -14,16 +14,43 @@ use crate::nn::{Meeting, PositionTerm, is_causal};
 /// loops on one thread. `None` if neither pattern nor queries and keys were recorded, or there is no
 /// such head.
 pub fn pattern(compute: &Compute, trace: &Trace, attn: Attn, head: usize) -> Option<Tensor> {
+    in_bands(compute, trace, attn, head, usize::MAX, &mut |_| {})
+}
+
+/// [`pattern`], which shows its rows to `ready` a band at a time, from the first on: what is done with them need not
+/// wait for the last.
+pub fn pattern_in_bands(
+    compute: &Compute,
+    trace: &Trace,
+    attn: Attn,
+    head: usize,
+    ready: &mut dyn FnMut(&[f32]),
+) -> Option<Tensor> {
+    in_bands(compute, trace, attn, head, BAND * compute.threads(), ready)
+}
+
+/// Rows of a band for each thread: two tasks of the kernel, so that none waits long for another.
+const BAND: usize = 128;
+
+fn in_bands(
+    compute: &Compute,
+    trace: &Trace,
+    attn: Attn,
+    head: usize,
+    rows: usize,
+    ready: &mut dyn FnMut(&[f32]),
+) -> Option<Tensor> {
     let rule = trace.rule(attn).filter(|rule| head < rule.query_heads)?;
     if let Some(pattern) = trace.get(attn.site(AttnPoint::Pattern)) {
-        return Some(pattern.index(head));
+        let pattern = pattern.index(head);
+        ready(&pattern);
+        return Some(pattern);
     }
     let q = trace.get(attn.site(AttnPoint::Q))?.index(head);
     let k = trace.get(attn.site(AttnPoint::K))?.index(rule.key_head(head));
     let (queries, keys) = (q.shape()[0], k.shape()[0]);
     let sink = rule.sink.as_ref().map(|sink| &sink[head..=head]);
     let padding = trace.padding(attn);
-    let may_see = |query| rule.mask.keys(query, keys);
     let vectors = |point| Some(trace.get(attn.site(point))?.index(head));
     let position = match &rule.position {
         None => None,
@@ -36,28 +63,40 @@ pub fn pattern(compute: &Compute, trace: &Trace, attn: Attn, head: usize) -> Opt
         }
         Some(by_distance) => Some(PositionTerm::new(by_distance, head..head + 1, 0..queries, keys)?),
     };
-    let add_position = position.as_ref().map(|term| {
-        move |head: usize, query: usize, keys: Range<usize>, scores: &mut [f32]| {
-            term.add(head, query, keys, scores);
-        }
-    });
-    let rule = AttendRule {
-        scale: rule.scale as f32,
-        keys: &may_see,
-        causal: is_causal(rule.mask),
-        padding: padding.as_deref(),
-        soft_cap: rule.soft_cap,
-        bias: add_position.as_ref().map(|add| add as _),
-        sink,
-    };
     let mut weights = kernels::zeros(queries * keys);
-    let out = Attended { pattern: Some(&mut weights), ..Attended::default() };
-    kernels::attend(compute, one_head(&q), one_head(&k), one_head(&k), rule, out);
+    for first in (0..queries).step_by(rows.min(queries.max(1))) {
+        let last = queries.min(first.saturating_add(rows));
+        let band = &mut weights[first * keys..last * keys];
+        let may_see = |query: usize| rule.mask.keys(first + query, keys);
+        let add_position = position.as_ref().map(|term| {
+            move |head: usize, query: usize, keys: Range<usize>, scores: &mut [f32]| {
+                term.add(head, first + query, keys, scores);
+            }
+        });
+        let rule = AttendRule {
+            scale: rule.scale as f32,
+            keys: &may_see,
+            causal: is_causal(rule.mask),
+            padding: padding.as_deref(),
+            soft_cap: rule.soft_cap,
+            bias: add_position.as_ref().map(|add| add as _),
+            sink,
+        };
+        let out = Attended { pattern: Some(band), ..Attended::default() };
+        kernels::attend(compute, some_tokens(&q, first..last), one_head(&k), one_head(&k), rule, out);
+        ready(&weights[first * keys..last * keys]);
+    }
     Some(Tensor::new([queries, keys], weights))
 }
 
 /// `[tokens, d_head]` of one head.
 fn one_head(x: &Tensor) -> Heads<'_> {
-    let (tokens, d_head) = (x.shape()[0], x.shape()[1]);
-    Heads { data: x, n_heads: 1, tokens, d_head, head_stride: 0, token_stride: d_head }
+    some_tokens(x, 0..x.shape()[0])
+}
+
+/// The same, of some of its tokens.
+fn some_tokens(x: &Tensor, tokens: Range<usize>) -> Heads<'_> {
+    let d_head = x.shape()[1];
+    let data = &x[tokens.start * d_head..tokens.end * d_head];
+    Heads { data, n_heads: 1, tokens: tokens.len(), d_head, head_stride: 0, token_stride: d_head }
 }

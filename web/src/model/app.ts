@@ -95,12 +95,16 @@ export async function widened(response: Response): Promise<Uint8Array> {
     const pairs = (part.length - first) >> 1;
     const start = part.byteOffset + first;
     const roots = new Uint16Array(start % 2 ? part.slice(first).buffer : part.buffer, start % 2 ? 0 : start, pairs);
-    const to = weights.subarray((at + first) >> 1);
-    for (let i = 0; i < pairs; i++) to[i] = weightOf(roots[i]);
+    widen(roots, weights.subarray((at + first) >> 1));
     half = part[part.length - 1];
     at += part.length;
   }
   return new Uint8Array(weights.buffer);
+}
+
+/** In a function of its own, which is compiled once for all parts. */
+function widen(roots: Uint16Array, weights: Float32Array): void {
+  for (let i = 0; i < roots.length; i++) weights[i] = weightOf(roots[i]);
 }
 
 function weightOf(steps: number): number {

@@ -1,23 +1,27 @@
 //! What the page asks for.
 
 use std::sync::Arc;
+use std::task::Poll;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use futures_util::stream::poll_fn;
 use headscope::trace::Values;
 use headscope::view::render::html::{self, Sentences};
 use headscope::view::{ROUNDED_WITHIN, rounded};
 use headscope::{Error, Tensor, engine};
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
 use super::guard::{self, Guard};
 use super::{Run, Server, lock};
@@ -36,6 +40,9 @@ const RUN: HeaderName = HeaderName::from_static("x-headscope-run");
 
 /// Tells a page that weights are u16 on a square-root scale, and how far off they may be.
 const WITHIN: HeaderName = HeaderName::from_static("x-headscope-within");
+
+/// More weights than this are sent rounded: a head of 1,024 tokens has 4 MB of them.
+const SENT_WHOLE: usize = 1 << 20;
 
 const SCRIPT: (HeaderName, HeaderValue) =
     (CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
@@ -103,7 +110,7 @@ fn overview_of(run: &Run) -> Response {
     ([BYTES, (RUN, HeaderValue::from(run.id))], run.overview.clone()).into_response()
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 struct Place {
     layer: usize,
     head: usize,
@@ -125,19 +132,37 @@ fn find(server: &Server, place: Asked) -> Result<(Place, Arc<Run>), Problem> {
 /// A head's weights, `[queries, keys]`, as little-endian f32; of a long text [`rounded`].
 async fn pattern(State(server): Shared, place: Asked) -> Result<Response, Problem> {
     let (place, run) = find(&server, place)?;
-    let work = move || -> Result<_, Problem> {
-        let pattern = weights_of(&server, &run, &place)?;
-        let short = rounded(&pattern);
-        if short.is_some() {
-            server.remember((run.id, place.layer, place.head), &pattern);
-        }
-        Ok((pattern, short))
-    };
+    if run.data.weights(place.layer) > SENT_WHOLE
+        && let Some(response) = in_bands(Arc::clone(&server), Arc::clone(&run), place).await
+    {
+        return Ok(response);
+    }
+    let pattern = blocking(move || weights_of(&server, &run, &place)).await??;
+    Ok(([BYTES], Bytes::copy_from_slice(Values::F32(&pattern).bytes())).into_response())
+}
+
+/// The [`rounded`] weights of a head: the first rows are on their way while the last are computed. None if there is no
+/// such head, or a damaged file has weights that cannot be rounded.
+async fn in_bands(server: Arc<Server>, run: Arc<Run>, place: Place) -> Option<Response> {
+    let length = size_of::<u16>() * run.data.weights(place.layer);
+    let (send, mut bands) = mpsc::unbounded_channel();
+    tokio::task::spawn_blocking(move || {
+        let ready = &mut |rows: &[f32]| drop(send.send(rounded(rows))); // in vain once the page has gone
+        let (trace, attn) = (run.data.trace(), run.data.block(place.layer)?);
+        let pattern = engine::pattern_in_bands(&server.compute, trace, attn, place.head, ready)?;
+        server.remember((run.id, place.layer, place.head), &pattern);
+        Some(())
+    });
+    let mut first = Some(bands.recv().await??);
+    let rows = poll_fn(move |context| match first.take() {
+        Some(first) => Poll::Ready(Some(Ok(first))),
+        None => bands
+            .poll_recv(context)
+            .map(|band| band.map(|rows| rows.ok_or("no weights are in a band of rows"))),
+    });
     let within = HeaderValue::from_str(&format!("{ROUNDED_WITHIN:.1e}")).expect("digits are plain text");
-    Ok(match blocking(work).await?? {
-        (_, Some(short)) => ([BYTES, (WITHIN, within)], short).into_response(),
-        (whole, None) => ([BYTES], Bytes::copy_from_slice(Values::F32(&whole).bytes())).into_response(),
-    })
+    let headers = [BYTES, (WITHIN, within), (CONTENT_LENGTH, HeaderValue::from(length))];
+    Some((headers, Body::from_stream(rows)).into_response())
 }
 
 fn weights_of(server: &Server, run: &Run, place: &Place) -> Result<Tensor, Problem> {

@@ -214,6 +214,12 @@ impl ViewData {
         self.trace.pattern(attn, head).ok_or(out_of)
     }
 
+    /// How many weights a head of the `layer`-th block shown has; 0 if there is no such block.
+    pub fn weights(&self, layer: usize) -> usize {
+        let tokens = |stack| self.trace.encoding_of(stack).len();
+        self.block(layer).map_or(0, |attn| tokens(attn.stack) * tokens(attn.key_stack()))
+    }
+
     /// The `layer`-th block shown, and its rule.
     fn rule(&self, layer: usize) -> Result<(Attn, &AttentionRule), ViewError> {
         let out_of = ViewError::OutOfRange { what: "layer", found: layer, n: self.blocks.len() };
