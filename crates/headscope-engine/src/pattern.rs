@@ -14,25 +14,12 @@ use crate::nn::{Meeting, PositionTerm, is_causal};
 /// loops on one thread. `None` if neither pattern nor queries and keys were recorded, or there is no
 /// such head.
 pub fn pattern(compute: &Compute, trace: &Trace, attn: Attn, head: usize) -> Option<Tensor> {
-    in_bands(compute, trace, attn, head, usize::MAX, &mut |_| {})
+    pattern_in_bands(compute, trace, attn, head, usize::MAX, &mut |_| {})
 }
 
-/// [`pattern`], which shows its rows to `ready` a band at a time, from the first on: what is done with them need not
-/// wait for the last.
+/// [`pattern`], computed a band of at most so many rows at a time, each of which `ready` is shown at once: what is done
+/// with the first need not wait for the last. A recorded one is a single band.
 pub fn pattern_in_bands(
-    compute: &Compute,
-    trace: &Trace,
-    attn: Attn,
-    head: usize,
-    ready: &mut dyn FnMut(&[f32]),
-) -> Option<Tensor> {
-    in_bands(compute, trace, attn, head, BAND * compute.threads(), ready)
-}
-
-/// Rows of a band for each thread: two tasks of the kernel, so that none waits long for another.
-const BAND: usize = 128;
-
-fn in_bands(
     compute: &Compute,
     trace: &Trace,
     attn: Attn,
@@ -64,7 +51,7 @@ fn in_bands(
         Some(by_distance) => Some(PositionTerm::new(by_distance, head..head + 1, 0..queries, keys)?),
     };
     let mut weights = kernels::zeros(queries * keys);
-    for first in (0..queries).step_by(rows.min(queries.max(1))) {
+    for first in (0..queries).step_by(rows) {
         let last = queries.min(first.saturating_add(rows));
         let band = &mut weights[first * keys..last * keys];
         let may_see = |query: usize| rule.mask.keys(first + query, keys);

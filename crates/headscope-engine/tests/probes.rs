@@ -210,6 +210,11 @@ fn patterns_come_back_from_queries_and_keys() {
                     assert_eq!(Some(&expected), recorded.pattern(*attn, head).as_ref(), "as recorded");
                     let found = headscope_engine::pattern(&compute, &lean, *attn, head).unwrap();
                     assert!(found == expected, "{fixture}, {attn:?}, head {head}");
+                    let mut bands = vec![];
+                    let ready = &mut |rows: &[f32]| bands.push(rows.to_vec());
+                    headscope_engine::pattern_in_bands(&compute, &lean, *attn, head, 7, ready).unwrap();
+                    assert_eq!(bands.len(), expected.shape()[0].div_ceil(7));
+                    assert!(bands.concat() == *expected, "{fixture}, {attn:?}, head {head} in bands");
                     let plain = lean.pattern(*attn, head).unwrap();
                     let off = largest_difference(&found, &plain);
                     assert!(off < 2e-6, "{fixture}, {attn:?}, head {head} in f64: {off:e}");

@@ -44,6 +44,10 @@ const WITHIN: HeaderName = HeaderName::from_static("x-headscope-within");
 /// More weights than this are sent rounded: a head of 1,024 tokens has 4 MB of them.
 const SENT_WHOLE: usize = 1 << 20;
 
+/// Rows of such a pattern that are sent at a time: work for several cores, and a part of what the page makes ready while
+/// the next ones are computed.
+const BAND: usize = 512;
+
 const SCRIPT: (HeaderName, HeaderValue) =
     (CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8"));
 const BYTES: (HeaderName, HeaderValue) = (CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
@@ -149,7 +153,7 @@ async fn in_bands(server: Arc<Server>, run: Arc<Run>, place: Place) -> Option<Re
     tokio::task::spawn_blocking(move || {
         let ready = &mut |rows: &[f32]| drop(send.send(rounded(rows))); // in vain once the page has gone
         let (trace, attn) = (run.data.trace(), run.data.block(place.layer)?);
-        let pattern = engine::pattern_in_bands(&server.compute, trace, attn, place.head, ready)?;
+        let pattern = engine::pattern_in_bands(&server.compute, trace, attn, place.head, BAND, ready)?;
         server.remember((run.id, place.layer, place.head), &pattern);
         Some(())
     });
