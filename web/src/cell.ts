@@ -22,9 +22,11 @@ export class Cell<T> {
   }
 }
 
-/** The value of a cell; the component is drawn again when it changes. */
-export function useCell<T>(cell: Cell<T>): T {
+/** The value of a cell, if there is one; the component is drawn again when it changes. */
+export function useCell<T>(cell: Cell<T>): T;
+export function useCell<T>(cell: Cell<T> | undefined): T | undefined;
+export function useCell<T>(cell: Cell<T> | undefined): T | undefined {
   const [, redraw] = useReducer((count: number) => count + 1, 0);
-  useLayoutEffect(() => cell.subscribe(redraw as () => void), [cell]);
-  return cell.value;
+  useLayoutEffect(() => cell?.subscribe(redraw as () => void), [cell]);
+  return cell?.value;
 }

@@ -17,8 +17,8 @@ export const VIEWS = [
 export const SPECIALS = ["shown", "hidden"] as const;
 export const SCALES = ["sqrt", "linear"] as const;
 export const TOPS = ["one", "fit"] as const;
-/** How several heads are drawn: over each other in their colours, or beside each other. */
-export const LAYS = ["over", "beside"] as const;
+/** How several heads are drawn: over each other in their colours, beside each other, or one less another. */
+export const LAYS = ["over", "beside", "difference"] as const;
 /** How the model view draws heads. */
 export const DRAWINGS = ["matrices", "curves"] as const;
 export const THEMES = ["auto", "light", "dark"] as const;

@@ -14,6 +14,8 @@ export const BLOCK = 256;
 export interface Grid {
   /** [queries, keys], of all tokens. */
   weights: Float32Array;
+  /** Whether they are differences, which may be below 0. */
+  signed: boolean;
   /** The query of each row, the key of each column. */
   queries: Int32Array;
   keys: Int32Array;
@@ -25,11 +27,13 @@ export interface Grid {
   padding: Uint8Array;
 }
 
+/** Of several masks, as of two heads whose difference is shown, what any of them leaves is there. */
 export function gridOf(
   weights: Float32Array,
   sides: Sides,
   shown: Record<"query" | "key", number[]>,
-  mask: Mask,
+  masks: Mask[],
+  signed = false,
 ): Grid {
   const [queries, keys] = [Int32Array.from(shown.query), Int32Array.from(shown.key)];
   const stride = sides.keys.length;
@@ -41,12 +45,14 @@ export function gridOf(
   }
   const sight = new Int32Array(2 * queries.length);
   queries.forEach((query, row) => {
-    const [start, end] = visibleKeys(mask, query, stride);
+    const ranges = masks.map((mask) => visibleKeys(mask, query, stride));
+    const start = Math.min(...ranges.map(([from]) => from));
+    const end = Math.max(...ranges.map(([, to]) => to));
     sight[2 * row] = columnFrom[Math.min(start, stride)];
     sight[2 * row + 1] = columnFrom[Math.max(0, end)];
   });
   const padding = Uint8Array.from(keys, (key) => (sides.keys[key].mask ? 0 : 1));
-  return { weights, queries, keys, stride, sight, padding };
+  return { weights, signed, queries, keys, stride, sight, padding };
 }
 
 /** Whether the model lets the query of a row see the key of a column. */
@@ -64,8 +70,8 @@ export function hasMask({ sight, keys, padding }: Grid): boolean {
 }
 
 /**
- * A block of a level: `BLOCK` by `BLOCK` cells, each the largest or the mean of up to 2^level by 2^level
- * weights; NaN where the model lets nothing be seen. Read from the pattern itself, so that no level between
+ * A block of a level: `BLOCK` by `BLOCK` cells, each the largest (of differences the one farthest from 0) or the mean of up
+ * to 2^level by 2^level weights; NaN where the model lets nothing be seen. Read from the pattern itself, so that no level between
  * needs to be kept.
  */
 export function blockOf(grid: Grid, level: number, y: number, x: number, summary: Summary): Float32Array {
@@ -79,7 +85,7 @@ export function blockOf(grid: Grid, level: number, y: number, x: number, summary
     const first = top + (i << level);
     const last = Math.min(queries.length, first + (1 << level));
     if (first >= last) break;
-    sums.fill(-1);
+    sums.fill(Number.NaN);
     counts?.fill(0);
     for (let row = first; row < last; row++) {
       const start = Math.max(left, sight[2 * row]);
@@ -91,30 +97,33 @@ export function blockOf(grid: Grid, level: number, y: number, x: number, summary
         const cell = (column - left) >> level;
         if (counts) {
           sums[cell] = counts[cell]++ ? sums[cell] + weight : weight;
-        } else if (weight > sums[cell]) {
+        } else if (!(Math.abs(weight) <= Math.abs(sums[cell]))) {
           sums[cell] = weight;
         }
       }
     }
     for (let cell = 0; cell < BLOCK; cell++) {
-      if (sums[cell] >= 0) cells[i * BLOCK + cell] = counts ? sums[cell] / counts[cell] : sums[cell];
+      cells[i * BLOCK + cell] = counts ? sums[cell] / counts[cell] : sums[cell];
     }
   }
   return cells;
 }
 
-/** What is told beside the picture: of each column the mean weight received, of each row the entropy in nats. */
+/**
+ * What is told beside the picture. Of each column the mean weight received, of each row the entropy in nats; of
+ * differences how large they are in the mean, and how far apart two rows are: half the sum, 0 to 1.
+ */
 export class Margins {
-  readonly received: Float64Array;
-  readonly entropy: Float64Array;
-  mostReceived = 0;
-  mostEntropy = 0;
+  readonly ofColumns: Float64Array;
+  readonly ofRows: Float64Array;
+  mostOfColumns = 0;
+  mostOfRows = 0;
   /** Rows gone through. */
   private row = 0;
 
   constructor(private readonly grid: Grid) {
-    this.received = new Float64Array(grid.keys.length);
-    this.entropy = new Float64Array(grid.queries.length);
+    this.ofColumns = new Float64Array(grid.keys.length);
+    this.ofRows = new Float64Array(grid.queries.length);
   }
 
   get done(): boolean {
@@ -123,21 +132,21 @@ export class Margins {
 
   /** Goes through rows until all are done or `pause` says to stop; a long text takes a few frames. */
   advance(pause: () => boolean): void {
-    const { weights, queries, keys, stride, sight } = this.grid;
+    const { weights, signed, queries, keys, stride, sight } = this.grid;
     while (!this.done && !pause()) {
       const { row } = this;
       const from = queries[row] * stride;
-      let entropy = 0;
+      let sum = 0;
       for (let column = sight[2 * row]; column < sight[2 * row + 1]; column++) {
-        const weight = weights[from + keys[column]];
-        if (weight <= 0) continue;
-        entropy -= weight * Math.log(weight);
-        this.received[column] += weight / queries.length;
+        const weight = Math.abs(weights[from + keys[column]]);
+        if (weight === 0) continue;
+        sum += signed ? weight / 2 : -weight * Math.log(weight);
+        this.ofColumns[column] += weight / queries.length;
       }
-      this.entropy[row] = entropy;
-      this.mostEntropy = Math.max(this.mostEntropy, entropy);
+      this.ofRows[row] = sum;
+      this.mostOfRows = Math.max(this.mostOfRows, sum);
       this.row++;
     }
-    if (this.done) this.mostReceived = this.received.reduce((most, mean) => Math.max(most, mean), 0);
+    if (this.done) this.mostOfColumns = this.ofColumns.reduce((most, mean) => Math.max(most, mean), 0);
   }
 }

@@ -6,6 +6,7 @@ import { toSvg } from "../export/svg";
 import { headTitle } from "../model/trace";
 import type { Picture } from "../picture";
 import type { Session } from "../session";
+import { exponential } from "./footer";
 
 /** Pixels of a PNG to a CSS pixel. */
 const SHARPNESS = 2;
@@ -50,7 +51,10 @@ export function Exporter({ session, picture, host }: Props) {
         {KINDS.map(({ ending, label, about }) => (
           <button key={ending} data-testid={`export-${ending}`} onClick={() => save(ending)}>
             {label}
-            <span>{about}</span>
+            <span>
+              {about}
+              {ending === "csv" && picture.within && `, within ${exponential(Number(picture.within))}`}
+            </span>
           </button>
         ))}
       </div>

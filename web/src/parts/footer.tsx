@@ -48,6 +48,7 @@ export function Footer({ trace, within }: { trace: Trace; within: string | null 
   );
 }
 
-function exponential(value: number): string {
+/** A small number, with a sign for minus that is as wide as a digit. */
+export function exponential(value: number): string {
   return value === 0 ? "0" : value.toExponential(1).replace("-", "−");
 }

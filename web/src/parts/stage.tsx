@@ -28,6 +28,7 @@ import { markFirstPicture } from "./first-picture";
 import { ImagePanel } from "./image";
 import { HeadView } from "../views/head";
 import { MatrixView } from "../views/matrix";
+import { otherHead, sameHeadOf, type Taken } from "../views/matrix/difference";
 import { ModelView } from "../views/model";
 import { TextView } from "../views/text";
 import { NeuronView } from "../views/neuron";
@@ -52,7 +53,7 @@ const STAGES: Record<View, { Body: (props: Props) => JSX.Element; switches: bool
 };
 
 /** The views that can show heads beside each other, and how many of them have room. */
-const ABREAST: ReadonlySet<View> = new Set(["head", "text"]);
+const ABREAST: ReadonlySet<View> = new Set(["head", "matrix", "text"]);
 const MOST_ABREAST = 4;
 
 export function Stage({ other, ...props }: Props & { other: Session | null }) {
@@ -64,6 +65,8 @@ export function Stage({ other, ...props }: Props & { other: Session | null }) {
     () => (ABREAST.has(state.view) && state.lay === "beside" && picture.heads.length > 1 ? apart(picture).slice(0, MOST_ABREAST) : null),
     [picture, state.view, state.lay],
   );
+  const there = usePicture(other);
+  const taken = useMemo(() => takenFrom(state, picture, there), [state.view, state.lay, picture, there]);
   useLayoutEffect(markFirstPicture, []); // the views have painted by then: their effects come before
   return (
     <section class="stage" aria-label="Stage">
@@ -82,16 +85,18 @@ export function Stage({ other, ...props }: Props & { other: Session | null }) {
       {props.picture.trace.parts[0].key !== "only" && <Parts {...props} />}
       {switches && (
         <>
-          <Switches {...props} state={state} />
+          <Switches {...props} state={state} other={there} />
           {props.picture.heads.length > 1 && <Legend {...props} means={state.view === "head"} />}
           <Steps session={session} trace={props.picture.trace} />
           {props.picture.trace.image && <ImagePanel {...props} />}
         </>
       )}
       <div class="view" data-picture>
-        {other && ABREAST.has(state.view) ? (
+        {taken ? (
+          <MatrixView {...props} taken={taken} />
+        ) : other && ABREAST.has(state.view) ? (
           <>
-            <Other {...props} session={other} Body={Body} />
+            {there && <Column {...props} session={other} picture={there} title={textsOf(there)} Body={Body} />}
             <Column {...props} title={textsOf(picture)} Body={Body} />
           </>
         ) : beside ? (
@@ -119,10 +124,10 @@ function Column({ title, Body, ...props }: ColumnProps) {
   );
 }
 
-/** The other of two texts, which has a session of its own. */
-function Other(props: Omit<ColumnProps, "title" | "picture">) {
-  const picture = usePicture(props.session);
-  return picture && <Column {...props} picture={picture} title={textsOf(picture)} />;
+/** What the matrix view takes from a head's weights, if a difference is what it shows. */
+function takenFrom({ view, lay }: State, picture: Picture, there: Picture | null): Taken | null {
+  if (view !== "matrix" || lay !== "difference") return null;
+  return there ? sameHeadOf(there, picture) : otherHead(picture);
 }
 
 function textsOf({ trace }: Picture): string {
@@ -155,7 +160,7 @@ const READERS = {
   cross: "the target attends to the source",
 };
 
-function Switches({ session, picture, state }: Props & { state: State }) {
+function Switches({ session, picture, state, other }: Props & { state: State; other: Picture | null }) {
   const set = (change: Partial<State>) => session.update((now) => ({ ...now, ...change }));
   return (
     <div class="switches">
@@ -241,6 +246,28 @@ function Switches({ session, picture, state }: Props & { state: State }) {
           {state.scale === "sqrt" ? "√ scale" : "linear"}
         </button>
       </div>
+      {other && state.view === "matrix" && (
+        <div class="choices">
+          <span class="label" id="texts-label">
+            texts
+          </span>
+          {sameHeadOf(other, picture) ? (
+            <button
+              class="chip"
+              aria-describedby="texts-label"
+              data-testid="texts-lay"
+              title="Both texts' weights, or this text's less the other's, place by place"
+              onClick={() => set({ lay: state.lay === "difference" ? "over" : "difference" })}
+            >
+              {state.lay === "difference" ? "difference" : "beside each other"}
+            </button>
+          ) : (
+            <span class="label" data-testid="no-difference">
+              of different lengths: no difference by place
+            </span>
+          )}
+        </div>
+      )}
       <Note picture={picture} state={state} />
     </div>
   );
@@ -263,8 +290,15 @@ function Note({ picture, state }: { picture: Picture; state: State }) {
   );
 }
 
+/** How several heads can be drawn in a view. */
+function laysOf({ view }: State, { heads }: Picture): readonly State["lay"][] {
+  return view === "matrix" && heads.length === 2 ? LAYS : LAYS.filter((lay) => lay !== "difference");
+}
+
 function Legend({ session, picture, palette, means }: Props & { means: boolean }) {
   const state = useCell(session.state);
+  const lays = laysOf(state, picture);
+  const lay = lays.includes(state.lay) ? state.lay : "over";
   return (
     <div class="legend" role="group" aria-label="Heads drawn">
       {picture.heads.map((id, i) => {
@@ -304,20 +338,26 @@ function Legend({ session, picture, palette, means }: Props & { means: boolean }
         <button
           class="chip"
           data-testid="lay"
-          title={`Up to ${MOST_ABREAST} heads beside each other, or all over each other`}
-          onClick={() => session.update((now) => ({ ...now, lay: after(LAYS, now.lay) }))}
+          title={`Up to ${MOST_ABREAST} heads beside each other, or ${state.view === "matrix" ? "one, or of two their difference" : "all over each other"}`}
+          onClick={() => session.update((now) => ({ ...now, lay: after(lays, lay) }))}
         >
-          {state.lay === "over" ? "over each other" : "beside each other"}
+          {lay === "over" && state.view === "matrix" ? "one of them" : LAY_LABELS[lay]}
         </button>
       )}
       <span class="label">
-        {state.lay === "over" || !ABREAST.has(state.view)
+        {lay !== "beside" || !ABREAST.has(state.view)
           ? means && "numbers are means over these heads"
           : picture.heads.length > MOST_ABREAST && `the first ${MOST_ABREAST} are shown`}
       </span>
     </div>
   );
 }
+
+const LAY_LABELS: Record<State["lay"], string> = {
+  over: "over each other",
+  beside: "beside each other",
+  difference: "difference",
+};
 
 function flowLabel(flow: State["flow"]): string {
   return FLOWS.find(({ key }) => key === flow)!.label;

@@ -1,6 +1,6 @@
 /** The matrix view: a head's weights as cells, queries down and keys across, from all of them to one. */
 
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { useCell } from "../cell";
 import type { Palette } from "../colours";
 import { strongest } from "../model/measure";
@@ -12,9 +12,10 @@ import type { Session } from "../session";
 import { pinPair, type State } from "../state";
 import { type Camera, clamped, fitted, revealing, zoomed } from "./matrix/camera";
 import { drawBase, drawOver } from "./matrix/drawing";
+import type { Taken } from "./matrix/difference";
 import { Legend } from "./matrix/legend";
 import { centre, usePointer, useZoomKeys } from "./matrix/pointer";
-import { rampOf } from "./matrix/ramp";
+import { rampOf, rampOfDifferences } from "./matrix/ramp";
 import { Readout } from "./matrix/readout";
 import { numbersOf, type Scene, sceneOf } from "./matrix/scene";
 import { levelFor, Tiles } from "./matrix/tiles";
@@ -23,6 +24,8 @@ interface Props {
   session: Session;
   picture: Picture;
   palette: Palette;
+  /** The weights whose difference from the picture's is shown. */
+  taken?: Taken | null;
 }
 
 /** A frame makes tiles and sums rows for so long, then it is drawn with what there is. */
@@ -34,18 +37,23 @@ const REST_MS = 250;
 /** What one press of + or one click on it does. */
 const ZOOM = 1.5;
 
-export function MatrixView({ session, picture, palette }: Props) {
+export function MatrixView({ session, picture, palette, taken = null }: Props) {
   const frame = useRef<HTMLDivElement>(null);
   const base = useRef<HTMLCanvasElement>(null);
   const over = useRef<HTMLCanvasElement>(null);
   const size = useSize(frame);
+  const said = useId(); // several heads may stand beside each other
   const [level, setLevel] = useState(0);
   const [summed, setSummed] = useState<Scene | null>(null); // whose rows and columns have been gone through
   const { focus, summary, zoom: linked } = useCell(session.state);
-  const numbers = useMemo(() => numbersOf(picture), [picture]);
+  const numbers = useMemo(() => numbersOf(picture, taken), [picture, taken?.weights]);
   const scene = useMemo(() => sceneOf(picture, numbers, frame.current, size), [numbers, palette, size]);
   const ratio = devicePixelRatio || 1;
-  const ramp = useMemo(() => rampOf(palette.dark), [palette.dark]);
+  const isDifference = taken !== null;
+  const ramp = useMemo(
+    () => (isDifference ? rampOfDifferences : rampOf)(palette.dark),
+    [palette.dark, isDifference],
+  );
   const { grid, extent, plot } = scene;
   const top = levelFor(fitted(extent, plot).cell * ratio);
   const tiles = useMemo(
@@ -121,7 +129,8 @@ export function MatrixView({ session, picture, palette }: Props) {
     camera.current = { ...clamped(linked ?? fitted(extent, plot), extent, plot), fits: linked === null };
     move(camera.current);
   }, [linked, size]);
-  useEffect(
+  // A layout effect: a view that goes before its first frame has no other yet.
+  useLayoutEffect(
     () => () => {
       cancelAnimationFrame(pending.current.frame);
       clearTimeout(resting.current);
@@ -138,7 +147,7 @@ export function MatrixView({ session, picture, palette }: Props) {
   return (
     <>
       <div class="matrix-bar">
-        <Readout session={session} picture={picture} scene={scene} summed={summed === scene} />
+        <Readout id={said} session={session} picture={picture} scene={scene} summed={summed === scene} />
         {top > 0 && (
           <div class="choices" role="group" aria-label="What a cell of many weights shows">
             {SUMMARIES.map((each) => (
@@ -172,8 +181,8 @@ export function MatrixView({ session, picture, palette }: Props) {
           ref={over}
           tabIndex={0}
           role="application"
-          aria-label={`${title}: weights of ${extent.rows} queries, down, on ${extent.columns} keys, across`}
-          aria-describedby="matrix-readout"
+          aria-label={`${title}${taken ? ` less ${taken.title}` : ""}: weights of ${extent.rows} queries, down, on ${extent.columns} keys, across`}
+          aria-describedby={said}
           data-testid="matrix"
           data-plot={`${plot.left} ${plot.top} ${plot.width} ${plot.height}`}
           onKeyDown={(event) => {
@@ -182,7 +191,7 @@ export function MatrixView({ session, picture, palette }: Props) {
           {...pointer}
         />
       </div>
-      <Legend picture={picture} scene={scene} ramp={ramp} level={level} summary={summary} />
+      <Legend picture={picture} scene={scene} ramp={ramp} level={level} summary={summary} taken={taken} />
     </>
   );
 }

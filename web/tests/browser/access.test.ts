@@ -25,6 +25,7 @@ describe.each(["light", "dark"])("%s", (theme) => {
     ["a pinned key, filtered", "#head=7.3&key=2&flow=ab&special=hidden", 1440],
     ["several heads", "#head=1.11&heads=1.11 0.2 7.3&query=2", 1440],
     ["heads beside each other", "#head=1.11&heads=1.11 0.2&query=2&lay=beside", 1440],
+    ["one head less another", "#head=1.11&heads=1.11 0.2&query=2&lay=difference", 1440],
     ["words, the strongest edges", "#head=1.11&grain=words&keep=top3&key=2", 1440],
     ["a narrow screen", "#head=1.11&query=2", 390],
   ])("%s", async (_, hash, width) => {

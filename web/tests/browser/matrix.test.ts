@@ -68,6 +68,40 @@ test("a click pins the pair, another frees it; a label is all of its row or colu
   expect(await page.getByTestId("readout").innerText()).toMatch(/^sat receives on average\s*0\.0\d+$/);
 });
 
+test("of two heads both are shown, or what one looks at more than the other", async () => {
+  const page = await show(file, "#head=1.11&heads=1.11 0.2&view=matrix");
+  const grid = await found(page, PIECES.length, PIECES.length);
+  const at = async ([query, key]: [number, number]) => {
+    await page.mouse.move(...grid.at(query, key));
+    return Number(/[−+]?[\d.]+$/.exec(await page.getByTestId("readout").innerText())![0].replace("−", "-"));
+  };
+  const cells: [number, number][] = [[CAT, SAT], [CAT, CAT - 1], [9, 10], [0, 0]];
+  const one = await each(cells, at);
+  await page.getByTestId("drawn-head").nth(1).getByRole("button").first().click();
+  const other = await each(cells, at);
+  await page.getByTestId("drawn-head").nth(0).getByRole("button").first().click();
+
+  await page.getByTestId("lay").click();
+  expect(await page.getByTestId("matrix").count()).toBe(2);
+  await page.getByTestId("lay").click();
+  expect((await link(page)).lay).toBe("difference");
+  expect(await page.getByTestId("taken").innerText()).toBe("Layer 1, head 11 − Layer 0, head 2");
+  const difference = await each(cells, at);
+  difference.forEach((value, i) => expect(value).toBeCloseTo(one[i] - other[i], 3));
+  expect(difference[0]).toBeGreaterThan(0.9);
+  expect(difference[1]).toBeLessThan(-0.9);
+  const colour = ([query, key]: [number, number]) => {
+    const [x, y] = grid.at(query, key);
+    return pixel(page, x - grid.cell * 0.4, y - grid.cell * 0.4);
+  };
+  await page.mouse.move(5, 5);
+  const [more, less] = [await colour(cells[0]), await colour(cells[1])];
+  expect(more[2]).toBeGreaterThan(more[0]);
+  expect(less[0]).toBeGreaterThan(less[2]);
+  await page.getByTestId("lay").click();
+  expect(await page.getByTestId("taken").count()).toBe(0);
+});
+
 test("the cell's colour is that of its weight", async () => {
   const page = await show(file, "#head=1.11&view=matrix");
   const grid = await found(page, PIECES.length, PIECES.length);
@@ -358,6 +392,13 @@ async function found(page: Page, rows: number, columns: number) {
 }
 
 /** What the line above the matrix says of a pair. */
+/** One after the other: there is one pointer. */
+async function each<T, U>(all: T[], of: (one: T) => Promise<U>): Promise<U[]> {
+  const found: U[] = [];
+  for (const one of all) found.push(await of(one));
+  return found;
+}
+
 async function said(page: Page): Promise<{ query: string; key: string; weight: number }> {
   const words = await page.getByTestId("readout").innerText();
   const [, query, key, weight] = /^(\S+) → (\S+)\s+([\d.e-]+)/.exec(words.replaceAll("\u00a0", " ")) ?? [];

@@ -124,6 +124,18 @@ test("two texts stand beside each other, with what differs, and the link brings 
   const again = await visit(app.url, { hash: await page.evaluate(() => location.hash) });
   await expect.poll(() => again.getByTestId("beside").count()).toBe(2);
   await expect.poll(() => again.getByTestId("beside").nth(0).getByTestId("query-token").count()).toBe(15);
+
+  // Their matrices are beside each other too; where the tokens are as many, one can be taken from the other.
+  await page.getByTestId("view-matrix").click();
+  await expect.poll(() => page.getByTestId("matrix").count()).toBe(2);
+  expect(await page.getByTestId("no-difference").count()).toBe(1);
+  await page.getByTestId("sentence-a").fill("The cat lay on the mat");
+  await page.getByTestId("texts-lay").click();
+  expect(await page.getByTestId("taken").innerText()).toBe("Layer 1, head 11 − the other text");
+  expect(await page.getByTestId("matrix").count()).toBe(1);
+  expect(await page.getByTestId("readout").innerText()).toMatch(/^cat looks apart by\s*0\.0\d$/);
+
+  await page.getByTestId("view-head").click();
   await page.getByTestId("compare").click();
   await expect.poll(() => columns.count()).toBe(0);
   expect((await link(page)).c).toBeUndefined();

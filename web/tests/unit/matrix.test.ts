@@ -14,7 +14,8 @@ import {
 } from "../../src/views/matrix/camera";
 import { short } from "../../src/views/matrix/cells";
 import { exact } from "../../src/views/matrix/exact";
-import { rampOf, STEPS } from "../../src/views/matrix/ramp";
+import { differences } from "../../src/views/matrix/difference";
+import { pixelOf, rampOf, rampOfDifferences, STEPS } from "../../src/views/matrix/ramp";
 import { labelStep, runsIn } from "../../src/views/matrix/rulers";
 import { levelFor } from "../../src/views/matrix/tiles";
 import { noise, pair, words } from "./tensors";
@@ -48,7 +49,7 @@ describe.each(CASES)("%s", (_, mask, queries, keys) => {
   const weights = noise(queries * keys).map((value, i) =>
     allowed(mask, Math.floor(i / keys), i % keys) && sides.keys[i % keys].mask ? Math.abs(value) : 0,
   );
-  const grid = gridOf(weights, sides, shown, mask);
+  const grid = gridOf(weights, sides, shown, [mask]);
 
   test("each cell has its weight, and is seen where the rule lets it", () => {
     shown.query.forEach((query, row) =>
@@ -101,24 +102,57 @@ describe.each(CASES)("%s", (_, mask, queries, keys) => {
     }
     shown.key.forEach((key, column) => {
       const sum = shown.query.reduce((total, query) => total + weights[query * keys + key], 0);
-      expect(once.received[column]).toBeCloseTo(sum / shown.query.length, 6);
+      expect(once.ofColumns[column]).toBeCloseTo(sum / shown.query.length, 6);
     });
     shown.query.forEach((query, row) => {
       const own = shown.key.map((key) => weights[query * keys + key]).filter((weight) => weight > 0);
-      expect(once.entropy[row]).toBeCloseTo(-own.reduce((sum, w) => sum + w * Math.log(w), 0), 6);
+      expect(once.ofRows[row]).toBeCloseTo(-own.reduce((sum, w) => sum + w * Math.log(w), 0), 6);
     });
-    expect(slow.entropy).toEqual(once.entropy);
-    expect(slow.received).toEqual(once.received);
-    expect(once.mostEntropy).toBe(Math.max(...once.entropy));
-    expect(once.mostReceived).toBe(Math.max(...once.received));
+    expect(slow.ofRows).toEqual(once.ofRows);
+    expect(slow.ofColumns).toEqual(once.ofColumns);
+    expect(once.mostOfRows).toBe(Math.max(...once.ofRows));
+    expect(once.mostOfColumns).toBe(Math.max(...once.ofColumns));
   });
+});
+
+test("a difference keeps its sign, shows what either mask leaves, and tells how far apart rows are", () => {
+  const n = 300;
+  const sides = { queries: texts(n), keys: texts(n) };
+  const shown = { query: every(n), key: every(n) };
+  const [one, other] = [noise(n * n).map(Math.abs), noise(n * n + 1).map(Math.abs).subarray(1)];
+  const apart = differences(one, other);
+  const grid = gridOf(apart, sides, shown, ["causal", { window: 2 }], true);
+  expect([sees(grid, 5, 0), sees(grid, 5, 7), sees(grid, 5, 8)]).toEqual([true, true, false]);
+  const block = blockOf(grid, 1, 0, 0, "max");
+  const four = [0, 1, n, n + 1].map((i) => apart[20 * n + 10 + i]);
+  const farthest = four.reduce((most, value) => (Math.abs(value) > Math.abs(most) ? value : most));
+  expect(block[10 * BLOCK + 5]).toBe(farthest);
+  expect(Math.min(...block.filter((value) => !Number.isNaN(value)))).toBeLessThan(0);
+  const margins = new Margins(grid);
+  margins.advance(() => false);
+  const row = Array.from({ length: 8 }, (_, key) => Math.abs(apart[5 * n + key]));
+  expect(margins.ofRows[5]).toBeCloseTo(row.reduce((sum, value) => sum + value) / 2, 6);
+  const column = every(n).filter((query) => query >= n - 3).map((query) => Math.abs(apart[query * n + n - 1]));
+  expect(margins.ofColumns[n - 1]).toBeCloseTo(column.reduce((sum, value) => sum + value) / n, 6);
+});
+
+test("colours of differences: 0 in the middle, more in one accent, less in the other", () => {
+  for (const dark of [false, true]) {
+    const ramp = rampOfDifferences(dark);
+    expect(ramp).toHaveLength(2 * STEPS - 1);
+    expect(pixelOf(ramp, 0, true)).toBe(ramp[STEPS - 1]);
+    expect([pixelOf(ramp, 1, true), pixelOf(ramp, 1, false)]).toEqual([ramp[0], ramp[2 * STEPS - 2]]);
+    expect(pixelOf(ramp, 0.5, false)).toBe(pixelOf(rampOf(dark), 0.5, false));
+    const [red, , blue] = [0, 8, 16].map((by) => (pixelOf(ramp, 0.5, true) >> by) & 255);
+    expect(red).toBeGreaterThan(blue + 60);
+  }
 });
 
 test("without a mask nothing is masked", () => {
   const sides = { queries: texts(3), keys: texts(5) };
   const shown = { query: every(3), key: every(5) };
-  expect(hasMask(gridOf(new Float32Array(15), sides, shown, "full"))).toBe(false);
-  expect(hasMask(gridOf(new Float32Array(15), sides, shown, { window: 1 }))).toBe(true);
+  expect(hasMask(gridOf(new Float32Array(15), sides, shown, ["full"]))).toBe(false);
+  expect(hasMask(gridOf(new Float32Array(15), sides, shown, [{ window: 1 }]))).toBe(true);
 });
 
 describe("the camera", () => {

@@ -3,7 +3,7 @@
 import { type Grid, sees, weightAt } from "../../model/pyramid";
 import { type Camera, type Extent, type Plot } from "./camera";
 import { type Scale, strengthOf } from "../paint";
-import { cssOf, STEPS } from "./ramp";
+import { cssOf, pixelOf } from "./ramp";
 import type { Colours, Run } from "./rulers";
 
 /** Cells of this side are parted by a line. */
@@ -69,15 +69,17 @@ export function writeWeights(
   context.font = `400 ${digits === 3 ? 12 : 11}px ${family}`;
   context.textAlign = "center";
   context.textBaseline = "middle";
-  const [light, deep] = dark ? [ramp[STEPS - 1], ramp[0]] : [ramp[0], ramp[STEPS - 1]];
+  const [zero, one] = [pixelOf(ramp, 0, false), pixelOf(ramp, 1, false)];
+  const [light, deep] = dark ? [one, zero] : [zero, one];
   const [onPale, onDeep] = [cssOf(deep), cssOf(light)];
   for (let row = top; row < bottom; row++) {
     for (let column = left; column < right; column++) {
       const weight = weightAt(grid, row, column);
-      if (weight < LEAST_WRITTEN || !sees(grid, row, column)) continue;
-      const strong = strengthOf(weight, scale) > 0.42;
+      if (Math.abs(weight) < LEAST_WRITTEN || !sees(grid, row, column)) continue;
+      const strong = strengthOf(Math.abs(weight), scale) > 0.42;
       context.fillStyle = strong === dark ? onPale : onDeep;
-      context.fillText(short(weight, digits), x(column + 0.5), y(row + 0.5) + 0.5);
+      const sign = !grid.signed ? "" : weight < 0 ? "−" : "+";
+      context.fillText(sign + short(Math.abs(weight), digits), x(column + 0.5), y(row + 0.5) + 0.5);
     }
   }
 }

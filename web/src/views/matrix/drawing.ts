@@ -6,7 +6,7 @@ import type { Session } from "../../session";
 import { prepare } from "../paint";
 import type { Camera } from "./camera";
 import { drawCross, drawSentences, outline, partCells, placeOf, WRITTEN, writeWeights } from "./cells";
-import { exact } from "./exact";
+import { exact, exactDifference } from "./exact";
 import { BAR, drawActiveLabel, drawBars, drawBrackets, drawLabels, GAP } from "./rulers";
 import type { Scene } from "./scene";
 import type { Tiles } from "./tiles";
@@ -55,7 +55,7 @@ export function drawBase(
 }
 
 /** What the sides and the bars are, in the corners. */
-function writeNames(context: CanvasRenderingContext2D, { plot, colours, margins, family }: Scene) {
+function writeNames(context: CanvasRenderingContext2D, { plot, colours, margins, family, grid }: Scene) {
   const [right, bottom] = [plot.left + plot.width + GAP, plot.top + plot.height + GAP];
   const left = plot.left - GAP - 2;
   const write = (words: string, x: number, y: number) => context.fillText(words, x, y);
@@ -66,12 +66,12 @@ function writeNames(context: CanvasRenderingContext2D, { plot, colours, margins,
   write("keys →", left, plot.top - 28);
   write("queries ↓", left, plot.top - 14);
   if (!margins.done) return;
-  write("mean received", left, bottom + 6);
-  write(`max ${margins.mostReceived.toPrecision(2)}`, left, bottom + 20);
+  write(grid.signed ? "mean |Δ|" : "mean received", left, bottom + 6);
+  write(`max ${margins.mostOfColumns.toPrecision(2)}`, left, bottom + 20);
   context.textAlign = "left";
-  write("entropy", right, bottom + 6);
-  write(`max ${margins.mostEntropy.toFixed(2)}`, right, bottom + 20);
-  write("nats", right, bottom + 34);
+  write(grid.signed ? "apart" : "entropy", right, bottom + 6);
+  write(`max ${margins.mostOfRows.toFixed(2)}`, right, bottom + 20);
+  if (!grid.signed) write("nats", right, bottom + 34);
 }
 
 /** What is looked at: under the pointer, or else pinned. */
@@ -100,7 +100,7 @@ export function drawOver(canvas: HTMLCanvasElement, scene: Scene, camera: Camera
   // The number by the cell, on the side where there is room.
   const { x, y } = placeOf(camera, plot);
   const [left, top] = [x(column + 0.5), y(row + 0.5)];
-  const text = exact(weightAt(grid, row, column));
+  const text = (grid.signed ? exactDifference : exact)(weightAt(grid, row, column));
   context.font = `600 12.5px ${family}`;
   const width = context.measureText(text).width + 14;
   const away = camera.cell / 2 + 10;

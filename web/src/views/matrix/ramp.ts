@@ -18,9 +18,36 @@ const DARK: [from: Lch, middle: Lch, to: Lch] = [
   [0.965, 0.035, 250],
 ];
 
+// Of differences, what is below 0 goes over the other accent.
+const LIGHT_BELOW: typeof LIGHT = [
+  [0.955, 0.012, 60],
+  [0.63, 0.155, 55],
+  [0.27, 0.075, 45],
+];
+const DARK_BELOW: typeof DARK = [
+  [0.245, 0.022, 60],
+  [0.63, 0.135, 60],
+  [0.955, 0.045, 80],
+];
+
 /** The ramp as [STEPS] pixels, red in the lowest byte, as image data has them on little-endian machines. */
 export function rampOf(dark: boolean): Uint32Array {
-  const [from, middle, to] = dark ? DARK : LIGHT;
+  return pixelsOf(dark ? DARK : LIGHT);
+}
+
+/** The ramp of differences from −1 to 1, [2 · STEPS − 1], with 0 in the middle. */
+export function rampOfDifferences(dark: boolean): Uint32Array {
+  const below = pixelsOf(dark ? DARK_BELOW : LIGHT_BELOW).subarray(1);
+  return Uint32Array.from([...below.reverse(), ...rampOf(dark)]);
+}
+
+/** The colour in a ramp, or in a ramp of differences, of a weight as strong as `strength`, 0 to 1. */
+export function pixelOf(ramp: Uint32Array, strength: number, negative: boolean): number {
+  const step = Math.round(strength * (STEPS - 1));
+  return ramp[ramp.length - STEPS + (negative ? -step : step)];
+}
+
+function pixelsOf([from, middle, to]: [from: Lch, middle: Lch, to: Lch]): Uint32Array {
   return Uint32Array.from({ length: STEPS }, (_, step) => {
     const share = step / (STEPS - 1);
     const lightness = from[0] + (to[0] - from[0]) * share;

@@ -3,16 +3,18 @@ import { sees, weightAt } from "../../model/pyramid";
 import { Piece } from "../../parts/piece";
 import { activeSlice, type Picture } from "../../picture";
 import type { Session } from "../../session";
-import { exact } from "./exact";
+import { exact, exactDifference } from "./exact";
 import type { Scene } from "./scene";
 
 /** The hovered or pinned weight in words and digits. */
 export function Readout({
+  id,
   session,
   picture: { part },
   scene,
   summed,
 }: {
+  id: string;
   session: Session;
   picture: Picture;
   scene: Scene;
@@ -24,16 +26,17 @@ export function Readout({
   useCell(session.refined);
   const slice = activeSlice(hover, focus);
   const { grid, margins, rowOf, columnOf, shows } = scene;
+  const write = grid.signed ? exactDifference : exact;
   const [row, column] = [rowOf(slice?.query ?? null), columnOf(slice?.key ?? null)];
   const query = row >= 0 && <Piece of={part.queries[slice!.query!].piece} />;
   const key = column >= 0 && <Piece of={part.keys[slice!.key!].piece} />;
   return (
-    <p class="readout" id="matrix-readout" data-testid="readout" aria-live={hover ? "off" : "polite"}>
+    <p class="readout" id={id} data-testid="readout" aria-live={hover ? "off" : "polite"}>
       {query && key ? (
         <>
           {query} <span class="arrow">→</span> {key}{" "}
           {sees(grid, row, column) ? (
-            <strong class="figure">{exact(weightAt(grid, row, column))}</strong>
+            <strong class="figure">{write(weightAt(grid, row, column))}</strong>
           ) : (
             <span class="label">hidden from it by the mask</span>
           )}
@@ -41,16 +44,20 @@ export function Readout({
         </>
       ) : query ? (
         <>
-          {query} <span class="label">attends, entropy</span>{" "}
-          <strong class="figure">{summed ? `${margins.entropy[row].toFixed(2)} nats` : "…"}</strong>
+          {query} <span class="label">{grid.signed ? "looks apart by" : "attends, entropy"}</span>{" "}
+          <strong class="figure">
+            {summed ? `${margins.ofRows[row].toFixed(2)}${grid.signed ? "" : " nats"}` : "…"}
+          </strong>
         </>
       ) : key ? (
         <>
-          {key} <span class="label">receives on average</span>{" "}
-          <strong class="figure">{summed ? exact(margins.received[column]) : "…"}</strong>
+          {key} <span class="label">{grid.signed ? "differs on average by" : "receives on average"}</span>{" "}
+          <strong class="figure">{summed ? exact(margins.ofColumns[column]) : "…"}</strong>
         </>
       ) : (
-        <span class="label">Point at a cell for its weight; click pins, wheel zooms, drag moves</span>
+        <span class="label">
+          Point at a cell<span class="more"> for its weight; click pins, wheel zooms, drag moves</span>
+        </span>
       )}
     </p>
   );

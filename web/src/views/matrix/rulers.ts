@@ -302,7 +302,7 @@ export function drawBars(
   colours: Colours,
 ) {
   const rows = side === "query";
-  const [values, most] = rows ? [margins.entropy, margins.mostEntropy] : [margins.received, margins.mostReceived];
+  const [values, most] = rows ? [margins.ofRows, margins.mostOfRows] : [margins.ofColumns, margins.mostOfColumns];
   const [from, start, length] = spanOf(side, camera, plot);
   const base = (rows ? plot.left + plot.width : plot.top + plot.height) + GAP;
   // Of several rows or columns on one pixel the longest bar is seen.

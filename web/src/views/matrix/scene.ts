@@ -2,6 +2,7 @@
 
 import { gridOf, hasMask, Margins } from "../../model/pyramid";
 import type { Token } from "../../model/trace";
+import { differences, type Taken } from "./difference";
 import type { Picture } from "../../picture";
 import { type Plot, plotIn } from "./camera";
 import { BAR, type Colours, type Edge, GAP, Labels, runsIn, SLANT } from "./rulers";
@@ -9,9 +10,12 @@ import { BAR, type Colours, type Edge, GAP, Labels, runsIn, SLANT } from "./rule
 /** What there is to draw, and where: everything but the camera. */
 export type Scene = ReturnType<typeof sceneOf>;
 
-/** The weights as rows and columns, and what is told beside them. */
-export function numbersOf({ part, shown, weights, focused, trace, heads }: Picture) {
-  const grid = gridOf(weights[focused], part, shown, trace.rules[heads[focused].layer].mask);
+/** The weights as rows and columns, less what is taken from them, and what is told beside them. */
+export function numbersOf({ part, shown, weights, focused, trace, heads }: Picture, taken: Taken | null) {
+  const { mask } = trace.rules[heads[focused].layer];
+  const grid = taken
+    ? gridOf(differences(weights[focused], taken.weights), part, shown, [mask, taken.mask], true)
+    : gridOf(weights[focused], part, shown, [mask]);
   return { grid, margins: new Margins(grid), masked: hasMask(grid) };
 }
 

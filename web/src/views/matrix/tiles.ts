@@ -2,7 +2,7 @@
 
 import { BLOCK, blockOf, type Grid, type Summary } from "../../model/pyramid";
 import { type Scale, strengthOf } from "../paint";
-import { STEPS } from "./ramp";
+import { pixelOf } from "./ramp";
 import type { Camera, Plot } from "./camera";
 
 /** Tiles kept besides those of the level on which all is seen: 40 MB of pixels. */
@@ -91,7 +91,8 @@ export class Tiles {
     const pixels = new Uint32Array(image.data.buffer);
     cells.forEach((weight, i) => {
       // What is masked stays clear.
-      if (weight >= 0) pixels[i] = this.ramp[Math.round(strengthOf(weight, this.scale) * (STEPS - 1))];
+      if (Number.isNaN(weight)) return;
+      pixels[i] = pixelOf(this.ramp, strengthOf(Math.abs(weight), this.scale), weight < 0);
     });
     context.putImageData(image, 0, 0);
     return canvas;
