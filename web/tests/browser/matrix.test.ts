@@ -73,7 +73,7 @@ test("of two heads both are shown, or what one looks at more than the other", as
   const grid = await found(page, PIECES.length, PIECES.length);
   const at = async ([query, key]: [number, number]) => {
     await page.mouse.move(...grid.at(query, key));
-    return Number(/[−+]?[\d.]+$/.exec(await page.getByTestId("readout").innerText())![0].replace("−", "-"));
+    return Number(/[−+]?[\d.]+(e-\d+)?$/.exec(await page.getByTestId("readout").innerText())![0].replace("−", "-"));
   };
   const cells: [number, number][] = [[CAT, SAT], [CAT, CAT - 1], [9, 10], [0, 0]];
   const one = await each(cells, at);
