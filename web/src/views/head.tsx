@@ -37,14 +37,15 @@ interface Props {
 const LEAST_PRINTED = 0.0005;
 /** Weaker edges that end out of sight are not announced. */
 const LEAST_BEYOND = 0.05;
-/** Of longer texts the tokens near what is in sight are on the page: 16,000 of them would take it seconds to lay out. */
-const MOST_LISTED = 2500;
+/** Of longer texts the tokens near what is in sight are on the page: thousands would take milliseconds of every change. */
+const MOST_LISTED = 600;
 
 export function HeadView({ session, picture, palette }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const frame = useRef<HTMLDivElement>(null);
   const base = useRef<HTMLCanvasElement>(null);
   const size = useSize(scroller);
+  const id = useId(); // several heads may stand beside each other
   const { part } = picture;
   const { focus } = useCell(session.state);
   const layout = useMemo(
@@ -81,6 +82,7 @@ export function HeadView({ session, picture, palette }: Props) {
       (["query", "key"] as const).map((side) => (
         <Column
           key={side}
+          id={id}
           side={side}
           session={session}
           label={labelOf(side, isSelf(part))}
@@ -107,6 +109,7 @@ export function HeadView({ session, picture, palette }: Props) {
             band={band}
             frame={frame}
             scroller={scroller}
+            id={id}
           />
           {layout.bracket > 0 && <Brackets layout={layout} tokens={part.keys} />}
           {size.width > 0 && columns}
@@ -167,6 +170,8 @@ function labelOf(side: Side, self: boolean): string {
 }
 
 interface ColumnProps {
+  /** Of the view, with which those of its tokens begin. */
+  id: string;
   side: Side;
   session: Session;
   label: string;
@@ -178,9 +183,8 @@ interface ColumnProps {
 }
 
 /** One side's tokens. Hovering one isolates its edges, clicking pins it. */
-function Column({ side, session, label, tokens, layout, listed, pinned }: ColumnProps) {
+function Column({ id, side, session, label, tokens, layout, listed, pinned }: ColumnProps) {
   const { curves, column } = layout;
-  const id = useId(); // several heads may stand beside each other
   const left = side === "query" ? curves[0] - column - 6 : curves[1] + 6;
   const under = (event: { currentTarget: EventTarget | null; clientY: number }) => {
     const top = (event.currentTarget as HTMLElement).getBoundingClientRect().top;
@@ -210,7 +214,7 @@ function Column({ side, session, label, tokens, layout, listed, pinned }: Column
       role="listbox"
       tabIndex={0}
       aria-label={label}
-      aria-activedescendant={pinned === null ? undefined : `${id}-${pinned}`}
+      aria-activedescendant={pinned === null ? undefined : `${id}-${side}-${pinned}`}
       data-testid={`${side}-column`}
       style={px({ left, width: column, fontSize: layout.type })}
       onPointerMove={hover}
@@ -220,7 +224,7 @@ function Column({ side, session, label, tokens, layout, listed, pinned }: Column
       {layout.shown[side].filter(isListed).map((index) => (
         <div
           key={index}
-          id={`${id}-${index}`}
+          id={`${id}-${side}-${index}`}
           role="option"
           aria-selected={index === pinned}
           class={tokens[index].special ? "token special" : "token"}
@@ -267,17 +271,22 @@ interface ActiveProps extends Props {
   band: Band;
   frame: RefObject<HTMLDivElement | null>;
   scroller: RefObject<HTMLDivElement | null>;
+  id: string;
 }
 
 let hoverStarts: number | null = null;
 
 /** The edges of one token over the faded picture, with their weights at the other end. */
-function Active({ session, picture, palette, layout, layers, band, frame, scroller }: ActiveProps) {
+function Active({ session, picture, palette, layout, layers, band, frame, scroller, id }: ActiveProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const hover = useCell(session.hover);
   const { focus } = useCell(session.state);
-  useCell(session.refined);
+  const refined = useCell(session.refined);
   const slice = activeSlice(hover, focus);
+  const joined = useMemo(
+    () => (slice ? ends(slice, picture, layout) : []),
+    [slice?.query, slice?.key, picture, layout, refined],
+  );
 
   useLayoutEffect(() => {
     frame.current?.toggleAttribute("data-active", slice !== null);
@@ -293,8 +302,8 @@ function Active({ session, picture, palette, layout, layers, band, frame, scroll
 
   useLayoutEffect(() => {
     if (!slice || !frame.current) return;
-    return light(frame.current, slice, ends(slice, picture, layout));
-  }, [slice?.query, slice?.key, picture, layout, band]);
+    return light(frame.current, id, slice, joined);
+  }, [slice?.query, slice?.key, joined, band]);
 
   const side: Side = slice?.query != null ? "query" : "key";
   const other: Side = side === "query" ? "key" : "query";
@@ -311,12 +320,12 @@ function Active({ session, picture, palette, layout, layers, band, frame, scroll
               where={where}
               side={side}
               scroller={scroller}
-              joined={ends(slice, picture, layout)}
+              joined={joined}
               picture={picture}
               layout={layout}
             />
           ))}
-          {ends(slice, picture, layout)
+          {joined
             .filter(
               ({ index }) =>
                 Math.abs(layout.middle[other][index] - band.top - band.height / 2) < band.height / 2 + 40,
@@ -482,13 +491,12 @@ function Weight({
 }
 
 /** Marks the active token and the ones it is most joined to; returns what takes the marks away. */
-function light(frame: HTMLElement, slice: Slice, joined: End[]): () => void {
+function light(frame: HTMLElement, id: string, slice: Slice, joined: End[]): () => void {
   const side: Side = slice.query !== null ? "query" : "key";
   const other: Side = side === "query" ? "key" : "query";
-  const lit = joined.filter(({ mean }) => mean >= 0.1).map(({ index }) => `.${other} [data-index="${index}"]`);
-  const marks = [`.${side} [data-index="${slice[side]}"]`, ...lit].flatMap((selector) => [
-    ...frame.querySelectorAll(selector),
-  ]);
+  const lit = joined.filter(({ mean }) => mean >= 0.1).map(({ index }) => `${id}-${other}-${index}`);
+  const root = frame.getRootNode() as ShadowRoot; // which finds an id without going through thousands of tokens
+  const marks = [`${id}-${side}-${slice[side]}`, ...lit].flatMap((id) => root.getElementById(id) ?? []);
   for (const mark of marks) mark.toggleAttribute("data-lit", true);
   return () => {
     for (const mark of marks) mark.toggleAttribute("data-lit", false);
