@@ -26,6 +26,7 @@ const SHOTS = [
   ["beside", PAIR, [], "head=1.11&heads=1.11 0.2&query=2&lay=beside"],
   ["filtered", PAIR, [], "head=7.3&flow=ab&special=hidden"],
   ["matrix", PAIR, [], "view=matrix&head=3.8&query=2&key=9"],
+  ["difference", PAIR, [], "view=matrix&head=1.11&heads=1.11 3.8&lay=difference&query=2&key=3"],
   ["matrix-long", [LONG], [], "view=matrix&head=3.11"],
   ["text", PAIR, [], "view=text&head=7.3&query=2"],
   ["text-long", [LONG], [], "view=text&head=7.3&query=73"],
