@@ -6,6 +6,7 @@ const ENTRIES: Record<string, string> = { headscope: "src/index.tsx", lesson: "s
 // `vite build` makes the component, `vite build --mode lesson` the lesson.
 export default defineConfig(({ mode }) => ({
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  assetsInclude: ["**/*.wasm"],
   build: {
     lib: {
       entry: ENTRIES[mode] ?? ENTRIES.headscope,

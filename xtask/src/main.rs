@@ -30,6 +30,11 @@ const TASKS: &[Task] = &[
         run: |_| python::wheel().map(drop),
     },
     Task { name: "web", about: "build the front end into crates/headscope-view/dist", run: |_| web::build() },
+    Task {
+        name: "kernel",
+        about: "build the WebAssembly that computes a page's patterns, then the front end (needs rustup)",
+        run: |_| web::kernel(),
+    },
     Task { name: "gallery", about: "take the pictures of docs/gallery.md", run: |_| web::gallery() },
     Task {
         name: "sanitize",

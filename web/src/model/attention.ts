@@ -7,7 +7,12 @@ import type { Safetensors } from "./safetensors";
 import { type HeadId, type Mask, partAt, type Rule, sharedHead } from "./trace";
 
 /** The weights of one head, [queries, keys]: read from the file, or recomputed from queries and keys. */
-export function patternOf(file: Safetensors, trace: Rules, { layer, head }: HeadId): Float32Array {
+export function patternOf(
+  file: Safetensors,
+  trace: Rules,
+  { layer, head }: HeadId,
+  compute = recompute,
+): Float32Array {
   const site = trace.blocks[layer];
   const part = (name: string, index: number) => file.head(`${site}.${name}`, index);
   if (file.has(`${site}.pattern`)) return part("pattern", head);
@@ -15,7 +20,7 @@ export function patternOf(file: Safetensors, trace: Rules, { layer, head }: Head
   if (weights) return weights;
   const rule = trace.rules[layer];
   const { queries, keys } = partAt(trace, layer);
-  return recompute(
+  return compute(
     part("q", head),
     part("k", sharedHead(rule, head, rule.key_heads)),
     rule,

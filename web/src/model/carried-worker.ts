@@ -1,15 +1,17 @@
 /** Computes patterns beside the page, which goes on answering the pointer: see `aside.ts`. */
 
 import { type Answer, Carried, type OfHead, type Rules } from "./carried";
+import { kernel } from "./kernel";
+import type { Packed } from "./unpack";
 
-export type ToWorker = { rules: Rules } | { ask: OfHead } | { layer: number; packed: string };
+export type ToWorker = { rules: Rules; module: BufferSource } | { ask: OfHead } | { layer: number; packed: Packed };
 export type FromWorker =
   | { needed: number }
   | { request: number; answer: Answer }
   | { request: number; error: string };
 
 let carried: Carried;
-const coming = new Map<number, (packed: string) => void>();
+const coming = new Map<number, (packed: Packed) => void>();
 const say = (message: FromWorker, transfer: Transferable[] = []) => postMessage(message, { transfer });
 
 addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
@@ -21,6 +23,7 @@ addEventListener("message", ({ data }: MessageEvent<ToWorker>) => {
           coming.set(layer, resolve);
           say({ needed: layer });
         }),
+      kernel(data.module),
     );
   } else if ("packed" in data) {
     coming.get(data.layer)?.(data.packed);

@@ -2,9 +2,10 @@
 
 import { patternOf } from "./attention";
 import type { Request } from "./host";
+import type { Recompute } from "./kernel";
 import { Safetensors } from "./safetensors";
 import type { Trace } from "./trace";
-import { unpack } from "./unpack";
+import { type Packed, unpack } from "./unpack";
 import { type Vectors, vectorsOf } from "./vectors";
 
 /** What must be known of a trace to compute patterns. */
@@ -22,13 +23,15 @@ export class Carried {
   constructor(
     private readonly rules: Rules,
     /** The packed block of a layer. */
-    private readonly packed: (layer: number) => Promise<string>,
+    private readonly packed: (layer: number) => Promise<Packed>,
+    /** What computes weights, if not the plain loop. */
+    private readonly compute?: Promise<Recompute>,
   ) {}
 
   async answer(content: OfHead): Promise<Answer> {
     const file = await this.block(content.layer);
     if (content.kind === "vectors") return { vectors: vectorsOf(file, this.rules, content) };
-    return { pattern: patternOf(file, this.rules, content) };
+    return { pattern: patternOf(file, this.rules, content, await this.compute) };
   }
 
   private block(layer: number): Promise<Safetensors> {

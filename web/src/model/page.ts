@@ -5,7 +5,7 @@ import { type Answer, Carried, type OfHead } from "./carried";
 import { LocalHost, type Request, toProblem } from "./host";
 import { Safetensors } from "./safetensors";
 import { readTrace } from "./trace";
-import { unpack } from "./unpack";
+import { fromBase64, type Packed, unpack } from "./unpack";
 
 const DAMAGED = "The file is damaged or cut short: export it again.";
 const TOO_OLD = "This browser cannot unpack the page's data: use one from 2023 or later.";
@@ -13,11 +13,16 @@ const TOO_OLD = "This browser cannot unpack the page's data: use one from 2023 o
 /** Patterns of longer texts are computed by a worker; those of shorter ones are there before it would have begun. */
 const SHORT = 160;
 
+/** A packed part of this page. */
+export async function partOfPage(index: number): Promise<Packed> {
+  return fromBase64(await lettersOf(index));
+}
+
 /**
- * A packed part of this page, as soon as the browser has read so far: the first picture of a page of 42 MB need not wait
+ * The letters of a part, as soon as the browser has read so far: the first picture of a page of 42 MB need not wait
  * for all of it.
  */
-export function partOfPage(index: number): Promise<string> {
+function lettersOf(index: number): Promise<string> {
   return new Promise((resolve) => {
     const look = () => {
       const parts = document.querySelectorAll('script[type="application/x-headscope"]');
@@ -25,7 +30,7 @@ export function partOfPage(index: number): Promise<string> {
       if (document.readyState === "loading" && parts.length < index + 2) return;
       observer.disconnect();
       document.removeEventListener("readystatechange", look);
-      resolve(parts[index]?.textContent ?? "");
+      resolve(parts[index]?.textContent?.trim() ?? "");
     };
     const observer = new MutationObserver(look);
     observer.observe(document.body, { childList: true });
@@ -40,7 +45,7 @@ export class PageHost extends LocalHost {
   /** `parts` are packed: the overview, then the block of each layer. */
   constructor(
     values: Record<string, unknown>,
-    private readonly part: (index: number) => Promise<string>,
+    private readonly part: (index: number) => Promise<Packed>,
   ) {
     super(values);
     this.begin();

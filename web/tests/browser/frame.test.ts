@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Browser, Frame } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { exportModel, launch } from "./headscope";
+import { compiles, exportModel, launch, twoStacks } from "./headscope";
 
 let browser: Browser;
 
@@ -14,8 +14,8 @@ beforeAll(async () => {
 
 afterAll(() => browser?.close());
 
-function framed(options: string[]): string {
-  const page = readFileSync(fileURLToPath(exportModel(options, "The cat sat", "The dog played")), "utf8");
+function framed(options: string[], ...texts: string[]): string {
+  const page = readFileSync(fileURLToPath(exportModel(options, ...texts)), "utf8");
   const attribute = page.replaceAll("&", "&amp;").replaceAll('"', "&quot;");
   return `<iframe sandbox="allow-scripts allow-downloads" style="width:1000px;height:640px" srcdoc="${attribute}"></iframe>`;
 }
@@ -32,7 +32,8 @@ test("several frames draw, and follow the colour scheme around them", async () =
   page.on("request", (request) => requests.push(request.url()));
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
-  const frames = framed(["--layer", "1", "--head", "11"]) + framed([]);
+  const texts = ["The cat sat", "The dog played"];
+  const frames = framed(["--layer", "1", "--head", "11"], ...texts) + framed([], ...texts);
   await page.setContent(`<style>.dark iframe { color-scheme: dark }</style><body class="dark">${frames}`);
   for (const frame of page.frames().slice(1)) {
     await expect.poll(() => themeOf(frame)).toBe("dark");
@@ -42,5 +43,17 @@ test("several frames draw, and follow the colour scheme around them", async () =
   expect(await page.frames()[1].getByTestId("inspector").innerText()).toContain("Layer 1, head 11");
   expect(requests.filter((url) => !/^(about|data|blob):/.test(url))).toEqual([]);
   expect(complaints).toEqual([]);
+  await context.close();
+});
+
+test("a long text's frame has a worker that may compile WebAssembly", async () => {
+  const context = await browser.newContext({ offline: true });
+  const page = await context.newPage();
+  await page.setContent(framed(["-m", twoStacks(), "--target", "the dog"], "the cat sat on the mat ".repeat(40).trim()));
+  const frame = page.frames()[1];
+  await frame.getByTestId("head-view").waitFor();
+  await expect.poll(() => frame.evaluate(() => performance.getEntriesByName("headscope:first-picture").length)).toBe(1);
+  const [worker] = page.workers();
+  expect(await compiles(worker)).toBe(true);
   await context.close();
 });

@@ -194,6 +194,17 @@ export function drawn(page: Page) {
   return page.waitForFunction(() => performance.getEntriesByName("headscope:first-picture").length > 0);
 }
 
+/** Whether a page, or a worker of it, may compile WebAssembly; it is asked with an empty module. */
+export function compiles(where: { evaluate(asked: () => Promise<boolean>): Promise<boolean> }): Promise<boolean> {
+  return where.evaluate(async () => {
+    const module = WebAssembly.compile(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0));
+    return module.then(
+      () => true,
+      () => false,
+    );
+  });
+}
+
 /** The pieces of one side, in order. */
 export function pieces(page: Page, side: "query" | "key"): Promise<string[]> {
   return page.getByTestId(`${side}-token`).allInnerTexts();

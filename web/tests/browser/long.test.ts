@@ -1,8 +1,10 @@
 /** Long texts in a real browser: the app's weights come in 16 bits, what is looked at with all digits. */
 
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type App, drawn, exportModel, launch, serveModel, twoStacks, visits, weights } from "./headscope";
+import { type App, compiles, drawn, exportModel, launch, serveModel, twoStacks, visits, weights } from "./headscope";
 
 let browser: Browser;
 let app: App;
@@ -63,6 +65,17 @@ test("a page has a worker compute its patterns, and they are the app's", async (
   await expect.poll(() => inFile.locator(".inspector .title").innerText()).toContain("layer 0");
 });
 
+test("where a page's policy allows no WebAssembly, weights are the same", async () => {
+  const refusing = file.replace("view.html", "refusing.html");
+  const html = readFileSync(fileURLToPath(file), "utf8");
+  writeFileSync(fileURLToPath(refusing), html.replace(" 'wasm-unsafe-eval'", ""));
+  const hash = "#head=1.1&query=5";
+  const [allowed, refused] = [await visit(file, { hash }), await visit(refusing, { hash })];
+  expect([await compiles(allowed.workers()[0]), await compiles(refused.workers()[0])]).toEqual([true, false]);
+  expect(Object.keys(await weights(allowed)).length).toBeGreaterThan(0);
+  expect(await weights(refused)).toEqual(await weights(allowed));
+});
+
 test("where workers are forbidden the page computes them itself", async () => {
   const page = await (await browser.newContext()).newPage();
   await page.addInitScript(() => {
@@ -75,7 +88,7 @@ test("where workers are forbidden the page computes them itself", async () => {
   await page.goto(file + "#head=1.1&query=5");
   await drawn(page);
   expect(Object.keys(await weights(page)).length).toBeGreaterThan(0);
-  expect(page.workers().length).toBe(0);
+  expect([page.workers().length, await compiles(page)]).toEqual([0, true]);
   await page.context().close();
 });
 

@@ -2,8 +2,8 @@
 //!
 //! Both carry the one front-end component, whose source is `web/`. A page's policy names the
 //! hashes of the very script and style it holds and allows nothing else, so that no token, however
-//! spelled, can run or fetch anything. A page that carries its data may start workers from what that script hands them,
-//! to compute patterns.
+//! spelled, can run or fetch anything. A page that carries its data computes patterns: that script may start workers
+//! from what it hands them, and compile WebAssembly (`'wasm-unsafe-eval'`, which lets no text become script).
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -154,7 +154,7 @@ fn carrying(title: &str, main: &str, parts: &[Vec<u8>], script: &str) -> String 
     // `</script` cannot stand in an inlined script; the escape means the same in JavaScript.
     let script = script.replace("</script", "<\\/script");
     let policy = format!(
-        "default-src 'none'; script-src 'sha256-{}'; worker-src blob:; style-src 'sha256-{}'; img-src data: blob:; base-uri 'none'; form-action 'none'",
+        "default-src 'none'; script-src 'sha256-{}' 'wasm-unsafe-eval'; worker-src blob:; style-src 'sha256-{}'; img-src data: blob:; base-uri 'none'; form-action 'none'",
         hash(&script),
         hash(STYLE),
     );
@@ -325,7 +325,9 @@ mod tests {
         let page = standalone(&data("a"), &Focus::default());
         let script =
             page.split("<script type=\"module\" async>").nth(1).unwrap().split("</script>").next().unwrap();
-        assert!(page.contains(&format!("script-src 'sha256-{}'", hash(script))));
+        // Besides, that script may compile the WebAssembly which it brings along; no other word is allowed.
+        assert!(page.contains(&format!("; script-src 'sha256-{}' 'wasm-unsafe-eval'; ", hash(script))));
+        assert!(!app_policy().contains("wasm"), "the server computes what the app shows");
         let style = page.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
         assert!(page.contains(&format!("style-src 'sha256-{}'", hash(style))));
     }
