@@ -41,6 +41,7 @@ pub fn run(args: &[OsString]) -> u8 {
     let outcome = match cli.command {
         None => commands::view::run(&cli.view),
         Some(Command::Trace(args)) => commands::trace::run(&args),
+        Some(Command::Figure(args)) => commands::figure::run(&args),
         Some(Command::Open(args)) => commands::open::run(&args),
         Some(Command::Learn(args)) => commands::learn::run(&args),
         Some(Command::Tokens(args)) => commands::tokens::run(&args),
