@@ -70,7 +70,7 @@ const DATA: &str = "application/x-headscope";
 
 /// A page that needs nothing but itself: no server, no network.
 pub fn standalone(data: &ViewData, focus: &Focus) -> String {
-    alone(data, &data.parts(), focus)
+    alone(data, data.parts(), focus).concat()
 }
 
 /// How many bytes of numbers a page in a notebook carries before it does with fewer digits: a notebook
@@ -83,16 +83,18 @@ const NOTEBOOK_BYTES: usize = 6 << 20;
 /// A page sees whether it is dark around it by the frame's `color-scheme`, which is set where notebooks say that
 /// they are dark. Where frames and styles are taken out, as in notebooks that are not trusted, a line is left.
 pub fn framed(data: &ViewData, focus: &Focus, height: u32) -> String {
-    let page = alone(data, &data.within(NOTEBOOK_BYTES), focus);
+    let page = alone(data, data.within(NOTEBOOK_BYTES), focus);
     let dark = DARK_NOTEBOOKS.map(|place| format!("{place} .headscope-frame")).join(",");
-    format!(
+    let mut out = String::with_capacity(page.iter().map(String::len).sum::<usize>() + (64 << 10));
+    out += &format!(
         "<style>.headscope-frame{{width:100%;border:0;display:block}}.headscope-note{{display:none}}\
          {dark}{{color-scheme:dark}}</style>\
          <p class=\"headscope-note\">{NOT_SHOWN}</p>\
          <iframe class=\"headscope-frame\" title=\"headscope\" sandbox=\"allow-scripts allow-downloads\" \
-         style=\"height:{height}px\" srcdoc=\"{}\"></iframe>",
-        escape_attribute(&page)
-    )
+         style=\"height:{height}px\" srcdoc=\""
+    );
+    page.into_iter().for_each(|piece| out += &escape_attribute(&piece));
+    out + "\"></iframe>"
 }
 
 const NOT_SHOWN: &str = "A view of headscope stands here. It is not shown, since this notebook was not run here: \
@@ -101,7 +103,7 @@ run the cell, or trust the notebook.";
 /// What is around a cell where a notebook is dark: `JupyterLab`, Notebook 7 and VS Code.
 const DARK_NOTEBOOKS: [&str; 2] = ["[data-jp-theme-light=false]", ".vscode-dark"];
 
-fn alone(data: &ViewData, parts: &[Vec<u8>], focus: &Focus) -> String {
+fn alone(data: &ViewData, parts: Vec<Vec<u8>>, focus: &Focus) -> Vec<String> {
     let (text, target) = (&data.trace().encoding, &data.trace().target);
     let texts: Vec<&str> = text.texts().chain(target.iter().flat_map(Encoding::texts)).collect();
     let main = format!(r#"<main data-headscope="page" data-focus="{}"></main>"#, escape(&json(focus)));
@@ -112,13 +114,13 @@ fn alone(data: &ViewData, parts: &[Vec<u8>], focus: &Focus) -> String {
 pub fn standalone_lesson(scenes: Vec<Scene>, syllabus: &Syllabus) -> String {
     let (names, parts): (Vec<&str>, Vec<Vec<u8>>) =
         scenes.into_iter().map(|scene| (scene.name, scene.bytes)).unzip();
-    carrying(LESSON_TITLE, &lesson_main(Some(&names), syllabus), &parts, LESSON)
+    carrying(LESSON_TITLE, &lesson_main(Some(&names), syllabus), parts, LESSON).concat()
 }
 
 /// The lesson in the app.
 pub fn lesson(syllabus: &Syllabus) -> String {
     let script = r#"<script type="module" src="/lesson.js"></script>"#;
-    page(&app_policy(), LESSON_TITLE, &lesson_main(None, syllabus), script)
+    page(&app_policy(), LESSON_TITLE, &lesson_main(None, syllabus), [script.to_owned()]).concat()
 }
 
 const LESSON_TITLE: &str = "How attention works · headscope";
@@ -145,12 +147,14 @@ pub fn bundle(scenes: &[Scene]) -> Vec<u8> {
     out
 }
 
-/// A page with its data, in parts, and its script inside.
-fn carrying(title: &str, main: &str, parts: &[Vec<u8>], script: &str) -> String {
-    let packed: Vec<String> =
-        parts.par_iter().map(|part| BASE64_STANDARD.encode(gzip(&by_planes(part)))).collect();
-    let element = |part: &String| format!("<script type=\"{DATA}\">{part}</script>\n");
-    let (first, others) = (element(&packed[0]), packed[1..].iter().map(element).collect::<String>());
+/// A page with its data, in parts, and its script inside. It comes in pieces: of tens of megabytes there should not be
+/// two copies at a time, and each part goes as soon as it is packed.
+fn carrying(title: &str, main: &str, parts: Vec<Vec<u8>>, script: &str) -> Vec<String> {
+    let element = |part: Vec<u8>| {
+        let packed = BASE64_STANDARD.encode(gzip(&by_planes(&part)));
+        format!("<script type=\"{DATA}\">{packed}</script>\n")
+    };
+    let mut scripts: Vec<String> = parts.into_par_iter().map(element).collect();
     // `</script` cannot stand in an inlined script; the escape means the same in JavaScript.
     let script = script.replace("</script", "<\\/script");
     let policy = format!(
@@ -158,13 +162,9 @@ fn carrying(title: &str, main: &str, parts: &[Vec<u8>], script: &str) -> String 
         hash(&script),
         hash(STYLE),
     );
-    page(
-        &policy,
-        title,
-        main,
-        // It begins as soon as it is read, and draws while the parts that nobody looks at yet are on their way.
-        &format!("{first}<script type=\"module\" async>{script}</script>\n{others}"),
-    )
+    // It begins as soon as it is read, and draws while the parts that nobody looks at yet are on their way.
+    scripts.insert(1, format!("<script type=\"module\" async>{script}</script>\n"));
+    page(&policy, title, main, scripts)
 }
 
 /// The page of the app, whose data and script come from its server; with a way to the lesson, if that is served too.
@@ -176,8 +176,9 @@ pub fn app(editable: bool, teaches: bool, focus: &Focus) -> String {
             r#"<main data-headscope="app" data-editable="{editable}" data-teaches="{teaches}" data-focus="{}"></main>"#,
             escape(&json(focus))
         ),
-        r#"<script type="module" src="/headscope.js"></script>"#,
+        [r#"<script type="module" src="/headscope.js"></script>"#.to_owned()],
     )
+    .concat()
 }
 
 /// The policy of the app, for its header too; `STYLE` stands for the style's hash.
@@ -189,18 +190,22 @@ pub fn app_policy() -> String {
     APP_POLICY.replace("STYLE", &hash(STYLE))
 }
 
-fn page(policy: &str, title: &str, main: &str, scripts: &str) -> String {
+/// A page in pieces, one for each of its scripts.
+fn page(policy: &str, title: &str, main: &str, scripts: impl IntoIterator<Item = String>) -> Vec<String> {
     // A policy in the page cannot speak of framing; browsers warn when it tries.
     let policy = policy.replace("; frame-ancestors 'none'", "");
-    format!(
+    let mut pieces = vec![format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"generator\" content=\"headscope {version}\">\n\
          <title>{title}</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>{STYLE}</style>\n</head>\n<body>\n{main}\n\
-         <noscript>This page draws attention with JavaScript, which is switched off here.</noscript>\n{scripts}\n</body>\n</html>\n",
+         <noscript>This page draws attention with JavaScript, which is switched off here.</noscript>\n",
         version = env!("CARGO_PKG_VERSION"),
-    )
+    )];
+    pieces.extend(scripts);
+    pieces.push("\n</body>\n</html>\n".into());
+    pieces
 }
 
 /// The texts, shortened, then the program's name.
