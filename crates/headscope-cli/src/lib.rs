@@ -18,8 +18,9 @@ use commands::printable;
 
 pub use args::ModelArgs;
 pub use commands::help_of;
+pub use hub::{Audience, Progress, Terminal};
 pub use runner::{sites_of_view, view_of};
-pub use source::{compute_on, find};
+pub use source::{compute_on, find_before};
 
 /// Runs the command with its arguments, the program's name first; returns the exit code.
 pub fn run(args: &[OsString]) -> u8 {
