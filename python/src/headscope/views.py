@@ -8,6 +8,7 @@ from typing import Any
 
 from . import _given
 from ._pieces import check_pieces, encoding_of
+from .figure import Figure
 from .trace import Trace
 
 
@@ -56,6 +57,11 @@ class View:
         page = self.trace._native.page(**self._focus)
         with open(path, "w", encoding="utf-8") as file:
             file.write(page)
+
+    def figure(self, *, token: int | None = None, theme: str | None = None) -> Figure:
+        """What it begins with as a picture that stands still; of a head or a matrix view."""
+        focus = {**self._focus, "theme": theme or self._focus["theme"] or "light"}
+        return self.trace.figure(**focus, token=token)
 
     def _repr_html_(self) -> str:
         return self.data
