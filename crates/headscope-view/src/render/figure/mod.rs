@@ -142,7 +142,8 @@ struct Drawn {
 impl Drawn {
     /// From 0 to 1, whatever a file claims.
     fn weight(&self, query: usize, key: usize) -> f64 {
-        f64::from(self.weights.row(query)[key]).max(0.0).min(1.0)
+        let weight = f64::from(self.weights.row(query)[key]);
+        if weight > 0.0 { weight.min(1.0) } else { 0.0 } // so that NaN is nothing
     }
 }
 
