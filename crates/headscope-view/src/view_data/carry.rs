@@ -72,12 +72,7 @@ impl ViewData {
             sections.retain(|section| section.name != name);
             sections.extend(vectors.sections(&name));
         }
-        let roots = if taken > most { self.roots() } else { Vec::new() };
-        for (site, roots) in &roots {
-            let name = site.to_string();
-            sections.retain(|section| section.name != name);
-            sections.push(roots.section(&name));
-        }
+        let in_bytes = taken > most;
         let mut left_out = Vec::new();
         for points in VECTORS {
             let of_points = |site: &Site| site.attn().is_some_and(|(_, point)| points.contains(&point));
@@ -92,26 +87,25 @@ impl ViewData {
                 left_out.extend(found().map(|(site, _)| point_name(*site)).collect::<BTreeSet<_>>());
             }
         }
-        let of_roots = roots.iter().map(|(_, roots)| roots.loss).reduce(f64::max);
-        let loss = self.loss(&narrow).into_iter().chain(of_roots).reduce(f64::max);
+        // Patterns in fewer digits are those of one block at a time: they may be all there is, and large.
+        let (of_blocks, losses): (Vec<Vec<u8>>, Vec<Option<f64>>) = self
+            .blocks
+            .par_iter()
+            .map(|attn| {
+                let (site, pattern) = (format!("{attn}."), attn.site(AttnPoint::Pattern));
+                let roots = self.trace.get(pattern).filter(|_| in_bytes).map(Roots::new);
+                let of_block = sections.iter().filter(|section| section.name.starts_with(&site));
+                let of_block = of_block.map(|section| match &roots {
+                    Some(roots) if section.name == pattern.to_string() => roots.section(&section.name),
+                    _ => section.clone(),
+                });
+                (packed(BTreeMap::new(), of_block.collect()), roots.as_ref().map(|roots| roots.loss))
+            })
+            .unzip();
+        let loss = self.loss(&narrow).into_iter().chain(losses.into_iter().flatten()).reduce(f64::max);
         let mut parts = vec![self.container(Vec::new(), &left_out, loss)];
-        parts.extend(self.blocks.iter().map(|attn| {
-            let site = format!("{attn}.");
-            let (of_block, others) = std::mem::take(&mut sections)
-                .into_iter()
-                .partition(|section| section.name.starts_with(&site));
-            sections = others;
-            packed(BTreeMap::new(), of_block)
-        }));
+        parts.extend(of_blocks);
         parts
-    }
-
-    /// Patterns in fewer digits, where nothing else tells them.
-    fn roots(&self) -> Vec<(Site, Roots)> {
-        let told: Vec<(Site, &Tensor)> = self.trace.values().collect();
-        let is_pattern = |site: &Site| matches!(site.attn(), Some((_, AttnPoint::Pattern)));
-        let patterns = told.par_iter().filter(|(site, _)| is_pattern(site));
-        patterns.map(|(site, value)| (*site, Roots::new(value))).collect()
     }
 
     /// Whether a section is of patterns that a page computes from queries and keys which it carries too.
