@@ -17,6 +17,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::view_data::PAGE_BYTES;
 use crate::{Focus, ViewData};
 
 /// The front-end component, built from `web/`.
@@ -70,7 +71,7 @@ const DATA: &str = "application/x-headscope";
 
 /// A page that needs nothing but itself: no server, no network.
 pub fn standalone(data: &ViewData, focus: &Focus) -> String {
-    alone(data, data.parts(), focus).concat()
+    alone(data, data.within(PAGE_BYTES, carried), focus).concat()
 }
 
 /// How many bytes of numbers a page in a notebook carries before it does with fewer digits: a notebook
@@ -83,7 +84,7 @@ const NOTEBOOK_BYTES: usize = 6 << 20;
 /// A page sees whether it is dark around it by the frame's `color-scheme`, which is set where notebooks say that
 /// they are dark. Where frames and styles are taken out, as in notebooks that are not trusted, a line is left.
 pub fn framed(data: &ViewData, focus: &Focus, height: u32) -> String {
-    let page = alone(data, data.within(NOTEBOOK_BYTES), focus);
+    let page = alone(data, data.within(NOTEBOOK_BYTES, carried), focus);
     let dark = DARK_NOTEBOOKS.map(|place| format!("{place} .headscope-frame")).join(",");
     let mut out = String::with_capacity(page.iter().map(String::len).sum::<usize>() + (64 << 10));
     out += &format!(
@@ -103,7 +104,7 @@ run the cell, or trust the notebook.";
 /// What is around a cell where a notebook is dark: `JupyterLab`, Notebook 7 and VS Code.
 const DARK_NOTEBOOKS: [&str; 2] = ["[data-jp-theme-light=false]", ".vscode-dark"];
 
-fn alone(data: &ViewData, parts: Vec<Vec<u8>>, focus: &Focus) -> Vec<String> {
+fn alone(data: &ViewData, parts: Vec<String>, focus: &Focus) -> Vec<String> {
     let (text, target) = (&data.trace().encoding, &data.trace().target);
     let texts: Vec<&str> = text.texts().chain(target.iter().flat_map(Encoding::texts)).collect();
     let main = format!(r#"<main data-headscope="page" data-focus="{}"></main>"#, escape(&json(focus)));
@@ -112,8 +113,8 @@ fn alone(data: &ViewData, parts: Vec<Vec<u8>>, focus: &Focus) -> Vec<String> {
 
 /// The lesson as a page that needs nothing but itself.
 pub fn standalone_lesson(scenes: Vec<Scene>, syllabus: &Syllabus) -> String {
-    let (names, parts): (Vec<&str>, Vec<Vec<u8>>) =
-        scenes.into_iter().map(|scene| (scene.name, scene.bytes)).unzip();
+    let (names, parts): (Vec<&str>, Vec<String>) =
+        scenes.into_par_iter().map(|scene| (scene.name, carried(scene.bytes))).unzip();
     carrying(LESSON_TITLE, &lesson_main(Some(&names), syllabus), parts, LESSON).concat()
 }
 
@@ -147,14 +148,20 @@ pub fn bundle(scenes: &[Scene]) -> Vec<u8> {
     out
 }
 
-/// A page with its data, in parts, and its script inside. It comes in pieces: of tens of megabytes there should not be
-/// two copies at a time, and each part goes as soon as it is packed.
-fn carrying(title: &str, main: &str, parts: Vec<Vec<u8>>, script: &str) -> Vec<String> {
-    let element = |part: Vec<u8>| {
-        let packed = BASE64_STANDARD.encode(gzip(&by_planes(&part)));
-        format!("<script type=\"{DATA}\">{packed}</script>\n")
-    };
-    let mut scripts: Vec<String> = parts.into_par_iter().map(element).collect();
+/// A part of a page's data, as the page carries it.
+fn carried(part: Vec<u8>) -> String {
+    let planes = by_planes(&part);
+    drop(part);
+    let packed = gzip(&planes);
+    drop(planes);
+    let mut element = String::with_capacity(packed.len() / 3 * 4 + 100);
+    element += &format!("<script type=\"{DATA}\">");
+    BASE64_STANDARD.encode_string(packed, &mut element);
+    element + "</script>\n"
+}
+
+/// A page with its data and its script inside. It comes in pieces: of tens of megabytes there should not be two copies.
+fn carrying(title: &str, main: &str, mut scripts: Vec<String>, script: &str) -> Vec<String> {
     // `</script` cannot stand in an inlined script; the escape means the same in JavaScript.
     let script = script.replace("</script", "<\\/script");
     let policy = format!(
@@ -262,7 +269,7 @@ const LARGE: usize = 1 << 20;
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let level = if bytes.len() < LARGE { Compression::default() } else { Compression::fast() };
-    let mut encoder = GzEncoder::new(Vec::new(), level);
+    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len()), level);
     encoder.write_all(bytes).expect("a vector takes all that is written");
     encoder.finish().expect("a vector takes all that is written")
 }

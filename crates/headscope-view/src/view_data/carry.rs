@@ -14,7 +14,7 @@ use crate::metrics::METRICS;
 
 /// How many bytes of numbers a page carries before it does without what only one view reads; packed and
 /// written in letters they take a fifth more.
-const PAGE_BYTES: usize = 48 << 20;
+pub(crate) const PAGE_BYTES: usize = 48 << 20;
 
 impl ViewData {
     /// What the scores of a head of the `layer`-th block shown are made of, as far as it was recorded: a
@@ -59,11 +59,12 @@ impl ViewData {
     /// page stays of a modest size. What does not is named by the overview as `left_out`. A page unpacks the block
     /// that is seen, and no other.
     pub fn parts(&self) -> Vec<Vec<u8>> {
-        self.within(PAGE_BYTES)
+        self.within(PAGE_BYTES, |part| part)
     }
 
-    /// The same for a page that is to carry so many bytes of numbers, before it does with fewer digits.
-    pub fn within(&self, most: usize) -> Vec<Vec<u8>> {
+    /// The same for a page that is to carry so many bytes of numbers, before it does with fewer digits. Each part is
+    /// given to `finish` as soon as it is made, for together they may be large.
+    pub(crate) fn within<T: Send>(&self, most: usize, finish: impl Fn(Vec<u8>) -> T + Sync) -> Vec<T> {
         let mut sections = self.trace.sections();
         let mut taken: usize = self.trace.values().map(|(_, value)| value.len() * size_of::<f32>()).sum();
         let narrow = if taken > most { self.narrow() } else { Vec::new() };
@@ -87,8 +88,7 @@ impl ViewData {
                 left_out.extend(found().map(|(site, _)| point_name(*site)).collect::<BTreeSet<_>>());
             }
         }
-        // Patterns in fewer digits are those of one block at a time: they may be all there is, and large.
-        let (of_blocks, losses): (Vec<Vec<u8>>, Vec<Option<f64>>) = self
+        let (of_blocks, losses): (Vec<T>, Vec<Option<f64>>) = self
             .blocks
             .par_iter()
             .map(|attn| {
@@ -99,11 +99,13 @@ impl ViewData {
                     Some(roots) if section.name == pattern.to_string() => roots.section(&section.name),
                     _ => section.clone(),
                 });
-                (packed(BTreeMap::new(), of_block.collect()), roots.as_ref().map(|roots| roots.loss))
+                let part = packed(BTreeMap::new(), of_block.collect());
+                let loss = roots.map(|roots| roots.loss);
+                (finish(part), loss)
             })
             .unzip();
         let loss = self.loss(&narrow).into_iter().chain(losses.into_iter().flatten()).reduce(f64::max);
-        let mut parts = vec![self.container(Vec::new(), &left_out, loss)];
+        let mut parts = vec![finish(self.container(Vec::new(), &left_out, loss))];
         parts.extend(of_blocks);
         parts
     }
@@ -271,7 +273,7 @@ mod tests {
         use AttnPoint::{K, KPre, Pattern, Q, QPre};
         let data = ViewData::new(trace(4, &[Pattern, Q, K, QPre, KPre])).unwrap();
         let carried = |most: usize| {
-            let parts = data.within(most);
+            let parts = data.within(most, |part| part);
             let points = names(&parts)
                 .into_iter()
                 .filter_map(|name| Some(name.strip_prefix("blocks.1.attn.")?.to_owned()));
@@ -290,14 +292,14 @@ mod tests {
         for (most, points, left_out) in rows {
             assert_eq!(carried(most), (points.to_owned(), left_out.to_owned()), "{most} bytes");
         }
-        assert_eq!(data.parts(), data.within(pattern + 2 * vectors));
+        assert_eq!(data.parts(), data.within(pattern + 2 * vectors, |part| part));
     }
 
     #[test]
     fn a_page_of_a_long_text_has_a_byte_a_number_and_says_so() {
         use AttnPoint::{K, Q};
         let data = ViewData::new(trace(40, &[Q, K])).unwrap();
-        let (wide, narrow) = (data.within(usize::MAX), data.within(0));
+        let [wide, narrow] = [usize::MAX, 0].map(|most| data.within(most, |part| part));
         assert!(names(&wide).contains(&"blocks.1.attn.q".to_owned()));
         let parts = ["bytes", "dims", "means", "steps"].map(|part| format!("blocks.1.attn.q.{part}"));
         assert!(parts.iter().all(|part| names(&narrow).contains(part)));
@@ -306,7 +308,7 @@ mod tests {
         assert!(!String::from_utf8_lossy(&wide[0]).contains("weights_within"));
         assert!(narrow[1].len() < wide[1].len());
 
-        let patterns = ViewData::new(trace(40, &[AttnPoint::Pattern])).unwrap().within(0);
+        let patterns = ViewData::new(trace(40, &[AttnPoint::Pattern])).unwrap().within(0, |part| part);
         assert!(names(&patterns).contains(&"blocks.1.attn.pattern.roots".to_owned()));
         assert!(String::from_utf8_lossy(&patterns[0]).contains("weights_within"));
     }
@@ -350,8 +352,14 @@ mod tests {
         };
         for sites in [&[Pattern, Q, K][..], &[Q, K, PosK]] {
             let data = ViewData::new(disentangled(sites)).unwrap();
-            assert_eq!(names(&data.within(3 * 40 * 40 * 4)), ["atlas", "blocks.1.attn.pattern", "metrics"]);
-            assert_eq!(names(&data.within(0)), ["atlas", "blocks.1.attn.pattern.roots", "metrics"]);
+            assert_eq!(
+                names(&data.within(3 * 40 * 40 * 4, |part| part)),
+                ["atlas", "blocks.1.attn.pattern", "metrics"]
+            );
+            assert_eq!(
+                names(&data.within(0, |part| part)),
+                ["atlas", "blocks.1.attn.pattern.roots", "metrics"]
+            );
         }
         // What queries meet: one vector for each of the 79 distances of 40 tokens, of the 4 in the table.
         let data = ViewData::new(disentangled(&[Q, K, PosK])).unwrap();

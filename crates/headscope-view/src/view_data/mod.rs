@@ -13,6 +13,7 @@ use headscope_trace::{AttentionRule, Attn, AttnPoint, Encoding, Site, Stack, Ten
 use rayon::prelude::*;
 use serde::Serialize;
 
+pub(crate) use self::carry::PAGE_BYTES;
 use self::keep::{slim, spell_out};
 pub use self::rounded::{WITHIN as ROUNDED_WITHIN, rounded};
 use crate::metrics::{METRICS, Meter};
