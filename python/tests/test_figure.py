@@ -80,9 +80,10 @@ def test_a_view_becomes_a_figure():
     figure = view.figure()
     assert figure.svg == view.trace.figure(layer=1, heads=2).svg
     assert texts(figure.svg)[:2] == ["Layer 1, head 2", "self-attention, causal"]
-    assert view.figure(token=3, theme="dark").svg == view.trace.figure(
-        layer=1, heads=2, token=3, theme="dark"
-    ).svg
+    assert (
+        view.figure(token=3, theme="dark").svg
+        == view.trace.figure(layer=1, heads=2, token=3, theme="dark").svg
+    )
 
 
 def test_the_parts_of_two_stacks():
@@ -112,7 +113,7 @@ def test_tokens_stay_text():
 
 
 def test_what_cannot_be_drawn_says_how_to_go_on(trace, tmp_path):
-    with pytest.raises(ValueError, match="no figure of a view \"model\"; expected head or matrix"):
+    with pytest.raises(ValueError, match='no figure of a view "model"; expected head or matrix'):
         trace.figure("model")
     with pytest.raises(ValueError, match="there is no head 12"):
         trace.figure(layer=0, heads=12)

@@ -146,9 +146,7 @@ class Trace:
         """
         from .views import View
 
-        return View(
-            self, view=view, layer=layer, heads=_listed(heads), part=part, theme=theme, height=height
-        )
+        return View(self, view=view, layer=layer, heads=_listed(heads), part=part, theme=theme, height=height)
 
     def figure(
         self,
