@@ -71,7 +71,7 @@ const DATA: &str = "application/x-headscope";
 
 /// A page that needs nothing but itself: no server, no network.
 pub fn standalone(data: &ViewData, focus: &Focus) -> String {
-    alone(data, data.within(PAGE_BYTES, carried), focus).concat()
+    alone(data, PAGE_BYTES, focus, str::to_owned)
 }
 
 /// How many bytes of numbers a page in a notebook carries before it does with fewer digits: a notebook
@@ -84,17 +84,16 @@ const NOTEBOOK_BYTES: usize = 6 << 20;
 /// A page sees whether it is dark around it by the frame's `color-scheme`, which is set where notebooks say that
 /// they are dark. Where frames and styles are taken out, as in notebooks that are not trusted, a line is left.
 pub fn framed(data: &ViewData, focus: &Focus, height: u32) -> String {
-    let page = alone(data, data.within(NOTEBOOK_BYTES, carried), focus);
+    let mut out = alone(data, NOTEBOOK_BYTES, focus, escape_attribute);
     let dark = DARK_NOTEBOOKS.map(|place| format!("{place} .headscope-frame")).join(",");
-    let mut out = String::with_capacity(page.iter().map(String::len).sum::<usize>() + (64 << 10));
-    out += &format!(
+    let before = format!(
         "<style>.headscope-frame{{width:100%;border:0;display:block}}.headscope-note{{display:none}}\
          {dark}{{color-scheme:dark}}</style>\
          <p class=\"headscope-note\">{NOT_SHOWN}</p>\
          <iframe class=\"headscope-frame\" title=\"headscope\" sandbox=\"allow-scripts allow-downloads\" \
          style=\"height:{height}px\" srcdoc=\""
     );
-    page.into_iter().for_each(|piece| out += &escape_attribute(&piece));
+    out.insert_str(0, &before);
     out + "\"></iframe>"
 }
 
@@ -104,24 +103,32 @@ run the cell, or trust the notebook.";
 /// What is around a cell where a notebook is dark: `JupyterLab`, Notebook 7 and VS Code.
 const DARK_NOTEBOOKS: [&str; 2] = ["[data-jp-theme-light=false]", ".vscode-dark"];
 
-fn alone(data: &ViewData, parts: Vec<String>, focus: &Focus) -> Vec<String> {
+/// A page that carries up to `most` bytes of numbers in all digits, as `written` writes it.
+fn alone(data: &ViewData, most: usize, focus: &Focus, written: fn(&str) -> String) -> String {
     let (text, target) = (&data.trace().encoding, &data.trace().target);
     let texts: Vec<&str> = text.texts().chain(target.iter().flat_map(Encoding::texts)).collect();
     let main = format!(r#"<main data-headscope="page" data-focus="{}"></main>"#, escape(&json(focus)));
-    carrying(&title(&texts), &main, parts, SCRIPT)
+    // Room for a byte a number, as large pages have it: growing would take twice the memory.
+    let numbers = data.trace().values().map(|(_, value)| value.len()).sum();
+    let mut blocks = String::with_capacity(numbers);
+    let overview = data.each_within(most, carried, |part| blocks += &written(&part));
+    carrying(&title(&texts), &main, &overview, blocks, SCRIPT, written)
 }
 
 /// The lesson as a page that needs nothing but itself.
 pub fn standalone_lesson(scenes: Vec<Scene>, syllabus: &Syllabus) -> String {
     let (names, parts): (Vec<&str>, Vec<String>) =
         scenes.into_par_iter().map(|scene| (scene.name, carried(scene.bytes))).unzip();
-    carrying(LESSON_TITLE, &lesson_main(Some(&names), syllabus), parts, LESSON).concat()
+    let (first, others) = parts.split_first().expect("a lesson has scenes");
+    let main = lesson_main(Some(&names), syllabus);
+    carrying(LESSON_TITLE, &main, first, others.concat(), LESSON, str::to_owned)
 }
 
 /// The lesson in the app.
 pub fn lesson(syllabus: &Syllabus) -> String {
     let script = r#"<script type="module" src="/lesson.js"></script>"#;
-    page(&app_policy(), LESSON_TITLE, &lesson_main(None, syllabus), [script.to_owned()]).concat()
+    let [before, behind] = page(&app_policy(), LESSON_TITLE, &lesson_main(None, syllabus));
+    before + script + &behind
 }
 
 const LESSON_TITLE: &str = "How attention works · headscope";
@@ -160,8 +167,16 @@ fn carried(part: Vec<u8>) -> String {
     element + "</script>\n"
 }
 
-/// A page with its data and its script inside. It comes in pieces: of tens of megabytes there should not be two copies.
-fn carrying(title: &str, main: &str, mut scripts: Vec<String>, script: &str) -> Vec<String> {
+/// A page with its data and its script inside, as `written` writes it; `others` are written already. These may be tens
+/// of megabytes, of which there should not be two copies: the page grows around them.
+fn carrying(
+    title: &str,
+    main: &str,
+    first: &str,
+    others: String,
+    script: &str,
+    written: fn(&str) -> String,
+) -> String {
     // `</script` cannot stand in an inlined script; the escape means the same in JavaScript.
     let script = script.replace("</script", "<\\/script");
     let policy = format!(
@@ -169,23 +184,22 @@ fn carrying(title: &str, main: &str, mut scripts: Vec<String>, script: &str) -> 
         hash(&script),
         hash(STYLE),
     );
+    let [before, behind] = page(&policy, title, main);
     // It begins as soon as it is read, and draws while the parts that nobody looks at yet are on their way.
-    scripts.insert(1, format!("<script type=\"module\" async>{script}</script>\n"));
-    page(&policy, title, main, scripts)
+    let before = format!("{before}{first}<script type=\"module\" async>{script}</script>\n");
+    let mut out = others;
+    out.insert_str(0, &written(&before));
+    out + &written(&behind)
 }
 
 /// The page of the app, whose data and script come from its server; with a way to the lesson, if that is served too.
 pub fn app(editable: bool, teaches: bool, focus: &Focus) -> String {
-    page(
-        &app_policy(),
-        "headscope",
-        &format!(
-            r#"<main data-headscope="app" data-editable="{editable}" data-teaches="{teaches}" data-focus="{}"></main>"#,
-            escape(&json(focus))
-        ),
-        [r#"<script type="module" src="/headscope.js"></script>"#.to_owned()],
-    )
-    .concat()
+    let main = format!(
+        r#"<main data-headscope="app" data-editable="{editable}" data-teaches="{teaches}" data-focus="{}"></main>"#,
+        escape(&json(focus))
+    );
+    let [before, behind] = page(&app_policy(), "headscope", &main);
+    before + r#"<script type="module" src="/headscope.js"></script>"# + &behind
 }
 
 /// The policy of the app, for its header too; `STYLE` stands for the style's hash.
@@ -197,11 +211,11 @@ pub fn app_policy() -> String {
     APP_POLICY.replace("STYLE", &hash(STYLE))
 }
 
-/// A page in pieces, one for each of its scripts.
-fn page(policy: &str, title: &str, main: &str, scripts: impl IntoIterator<Item = String>) -> Vec<String> {
+/// What stands before the scripts of a page, and behind them.
+fn page(policy: &str, title: &str, main: &str) -> [String; 2] {
     // A policy in the page cannot speak of framing; browsers warn when it tries.
     let policy = policy.replace("; frame-ancestors 'none'", "");
-    let mut pieces = vec![format!(
+    let before = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -209,10 +223,8 @@ fn page(policy: &str, title: &str, main: &str, scripts: impl IntoIterator<Item =
          <title>{title}</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>{STYLE}</style>\n</head>\n<body>\n{main}\n\
          <noscript>This page draws attention with JavaScript, which is switched off here.</noscript>\n",
         version = env!("CARGO_PKG_VERSION"),
-    )];
-    pieces.extend(scripts);
-    pieces.push("\n</body>\n</html>\n".into());
-    pieces
+    );
+    [before, "\n</body>\n</html>\n".into()]
 }
 
 /// The texts, shortened, then the program's name.
