@@ -1,7 +1,5 @@
 //! How far a download is, for whoever watches: a person at a terminal, or a notebook.
 
-use std::borrow::Cow;
-
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::commands::{note, printable};
@@ -45,7 +43,7 @@ impl Audience for Terminal {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("━╸─"));
         }
-        bar.set_message(Cow::Owned(printable(name)));
+        bar.set_message(printable(name));
         Box::new(Bar(bar))
     }
 }
