@@ -25,3 +25,4 @@ def test_the_lesson_runs(tmp_path):
     )
     frames = [output for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output]
     assert sum("headscope-frame" in output["data"].get("text/html", "") for output in frames) == 2
+    assert sum("image/svg+xml" in output["data"] for output in frames) == 1

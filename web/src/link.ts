@@ -14,6 +14,12 @@ const REST_MS = 150;
 
 /** Writes at once what is waiting to be written. */
 let settle = () => {};
+let isKept = false;
+
+/** Whether the state is kept in an address that leads back to it: a notebook's frame or widget has none. */
+export function hasLink(): boolean {
+  return isKept && location.protocol !== "about:";
+}
 
 /** The address of what is on screen. */
 export function linkNow(): string {
@@ -22,6 +28,7 @@ export function linkNow(): string {
 }
 
 export function keepLink(session: Session, comparison: Comparison): () => void {
+  isKept = true;
   let lastChange = 0;
   let reading = false;
   const texts = () => (session.editable ? (session.shown.value?.trace.texts ?? null) : null);

@@ -50,8 +50,9 @@ pub fn check() -> Result<()> {
     }
     let python = interpreter();
     let beside = beside(Path::new(&python), &wheel)?;
-    let install = ["-m", "pip", "install", "--quiet", "--upgrade", "--target", &text(&beside), "pytest"];
-    run("python", &python, &install).context(NETWORK)?;
+    let install = ["-m", "pip", "install", "--quiet", "--upgrade", "--target", &text(&beside)];
+    let pinned = ["pytest", "--constraint", "tests/requirements.txt"];
+    run("python", &python, &[&install[..], &pinned].concat()).context(NETWORK)?;
     let mut tests = command("python", &python, &["-m", "pytest", "--quiet", "-rs", "tests/test_torch.py"]);
     tests.env("PYTHONPATH", &beside);
     finish(tests)

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use headscope::view::{self, render::figure};
 use headscope::{Choice, Generation};
 
 /// What a newcomer may try first.
@@ -16,6 +17,7 @@ Examples:
   headscope \"The cat sat on the mat\" -m google-bert/bert-base-uncased
   headscope trace \"The cat sat on the mat\" -o cat.safetensors
   headscope open cat.safetensors
+  headscope figure \"The cat sat on the mat\" -o cat.svg
   headscope learn";
 
 /// See what every attention head attends to.
@@ -50,6 +52,7 @@ impl Cli {
         let surplus = match &self.command {
             None => &self.view.surplus,
             Some(Command::Trace(args)) => &args.surplus,
+            Some(Command::Figure(args)) => &args.surplus,
             Some(Command::Tokens(args)) => &args.surplus,
             Some(Command::Learn(args)) => &args.surplus,
             Some(Command::Open(_) | Command::Models(_) | Command::Pull(_) | Command::Completions { .. }) => {
@@ -82,6 +85,8 @@ pub enum Command {
     Trace(TraceArgs),
     /// Show a saved trace; needs no model
     Open(OpenArgs),
+    /// Draw a head's attention, or several heads', into an SVG file
+    Figure(FigureArgs),
     /// Learn how attention works, on your own sentences
     Learn(LearnArgs),
     /// Show how a text is cut into tokens
@@ -271,6 +276,16 @@ pub enum Part {
     Cross,
 }
 
+impl From<Part> for view::Part {
+    fn from(part: Part) -> view::Part {
+        match part {
+            Part::Encoder => view::Part::Encoder,
+            Part::Decoder => view::Part::Decoder,
+            Part::Cross => view::Part::Cross,
+        }
+    }
+}
+
 /// Run and write.
 #[derive(Debug, Args)]
 pub struct TraceArgs {
@@ -304,6 +319,92 @@ pub struct TraceArgs {
     /// Token ids instead of a text: they are run as they are, nothing is added
     #[arg(long, value_name = "1,2,3", conflicts_with_all = ["text", "truncate", "generate"], value_delimiter = ',')]
     pub ids: Option<Vec<u32>>,
+}
+
+/// Draw.
+#[derive(Debug, Args)]
+pub struct FigureArgs {
+    /// The text, or the first text of a pair
+    #[arg(value_name = "TEXT A", required_unless_present = "trace")]
+    pub text: Option<String>,
+    /// The second text of a pair; for a model with a decoder of its own, the target
+    #[arg(value_name = "TEXT B")]
+    pub pair: Option<String>,
+    /// Words too many.
+    #[command(flatten)]
+    pub surplus: Surplus,
+    /// What the decoder reads.
+    #[command(flatten)]
+    pub target: TargetArgs,
+    /// Which model.
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// How to cut.
+    #[command(flatten)]
+    pub length: LengthArgs,
+    /// How to continue.
+    #[command(flatten)]
+    pub generation: GenerateArgs,
+    /// A saved trace in place of a text; needs no model
+    #[arg(long, value_name = "t.safetensors", conflicts_with_all = ["text", "generate", "target", "decoder_ids"])]
+    pub trace: Option<PathBuf>,
+    /// The file to write
+    #[arg(short, long, value_name = "fig.svg")]
+    pub output: PathBuf,
+    /// What to draw
+    #[arg(long, value_enum, default_value = "head")]
+    pub view: Drawing,
+    /// The part of an encoder-decoder [default: the first that the trace has]
+    #[arg(long, value_enum)]
+    pub part: Option<Part>,
+    /// The layer, counted from 0 [default: that of the head with the sharpest rows]
+    #[arg(long, value_name = "N")]
+    pub layer: Option<usize>,
+    /// The head or heads, counted from 0 [default: the one with the sharpest rows]
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    pub head: Vec<usize>,
+    /// The place of a token, counted from 0, whose weights are strong while the others are faint
+    #[arg(long, value_name = "N")]
+    pub token: Option<usize>,
+    /// The colours
+    #[arg(long, value_enum, default_value = "light")]
+    pub theme: Theme,
+}
+
+/// The views that figures are drawn of.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Drawing {
+    /// Tokens on both sides, curves between them
+    Head,
+    /// A heat map; of several heads, beside each other
+    Matrix,
+}
+
+impl From<Drawing> for figure::View {
+    fn from(drawing: Drawing) -> figure::View {
+        match drawing {
+            Drawing::Head => figure::View::Head,
+            Drawing::Matrix => figure::View::Matrix,
+        }
+    }
+}
+
+/// The colours of figures.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Theme {
+    /// Dark ink on light paper
+    Light,
+    /// Light ink on dark paper
+    Dark,
+}
+
+impl From<Theme> for figure::Theme {
+    fn from(theme: Theme) -> figure::Theme {
+        match theme {
+            Theme::Light => figure::Theme::Light,
+            Theme::Dark => figure::Theme::Dark,
+        }
+    }
 }
 
 /// Show what was saved.

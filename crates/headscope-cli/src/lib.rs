@@ -18,8 +18,9 @@ use commands::printable;
 
 pub use args::ModelArgs;
 pub use commands::help_of;
+pub use hub::{Audience, Progress, Terminal};
 pub use runner::{sites_of_view, view_of};
-pub use source::{compute_on, find};
+pub use source::{compute_on, find_before};
 
 /// Runs the command with its arguments, the program's name first; returns the exit code.
 pub fn run(args: &[OsString]) -> u8 {
@@ -41,6 +42,7 @@ pub fn run(args: &[OsString]) -> u8 {
     let outcome = match cli.command {
         None => commands::view::run(&cli.view),
         Some(Command::Trace(args)) => commands::trace::run(&args),
+        Some(Command::Figure(args)) => commands::figure::run(&args),
         Some(Command::Open(args)) => commands::open::run(&args),
         Some(Command::Learn(args)) => commands::learn::run(&args),
         Some(Command::Tokens(args)) => commands::tokens::run(&args),

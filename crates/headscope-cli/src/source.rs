@@ -10,7 +10,7 @@ use headscope::{Cache, Compute, Error, Isa, ModelFiles};
 
 use crate::args::ModelArgs;
 use crate::commands::Hinted;
-use crate::hub::{self, Wanted};
+use crate::hub::{self, Audience, Terminal, Wanted};
 
 /// The cache that Python's libraries use.
 pub fn cache() -> Cache {
@@ -19,6 +19,11 @@ pub fn cache() -> Cache {
 
 /// Finds a model: a folder or GGUF file by that name, else the embedded one, else the cache, else the Hub.
 pub fn find(args: &ModelArgs) -> Result<ModelFiles> {
+    find_before(&Terminal, args)
+}
+
+/// The same before another audience, should it be downloaded.
+pub fn find_before(audience: &dyn Audience, args: &ModelArgs) -> Result<ModelFiles> {
     let (name, path) = (args.model.as_str(), Path::new(&args.model));
     let embedded = name == headscope_gte_small::ID && args.revision.is_none();
     if path.join("config.json").exists() || (path.is_dir() && !embedded) {
@@ -35,7 +40,7 @@ pub fn find(args: &ModelArgs) -> Result<ModelFiles> {
         return Err(refuse_file(path).into());
     }
     if let Some((id, file)) = hub::split_gguf(name) {
-        let mut files = ModelFiles::open(gguf(id, file, args)?)?;
+        let mut files = ModelFiles::open(gguf(id, file, args, audience)?)?;
         files.checkpoint.id = name.to_owned();
         files.checkpoint.revision = args.revision.clone();
         return Ok(files);
@@ -44,20 +49,20 @@ pub fn find(args: &ModelArgs) -> Result<ModelFiles> {
     let found = cache.find(name, revision).map_err(Error::from);
     if !found.as_ref().is_ok_and(|folder| Snapshot::is_whole(folder)) {
         let wanted = Wanted { id: name, revision, file: None };
-        complete(&wanted, found, args, &cache)?;
+        complete(&wanted, found, args, &cache, audience)?;
     }
     Ok(ModelFiles::find(name, revision, &cache)?)
 }
 
 /// A GGUF file of a repository.
-fn gguf(id: &str, file: &str, args: &ModelArgs) -> Result<PathBuf> {
+fn gguf(id: &str, file: &str, args: &ModelArgs, audience: &dyn Audience) -> Result<PathBuf> {
     let (cache, revision) = (cache(), args.revision.as_deref());
     let file = FileName::parse(file).map_err(Error::from)?;
     let found = || cache.find_file(id, revision, &file).map_err(Error::from);
     if let Ok(path) = found() {
         return Ok(path);
     }
-    complete(&Wanted { id, revision, file: Some(&file) }, found(), args, &cache)?;
+    complete(&Wanted { id, revision, file: Some(&file) }, found(), args, &cache, audience)?;
     Ok(found()?)
 }
 
@@ -67,10 +72,11 @@ fn complete(
     found: Result<PathBuf, Error>,
     args: &ModelArgs,
     cache: &Cache,
+    audience: &dyn Audience,
 ) -> Result<()> {
     cache.repo(wanted.id).map_err(Error::from)?; // what is no id is not looked for on the Hub
     match (hub::offline(args.offline), found) {
-        (None, _) => hub::pull(*wanted, cache)?.report(),
+        (None, _) => hub::pull(*wanted, cache, audience)?.report(audience),
         (Some(_), Ok(_)) => {}
         (Some(why), Err(missing)) => {
             let help = missing.help().unwrap_or_default();

@@ -52,6 +52,11 @@ fn usage_errors_exit_with_2_and_say_how_it_goes() {
         (&["trace", "--decoder-ids", "1", "-o", "t"], "<TEXT A>"),
         (&["the cat", "--part", "middle"], "possible values: encoder, decoder, cross"),
         (&["open"], "<t.safetensors>"),
+        (&["figure", "the cat"], "--output"),
+        (&["figure", "-o", "fig.svg"], "<TEXT A>"),
+        (&["figure", "the cat", "--trace", "t", "-o", "fig.svg"], "cannot be used with"),
+        (&["figure", "the cat", "--view", "pie", "-o", "fig.svg"], "possible values: head, matrix"),
+        (&["figure", "the", "cat", "sat", "-o", "fig.svg"], "a text of several words stands in quotes"),
         (&["tokens"], "<TEXT A>"),
         (&["pull"], "<ID[:FILE.gguf]>"),
     ];
@@ -66,10 +71,12 @@ fn usage_errors_exit_with_2_and_say_how_it_goes() {
 fn help_goes_to_stdout_and_lists_what_works() {
     for args in [&["--help"][..], &["-h"], &["help"]] {
         let help = headscope(args).succeeded();
-        for command in ["trace", "open", "tokens", "models", "pull", "--view", "--truncate", "Examples:"] {
+        for command in
+            ["trace", "open", "figure", "tokens", "models", "pull", "--view", "--truncate", "Examples:"]
+        {
             assert!(help.text().contains(command), "{command}");
         }
-        for later in ["figure", "heads ", "completions", "Surplus", "[MORE]"] {
+        for later in ["heads ", "completions", "Surplus", "[MORE]"] {
             assert!(!help.text().contains(later), "{later}");
         }
         assert!(!help.text().contains('\u{1b}'), "no escape codes into a pipe");

@@ -16,6 +16,16 @@ pub fn interruptible<T: Send + 'static>(
     py: Python<'_>,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> PyResult<T> {
+    watched(py, work, |_| Ok(()))
+}
+
+/// The same, calling `look` from time to time, with the lock, on the thread that Python knows: what a notebook shows
+/// from another one goes astray. Its error ends the waiting as an interruption does.
+pub fn watched<T: Send + 'static>(
+    py: Python<'_>,
+    work: impl FnOnce() -> T + Send + 'static,
+    mut look: impl FnMut(Python<'_>) -> PyResult<()>,
+) -> PyResult<T> {
     let (done, mut waiting) = mpsc::channel();
     thread::spawn(move || done.send(work()));
     loop {
@@ -25,8 +35,14 @@ pub fn interruptible<T: Send + 'static>(
             (waiting, answer)
         });
         match answer {
-            Ok(value) => return Ok(value),
-            Err(RecvTimeoutError::Timeout) => py.check_signals()?,
+            Ok(value) => {
+                look(py)?;
+                return Ok(value);
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                py.check_signals()?;
+                look(py)?;
+            }
             Err(RecvTimeoutError::Disconnected) => {
                 return Err(PyRuntimeError::new_err("headscope panicked; its message stands above"));
             }

@@ -4,6 +4,7 @@
 //! `unsafe`, nor numpy's own headers; `python/` makes of it what users see.
 
 mod array;
+mod download;
 mod interrupt;
 mod model;
 mod trace;

@@ -1,14 +1,16 @@
 //! Models that run.
 
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::time::Instant;
 
 use headscope::view::ViewData;
 use headscope::{AnyModel, AttnPoint, Encoding, Error, Input, Sites, engine};
-use headscope_cli::ModelArgs;
+use headscope_cli::{Audience, ModelArgs, Terminal};
 use pyo3::prelude::*;
 
-use crate::interrupt::interruptible;
+use crate::download::Download;
+use crate::interrupt::{interruptible, watched};
 use crate::trace::Trace;
 use crate::{HeadscopeError, of_facade, refuse};
 
@@ -18,22 +20,29 @@ pub struct Model(Arc<AnyModel>);
 
 #[pymethods]
 impl Model {
-    /// Finds a model as the command does, downloads it where that is needed and allowed, and loads it.
+    /// Finds a model as the command does, downloads it where that is needed and allowed, and loads it. Of a download
+    /// `show(said, file, bytes, size)` is told; without it a terminal, if standard error is one.
     #[new]
-    #[pyo3(signature = (name, revision=None, threads=None, offline=false))]
+    #[pyo3(signature = (name, revision=None, threads=None, offline=false, show=None))]
     fn new(
         py: Python<'_>,
         name: String,
         revision: Option<String>,
         threads: Option<u16>,
         offline: bool,
+        show: Option<Py<PyAny>>,
     ) -> PyResult<Model> {
         let args = ModelArgs { model: name, revision, threads, offline };
+        let download = Arc::new(Download::default());
+        let audience: Arc<dyn Audience> = match show.is_none() && io::stderr().is_terminal() {
+            true => Arc::new(Terminal),
+            false => Arc::clone(&download) as _,
+        };
         let load = move || -> anyhow::Result<AnyModel> {
             let compute = headscope_cli::compute_on(args.threads)?;
-            Ok(AnyModel::load(&headscope_cli::find(&args)?, &compute)?)
+            Ok(AnyModel::load(&headscope_cli::find_before(&*audience, &args)?, &compute)?)
         };
-        let model = interruptible(py, load)?.map_err(refuse)?;
+        let model = watched(py, load, download.teller(show))?.map_err(refuse)?;
         Ok(Model(Arc::new(model)))
     }
 

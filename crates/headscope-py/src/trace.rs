@@ -1,4 +1,4 @@
-//! Traces that are read, and pages of them.
+//! Traces that are read, and pages and figures of them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use headscope::engine;
 use headscope::trace::Container;
-use headscope::view::render::html;
+use headscope::view::render::{figure, html};
 use headscope::view::{Focus, Part, ViewData, metrics::METRICS};
 use headscope::{Attn, AttnPoint, Compute, Error, Site, Tensor};
 use pyo3::prelude::*;
@@ -152,17 +152,7 @@ impl Trace {
         theme: Option<String>,
         height: Option<u32>,
     ) -> PyResult<String> {
-        let data = self.view(py)?;
-        let part = match part {
-            None => None,
-            Some("encoder") => Some(Part::Encoder),
-            Some("decoder") => Some(Part::Decoder),
-            Some("cross") => Some(Part::Cross),
-            Some(other) => {
-                let what = format!("there is no part {other:?}; expected encoder, decoder or cross");
-                return Err(HeadscopeError::new_err(what));
-            }
-        };
+        let (data, part) = (self.view(py)?, part_of(part)?);
         let layer = layer.or((part.is_some() || !heads.is_empty()).then_some(0));
         let layer = layer.map(|layer| data.place_of(part, layer)).transpose().map_err(of_facade)?;
         let focus = Focus { view, layer, head: heads.first().copied(), heads, theme };
@@ -172,5 +162,46 @@ impl Trace {
             Some(height) => html::framed(&data, &focus, height),
         };
         interruptible(py, write)
+    }
+
+    /// A figure of one layer's heads, as SVG.
+    #[expect(clippy::too_many_arguments, reason = "Python names them")]
+    #[pyo3(signature = (view, part=None, layer=None, heads=Vec::new(), token=None, dark=false))]
+    fn figure(
+        &self,
+        py: Python<'_>,
+        view: &str,
+        part: Option<&str>,
+        layer: Option<usize>,
+        heads: Vec<usize>,
+        token: Option<usize>,
+        dark: bool,
+    ) -> PyResult<String> {
+        let (data, part) = (self.view(py)?, part_of(part)?);
+        let view = match view {
+            "head" => figure::View::Head,
+            "matrix" => figure::View::Matrix,
+            other => {
+                let what = format!("there is no figure of a view {other:?}; expected head or matrix");
+                return Err(HeadscopeError::new_err(what));
+            }
+        };
+        let theme = if dark { figure::Theme::Dark } else { figure::Theme::Light };
+        let settings = figure::Settings { view, part, layer, heads, token, theme };
+        let figure = interruptible(py, move || figure::draw(&data, &settings))?.map_err(of_facade)?;
+        Ok(figure.to_string())
+    }
+}
+
+fn part_of(name: Option<&str>) -> PyResult<Option<Part>> {
+    match name {
+        None => Ok(None),
+        Some("encoder") => Ok(Some(Part::Encoder)),
+        Some("decoder") => Ok(Some(Part::Decoder)),
+        Some("cross") => Ok(Some(Part::Cross)),
+        Some(other) => {
+            let what = format!("there is no part {other:?}; expected encoder, decoder or cross");
+            Err(HeadscopeError::new_err(what))
+        }
     }
 }

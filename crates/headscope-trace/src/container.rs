@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Tensor, TraceError};
 
 /// One tensor to be written.
+#[derive(Clone)]
 pub struct Section<'a> {
     /// Its name.
     pub name: String,
@@ -20,6 +21,7 @@ pub struct Section<'a> {
 }
 
 /// The numbers of a [`Section`].
+#[derive(Clone, Copy)]
 pub enum Values<'a> {
     /// 32-bit floats.
     F32(&'a [f32]),

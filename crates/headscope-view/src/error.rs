@@ -22,6 +22,16 @@ pub enum ViewError {
         /// How many can be shown.
         limit: usize,
     },
+    /// More than a figure can hold.
+    #[error("the figure would have {found} {what}; at most {limit} are told apart")]
+    Crowded {
+        /// `heads`, or `tokens in a column`.
+        what: &'static str,
+        /// How many there would be.
+        found: usize,
+        /// How many there can be.
+        limit: usize,
+    },
     /// A part of the model that the trace has nothing of.
     #[error("{part} cannot be shown; the trace has {shown}")]
     NoPart {
@@ -38,10 +48,10 @@ pub enum ViewError {
         /// The layers that can be shown.
         shown: String,
     },
-    /// A layer or head that the trace does not have.
+    /// A layer, head or token that the trace does not have.
     #[error("there is no {what} {found}; the trace has {what}s 0 to {}", n.saturating_sub(1))]
     OutOfRange {
-        /// `layer` or `head`.
+        /// `layer`, `head` or `token`.
         what: &'static str,
         /// What was asked for.
         found: usize,
@@ -56,6 +66,10 @@ impl ViewError {
         match self {
             ViewError::NoAttention => {
                 Some("trace the text again without --sites, or with --sites 'blocks.*.attn.pattern'".into())
+            }
+            ViewError::Crowded { what: "heads", .. } => Some("draw some of them".into()),
+            ViewError::Crowded { .. } => {
+                Some("draw the matrix view, which sums long texts up, or write a page, which scrolls".into())
             }
             ViewError::NoToken
             | ViewError::TooMany { .. }

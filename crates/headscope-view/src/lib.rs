@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! Trace ──metrics──▶ numbers per head ┐
-//! Trace ──atlas────▶ a thumbnail each ┴──view_data──▶ safetensors ──render::html──▶ a page
+//! Trace ──atlas────▶ a thumbnail each ┴──view_data──▶ safetensors ──render::html────▶ a page
+//!                                                  └─────────────render::figure──▶ SVG
 //! ```
 //!
 //! Nothing here knows a model: a saved trace is enough.

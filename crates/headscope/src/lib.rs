@@ -10,7 +10,8 @@
 //! - a [`Trace`] keeps what was recorded, computes any attention pattern from queries and keys, and
 //!   saves to a safetensors file that numpy reads.
 //! - [`ViewData`](view::ViewData) adds a thumbnail and the metrics of each head;
-//!   [`html::standalone`](view::render::html::standalone) makes a page of it.
+//!   [`html::standalone`](view::render::html::standalone) makes a page of it,
+//!   [`figure::draw`](view::render::figure::draw) an SVG file.
 //!
 //! ```no_run
 //! use headscope::{Attn, Compute, Isa, Model};

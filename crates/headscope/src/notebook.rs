@@ -1,8 +1,9 @@
-//! Traces and views as the output of a cell in a Rust notebook (evcxr).
+//! Traces, views and figures as the output of a cell in a Rust notebook (evcxr).
 
 use std::io::{self, Write};
 
 use headscope_trace::Trace;
+use headscope_view::render::figure::Figure;
 use headscope_view::render::html;
 use headscope_view::{Focus, ViewData};
 
@@ -11,7 +12,7 @@ use crate::Error;
 /// The height of a frame, in pixels: the workbench without scrolling.
 const HEIGHT: u32 = 640;
 
-/// What evcxr calls to show a cell's value; to be in scope where that is a [`Trace`] or a [`ViewData`].
+/// What evcxr calls to show a cell's value; to be in scope where that is a [`Trace`], a [`ViewData`] or a [`Figure`].
 ///
 /// ```text
 /// :dep headscope = { path = "crates/headscope" }
@@ -48,11 +49,18 @@ impl EvcxrDisplay for ViewData {
     }
 }
 
+impl EvcxrDisplay for Figure {
+    fn cell(&self) -> Result<String, Error> {
+        Ok(self.svg().to_owned())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use headscope_trace::{AttentionRule, Attn, AttnPoint, Card, Encoding, Tensor};
 
     use super::*;
+    use headscope_view::render::figure;
 
     #[test]
     fn a_trace_is_shown_in_a_frame_or_says_why_not() {
@@ -62,5 +70,7 @@ mod tests {
         assert!(trace.cell().unwrap_err().to_string().contains("no attention"));
         trace.insert(Attn::block(0).site(AttnPoint::Pattern), Tensor::new([1, 1, 1], vec![1.0]));
         assert!(trace.cell().unwrap().contains("<iframe class=\"headscope-frame\""));
+        let figure = figure::draw(&ViewData::new(trace).unwrap(), &figure::Settings::default()).unwrap();
+        assert!(figure.cell().unwrap().starts_with("<svg "));
     }
 }

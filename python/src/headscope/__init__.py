@@ -14,11 +14,13 @@ headscope runs models by itself, without torch, and looks into those that torch 
 
 from ._headscope import HeadscopeError, __version__
 from .capturing import capture
+from .figure import Figure
 from .model import Model, trace
 from .trace import Trace, open
 from .views import View, head_view, model_view, neuron_view
 
 __all__ = [
+    "Figure",
     "HeadscopeError",
     "Model",
     "Trace",

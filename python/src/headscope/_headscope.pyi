@@ -1,4 +1,4 @@
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from os import PathLike
 from typing import Any
 
@@ -15,7 +15,12 @@ class Array:
 
 class Model:
     def __new__(
-        cls, name: str, revision: str | None = None, threads: int | None = None, offline: bool = False
+        cls,
+        name: str,
+        revision: str | None = None,
+        threads: int | None = None,
+        offline: bool = False,
+        show: Callable[[str, str | None, int, int | None], None] | None = None,
     ) -> Model: ...
     @property
     def card(self) -> str: ...
@@ -51,6 +56,15 @@ class Trace:
         heads: list[int] = ...,
         theme: str | None = None,
         height: int | None = None,
+    ) -> str: ...
+    def figure(
+        self,
+        view: str,
+        part: str | None = None,
+        layer: int | None = None,
+        heads: list[int] = ...,
+        token: int | None = None,
+        dark: bool = False,
     ) -> str: ...
 
 def run(args: list[str]) -> int: ...

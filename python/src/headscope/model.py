@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from . import _headscope
+from ._download import in_notebook
 from .trace import Trace
 
 #: The model inside the package.
@@ -19,7 +20,7 @@ class Model:
     """A model that is loaded once and runs many texts.
 
     `name` is `gte-small`, which the package holds, a folder, a `.gguf` file, or a Hub id, which is downloaded if it
-    is not in the Hugging Face cache.
+    is not in the Hugging Face cache; a notebook, or a terminal, shows how far that is.
     """
 
     def __init__(
@@ -30,7 +31,7 @@ class Model:
         threads: int | None = None,
         offline: bool = False,
     ):
-        self._native = _headscope.Model(os.fspath(name), revision, threads, offline)
+        self._native = _headscope.Model(os.fspath(name), revision, threads, offline, in_notebook())
 
     @property
     def card(self) -> dict[str, Any]:

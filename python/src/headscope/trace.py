@@ -15,6 +15,7 @@ from ._frame import to_frame
 if TYPE_CHECKING:
     import numpy
 
+    from .figure import Figure
     from .views import View
     from .widget import Widget
 
@@ -145,8 +146,31 @@ class Trace:
         """
         from .views import View
 
-        drawn = [] if heads is None else [heads] if isinstance(heads, int) else list(heads)
-        return View(self, view=view, layer=layer, heads=drawn, part=part, theme=theme, height=height)
+        return View(self, view=view, layer=layer, heads=_listed(heads), part=part, theme=theme, height=height)
+
+    def figure(
+        self,
+        view: str = "head",
+        *,
+        layer: int | None = None,
+        heads: int | Sequence[int] | None = None,
+        part: str | None = None,
+        token: int | None = None,
+        theme: str = "light",
+    ) -> Figure:
+        """A picture that stands still, as SVG: shown when it is a cell's value, and by :meth:`Figure.save` a file.
+
+        `view` is head (curves, up to 256 tokens a side) or matrix (cells; of long texts each the largest of many
+        weights), of up to 16 heads of one `layer`; without `layer` and `heads` of the head whose rows are sharpest.
+        `part` is encoder, decoder or cross, where there are two stacks. `token` is the place of a query whose weights
+        are strong while the others are faint; `theme` light or dark.
+        """
+        from .figure import Figure
+
+        if theme not in ("light", "dark"):
+            raise ValueError(f"there is no theme {theme!r}; expected 'light' or 'dark'")
+        svg = self._native.figure(view, part, layer, _listed(heads), token, theme == "dark")
+        return Figure(svg, f"{view} view of {self!r}")
 
     def widget(self, view: str = "head") -> Widget:
         """The same view joined to this kernel, which knows what is pinned; needs `pip install headscope[widget]`."""
@@ -291,6 +315,10 @@ class Layers:
         computed = self._trace._native.pattern(self._blocks[layer], head % heads)
         assert computed is not None, "blocks() names those whose patterns are known"
         return _numpy(computed)
+
+
+def _listed(heads: int | Sequence[int] | None) -> list[int]:
+    return [] if heads is None else [heads] if isinstance(heads, int) else list(heads)
 
 
 def _numpy(value: _headscope.Array) -> numpy.ndarray:

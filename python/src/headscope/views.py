@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import _given
 from ._pieces import check_pieces, encoding_of
+from .figure import Figure
 from .trace import Trace
 
 
@@ -57,6 +58,11 @@ class View:
         with open(path, "w", encoding="utf-8") as file:
             file.write(page)
 
+    def figure(self, *, token: int | None = None, theme: str | None = None) -> Figure:
+        """What it begins with as a picture that stands still; of a head or a matrix view."""
+        focus = {**self._focus, "theme": theme or self._focus["theme"] or "light"}
+        return self.trace.figure(**focus, token=token)
+
     def _repr_html_(self) -> str:
         return self.data
 
@@ -96,17 +102,9 @@ def head_view(
     """
     trace = _trace_of(
         attention,
-        tokens,
-        sentence_b_start,
-        prettify_tokens,
-        encoder_attention,
-        decoder_attention,
-        cross_attention,
-        encoder_tokens,
-        decoder_tokens,
-        include_layers,
-        None,
-        batch,
+        _of_two(encoder_attention, decoder_attention, cross_attention),
+        _Tokens(tokens, encoder_tokens, decoder_tokens, sentence_b_start, prettify_tokens),
+        _Choice(include_layers, None, batch),
     )
     drawn = [] if heads is None else list(heads)
     if layer is not None or drawn:
@@ -136,17 +134,9 @@ def model_view(
     """Shows all heads at once, with bertviz's arguments; see :func:`head_view`."""
     trace = _trace_of(
         attention,
-        tokens,
-        sentence_b_start,
-        prettify_tokens,
-        encoder_attention,
-        decoder_attention,
-        cross_attention,
-        encoder_tokens,
-        decoder_tokens,
-        include_layers,
-        include_heads,
-        batch,
+        _of_two(encoder_attention, decoder_attention, cross_attention),
+        _Tokens(tokens, encoder_tokens, decoder_tokens, sentence_b_start, prettify_tokens),
+        _Choice(include_layers, include_heads, batch),
     )
     return _act(trace.view("model", theme=display_mode), html_action)
 
@@ -191,30 +181,35 @@ def _act(view: View, html_action: str) -> View | None:
     return None
 
 
-def _trace_of(
-    attention: Any,
-    tokens: Any,
-    sentence_b_start: int | None,
-    prettify_tokens: bool,
-    encoder_attention: Any,
-    decoder_attention: Any,
-    cross_attention: Any,
-    encoder_tokens: Any,
-    decoder_tokens: Any,
-    include_layers: Sequence[int] | None,
-    include_heads: Sequence[int] | None,
-    batch: int | None,
-) -> Trace:
+class _Tokens(NamedTuple):
+    """The pieces that were given, of one stack or of two, and how to read them."""
+
+    tokens: Any
+    encoder_tokens: Any
+    decoder_tokens: Any
+    sentence_b_start: int | None
+    prettify: bool
+
+
+class _Choice(NamedTuple):
+    """What of the attention is meant."""
+
+    layers: Sequence[int] | None
+    heads: Sequence[int] | None
+    batch: int | None
+
+
+def _of_two(encoder: Any, decoder: Any, cross: Any) -> dict[str, Any]:
+    """The attention of two stacks, by bertviz's names."""
+    return {"encoder_attention": encoder, "decoder_attention": decoder, "cross_attention": cross}
+
+
+def _trace_of(attention: Any, of_two: dict[str, Any], tokens: _Tokens, choice: _Choice) -> Trace:
     """A trace that has the patterns that were given, and nothing else."""
-    of_two = {
-        "encoder_attention": encoder_attention,
-        "decoder_attention": decoder_attention,
-        "cross_attention": cross_attention,
-    }
     if attention is not None and _given.is_output(attention):
         attention, of_two = _of_output(attention)
     if attention is not None:
-        if any(one is not None for one in (*of_two.values(), encoder_tokens, decoder_tokens)):
+        if any(one is not None for one in (*of_two.values(), tokens.encoder_tokens, tokens.decoder_tokens)):
             raise ValueError(
                 "attention is of a model with one stack; give it and tokens alone, or for an encoder-decoder "
                 "encoder_attention, decoder_attention and cross_attention"
@@ -232,54 +227,41 @@ def _trace_of(
                 "no attention was given: give attention and tokens, or for an encoder-decoder encoder_attention, "
                 "decoder_attention or cross_attention with encoder_tokens and decoder_tokens"
             )
-    pieces = {"tokens": tokens, "encoder_tokens": encoder_tokens, "decoder_tokens": decoder_tokens}
-    return _assembled(given, pieces, sentence_b_start, prettify_tokens, include_layers, include_heads, batch)
+    return _assembled(given, tokens, choice)
 
 
 def _of_output(output: Any) -> tuple[Any, dict[str, Any]]:
     """A model's attention, of one stack or of two."""
-    of_two = {
-        "encoder_attention": _given.find(output, "encoder_attentions"),
-        "decoder_attention": _given.find(output, "decoder_attentions"),
-        "cross_attention": _given.find(output, "cross_attentions"),
-    }
+    names = ("encoder_attentions", "decoder_attentions", "cross_attentions")
+    of_two = _of_two(*(_given.find(output, name) for name in names))
     if of_two["encoder_attention"] is not None or of_two["decoder_attention"] is not None:
         return None, of_two
     attention = _given.find(output, "attentions")
     return () if attention is None else attention, {}
 
 
-def _assembled(
-    given: dict[str, tuple[Any, str, str, str]],
-    pieces: dict[str, Any],
-    sentence_b_start: int | None,
-    prettify_tokens: bool,
-    include_layers: Sequence[int] | None,
-    include_heads: Sequence[int] | None,
-    batch: int | None,
-) -> Trace:
+def _assembled(given: dict[str, tuple[Any, str, str, str]], tokens: _Tokens, choice: _Choice) -> Trace:
     """`given` has for each kind of attention its name, the block it is, and the tokens of both of its sides."""
     from ._assemble import assemble, rule
 
     rules, tensors, read = {}, {}, {}
     for name, (attention, block, queries, keys) in given.items():
-        layers = _given.read_layers(attention, name, batch, cross=name == "cross_attention")
+        layers = _given.read_layers(attention, name, choice.batch, cross=name == "cross_attention")
         for side, count in zip((queries, keys), layers.sides):
-            read[side] = _pieces(pieces[side], side, name, count, batch)
-        if include_heads is not None:
-            _check_inside(
-                include_heads, len(next(iter(layers.patterns.values()))), "include_heads", "heads", name
-            )
-        if include_layers is not None and len(given) == 1:
-            _check_inside(include_layers, max(layers.patterns) + 1, "include_layers", "layers", name)
-        layers = layers.only(include_layers, include_heads)
+            read[side] = _pieces(getattr(tokens, side), side, name, count, choice.batch)
+        if choice.heads is not None:
+            heads = len(next(iter(layers.patterns.values())))
+            _check_inside(choice.heads, heads, "include_heads", "heads", name)
+        if choice.layers is not None and len(given) == 1:
+            _check_inside(choice.layers, max(layers.patterns) + 1, "include_layers", "layers", name)
+        layers = layers.only(choice.layers, choice.heads)
         for number, pattern in layers.patterns.items():
             mask = "causal" if name != "cross_attention" and _looks_back(pattern) else "full"
             rules[block.format(number)] = rule(len(pattern), mask=mask)
             tensors[f"{block.format(number)}.pattern"] = pattern
         dtype = layers.dtype
     if not rules:
-        raise ValueError(f"include_layers is {list(include_layers or [])}, and no stack has such a layer")
+        raise ValueError(f"include_layers is {list(choice.layers or [])}, and no stack has such a layer")
     source = read.get("tokens") or read.get("encoder_tokens") or read["decoder_tokens"]
     target = read.get("decoder_tokens") if "encoder_tokens" in read else None
     return assemble(
@@ -287,11 +269,13 @@ def _assembled(
         family="",
         dtype=dtype,
         kernel="",
-        encoding=encoding_of(source, segments=_segments(source, sentence_b_start), prettify=prettify_tokens),
-        target=None if target is None else encoding_of(target, prettify=prettify_tokens),
+        encoding=encoding_of(
+            source, segments=_segments(source, tokens.sentence_b_start), prettify=tokens.prettify
+        ),
+        target=None if target is None else encoding_of(target, prettify=tokens.prettify),
         rules=rules,
         tensors=tensors,
-        heads=None if include_heads is None else list(include_heads),
+        heads=None if choice.heads is None else list(choice.heads),
     )
 
 

@@ -57,7 +57,8 @@ class Widget(anywidget.AnyWidget):
 
     def _answer(self, _: Any, asked: dict[str, Any], buffers: list[Any]) -> None:
         """What the page asks for: a head's weights, or what its scores are made of."""
-        answer = {name: asked[name] for name in ("kind", "layer", "head", "request") if name in asked}
+        names = ("kind", "layer", "head", "request")
+        answer: dict[str, Any] = {name: asked[name] for name in names if name in asked}
         try:
             if asked["kind"] == "pattern":
                 self.send(answer, [self._pattern(asked["layer"], asked["head"]).tobytes()])

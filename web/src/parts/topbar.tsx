@@ -2,7 +2,7 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useCell } from "../cell";
-import { linkNow } from "../link";
+import { hasLink, linkNow } from "../link";
 import type { Comparison } from "../compare";
 import type { Trace } from "../model/trace";
 import type { Session } from "../session";
@@ -41,7 +41,7 @@ export function TopBar({
       <div class="actions">
         {trace && session.lesson !== null && <Learn session={session} texts={trace.texts} />}
         {trace && comparison.isPossible && <Compare comparison={comparison} texts={trace.texts} />}
-        <CopyLink />
+        {hasLink() && <CopyLink />}
         {picture && <Exporter session={session} picture={picture} host={host} />}
         <ThemeButton theme={theme} onChange={(theme) => session.update((state) => ({ ...state, theme }))} />
         <button

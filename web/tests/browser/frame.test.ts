@@ -41,6 +41,7 @@ test("several frames draw, and follow the colour scheme around them", async () =
   await page.evaluate(() => document.body.classList.remove("dark"));
   await expect.poll(() => themeOf(page.frames()[2])).toBe("light");
   expect(await page.frames()[1].getByTestId("inspector").innerText()).toContain("Layer 1, head 11");
+  expect(await page.frames()[1].getByTestId("copy-link").count(), "a link to a frame leads nowhere").toBe(0);
   expect(requests.filter((url) => !/^(about|data|blob):/.test(url))).toEqual([]);
   expect(complaints).toEqual([]);
   await context.close();

@@ -5,7 +5,7 @@ use headscope::view::Focus;
 use headscope::view::render::html::{self, Sentences};
 use headscope::{Compute, Model};
 
-use super::write_page;
+use super::write_file;
 use crate::args::{LearnArgs, ModelArgs};
 use crate::lesson::Teacher;
 use crate::runner::{Given, Runner};
@@ -24,7 +24,7 @@ pub fn run(args: &LearnArgs) -> Result<()> {
     let teacher = Teacher::new(&model, decoder.as_ref())?;
     if let Some(path) = &args.output {
         let scenes = teacher.scenes(&sentences)?;
-        return write_page(path, &html::standalone_lesson(scenes, &teacher.syllabus(&sentences)));
+        return write_file(path, &html::standalone_lesson(scenes, &teacher.syllabus(&sentences)));
     }
     let runner = Runner { model, truncate: false, generation: None };
     let [a, b] = &sentences.pair;

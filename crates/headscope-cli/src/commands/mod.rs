@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub mod figure;
 pub mod learn;
 pub mod look;
 pub mod models;
@@ -19,7 +20,7 @@ use headscope::view::render::html;
 use headscope::view::{Focus, Part, ViewData};
 use headscope::{Compute, Error};
 
-use crate::args::{self, PageArgs};
+use crate::args::PageArgs;
 use crate::runner::Runner;
 use crate::server::{self, Server};
 
@@ -64,24 +65,20 @@ pub fn note(line: &str) {
 /// Writes the page, or serves it until Ctrl-C. With a model the texts can be edited.
 pub fn show(data: ViewData, runner: Option<Runner>, compute: Compute, page: &PageArgs) -> Result<()> {
     let view = page.view.and_then(|view| Some(view.to_possible_value()?.get_name().to_owned()));
-    let part = page.part.map(|part| match part {
-        args::Part::Encoder => Part::Encoder,
-        args::Part::Decoder => Part::Decoder,
-        args::Part::Cross => Part::Cross,
-    });
+    let part = page.part.map(Part::from);
     let layer = page.layer.or(part.and(Some(0)));
     let layer = layer.map(|layer| data.place_of(part, layer)).transpose().map_err(Error::from)?;
     let focus = Focus { view, layer, head: page.head, ..Focus::default() };
     data.check(&focus).map_err(Error::from)?;
     match &page.output {
-        Some(path) => write_page(path, &html::standalone(&data, &focus)),
+        Some(path) => write_file(path, &html::standalone(&data, &focus)),
         None => server::serve(Server::new(data, runner, compute, focus), "/", &page.serve),
     }
 }
 
-fn write_page(path: &Path, html: &str) -> Result<()> {
-    headscope::trace::write_atomically(path, |out| out.write_all(html.as_bytes())).map_err(Error::from)?;
-    note(&printable(&format!("wrote {} ({})", path.display(), size(html.len()))));
+fn write_file(path: &Path, text: &str) -> Result<()> {
+    headscope::trace::write_atomically(path, |out| out.write_all(text.as_bytes())).map_err(Error::from)?;
+    note(&printable(&format!("wrote {} ({})", path.display(), size(text.len()))));
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use headscope::engine::hub::FileName;
 
 use super::{Hinted, print, printable};
 use crate::args::PullArgs;
-use crate::hub::{self, Wanted};
+use crate::hub::{self, Terminal, Wanted};
 use crate::source;
 
 pub fn run(args: &PullArgs) -> Result<()> {
@@ -18,8 +18,8 @@ pub fn run(args: &PullArgs) -> Result<()> {
         hub::split_gguf(&args.id).map_or((args.id.as_str(), None), |(id, file)| (id, Some(file)));
     let file = file.map(FileName::parse).transpose().map_err(Error::from)?;
     let wanted = Wanted { id, revision: args.revision.as_deref(), file: file.as_ref() };
-    let pulled = hub::pull(wanted, &source::cache())?;
-    pulled.report();
+    let pulled = hub::pull(wanted, &source::cache(), &Terminal)?;
+    pulled.report(&Terminal);
     if args.json {
         return print(&format!("{}\n", serde_json::to_string_pretty(&pulled)?));
     }

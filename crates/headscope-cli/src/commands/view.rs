@@ -1,25 +1,37 @@
 //! `headscope "TEXT A" ["TEXT B"]`: run and show.
 
 use anyhow::Result;
-use headscope::AnyModel;
+use headscope::view::ViewData;
+use headscope::{AnyModel, Compute, Generation};
 
 use super::{look, show};
-use crate::args::ViewArgs;
+use crate::args::{ModelArgs, ViewArgs};
 use crate::runner::{Given, Runner};
 use crate::source;
 
 pub fn run(args: &ViewArgs) -> Result<()> {
     let compute = source::compute(&args.model)?;
-    let (text, pair) = (args.text.as_deref().unwrap_or_default(), args.pair.as_deref());
-    let model = match AnyModel::load(&source::find(&args.model)?, &compute)? {
+    let given = Given::of(args.text.as_deref(), args.pair.as_deref(), &args.target);
+    let (data, runner) = data(&args.model, &compute, given, args.length.truncate, args.generation.read())?;
+    show(data, runner, compute, &args.page)
+}
+
+/// What is given, run and made ready to be shown; with what runs more texts, where the model reads texts.
+pub fn data(
+    model: &ModelArgs,
+    compute: &Compute,
+    given: Given<'_>,
+    truncate: bool,
+    generation: Option<Generation>,
+) -> Result<(ViewData, Option<Runner>)> {
+    let model = match AnyModel::load(&source::find(model)?, compute)? {
         AnyModel::Text(model) => model,
         AnyModel::Image(model) => {
-            look::only(&model, args.generation.read().is_some())?;
-            return show(look::view(&model, text, pair)?, None, compute, &args.page);
+            look::only(&model, generation.is_some())?;
+            return Ok((look::view(&model, given.text, given.second)?, None));
         }
     };
-    source::no_image(&model.engine().card().id, &[Some(text), pair])?;
-    let runner = Runner { model, truncate: args.length.truncate, generation: args.generation.read() };
-    let data = runner.view(Given::of(Some(text), pair, &args.target))?;
-    show(data, Some(runner), compute, &args.page)
+    source::no_image(&model.engine().card().id, &[Some(given.text), given.second])?;
+    let runner = Runner { model, truncate, generation };
+    Ok((runner.view(given)?, Some(runner)))
 }

@@ -25,11 +25,13 @@ use headscope::engine::models::family_of;
 use headscope::{Cache, Error};
 use serde::{Deserialize, Serialize};
 
-use crate::commands::{Hinted, note, printable, size};
+use crate::commands::{Hinted, size};
 use client::{Client, escaped};
 use failure::Failure;
 use settings::Settings;
 use transfer::{Fetched, Transfer};
+
+pub use progress::{Audience, Progress, Terminal};
 
 /// What is asked of the Hub, for requests and errors.
 #[derive(Debug, Clone, Copy)]
@@ -67,15 +69,15 @@ pub struct Pulled {
 }
 
 impl Pulled {
-    /// Says on stderr what came.
-    pub fn report(&self) {
+    /// Says what came.
+    pub fn report(&self, audience: &dyn Audience) {
         let total = |bytes: fn(&Fetched) -> u64| size(self.files.iter().map(bytes).sum::<u64>() as usize);
         let files = self.files.len();
         let s = if files == 1 { "" } else { "s" };
-        note(&printable(&match self.files.iter().any(|file| file.downloaded > 0) {
+        audience.say(&match self.files.iter().any(|file| file.downloaded > 0) {
             true => format!("downloaded {} ({files} file{s}, {})", self.id, total(|f| f.downloaded)),
             false => format!("{} is up to date ({files} file{s}, {})", self.id, total(|f| f.size)),
-        }));
+        });
     }
 }
 
@@ -94,7 +96,7 @@ pub fn split_gguf(name: &str) -> Option<(&str, &str)> {
 ///
 /// # Errors
 /// If it cannot be had: says what was tried, and how to go on.
-pub fn pull(wanted: Wanted<'_>, cache: &Cache) -> Result<Pulled> {
+pub fn pull(wanted: Wanted<'_>, cache: &Cache, audience: &dyn Audience) -> Result<Pulled> {
     let repo = cache.repo(wanted.id).map_err(Error::from)?;
     let client = Client::new(Settings::from_env(|name| std::env::var_os(name))?);
     let revision = wanted.revision.unwrap_or("main");
@@ -103,9 +105,9 @@ pub fn pull(wanted: Wanted<'_>, cache: &Cache) -> Result<Pulled> {
         return Err(Hinted { what, help: "leave --revision out for main".into() }.into());
     }
     let model = Wanted { file: None, ..wanted };
-    note(&printable(&format!("asking {} for {} at {revision}", client.settings.endpoint, wanted.id)));
-    let (commit, names) = list(&client, &model, revision)?;
-    let transfer = Transfer { client: &client, repo, commit, wanted: model };
+    audience.say(&format!("asking {} for {} at {revision}", client.settings.endpoint, wanted.id));
+    let (commit, names) = list(&client, &model, revision, audience)?;
+    let transfer = Transfer { client: &client, repo, commit, wanted: model, audience };
     let (path, files) = match wanted.file {
         Some(file) => one(&transfer, &choice::choose_gguf(wanted.id, file, &names)?)?,
         None => all(&transfer, &choice::choose(wanted.id, &names)?)?,
@@ -174,10 +176,15 @@ struct Sibling {
     rfilename: String,
 }
 
-fn list(client: &Client, wanted: &Wanted<'_>, revision: &str) -> Result<(Commit, Vec<FileName>)> {
+fn list(
+    client: &Client,
+    wanted: &Wanted<'_>,
+    revision: &str,
+    audience: &dyn Audience,
+) -> Result<(Commit, Vec<FileName>)> {
     let explain = |failure: &Failure| failure.explain(wanted, &client.settings);
     let path = format!("/api/models/{}/revision/{}", wanted.id, escaped(revision));
-    let text = client.text(&path, &|line| note(&printable(line))).map_err(|failure| explain(&failure))?;
+    let text = client.text(&path, &|line| audience.say(line)).map_err(|failure| explain(&failure))?;
     let listing: Listing = serde_json::from_slice(&text)
         .map_err(|e| explain(&Failure::Wrong(format!("its answer lists no files: {e}"))))?;
     let names = listing.siblings.iter().map(|sibling| FileName::parse(&sibling.rfilename));

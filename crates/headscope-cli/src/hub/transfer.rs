@@ -12,8 +12,8 @@ use ureq::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG};
 use super::Wanted;
 use super::client::{Answer, Client, Tries, escaped};
 use super::failure::Failure;
-use super::progress::Progress;
-use crate::commands::{Hinted, note, printable, size};
+use super::progress::{Audience, Progress};
+use crate::commands::{Hinted, size};
 
 /// So many bytes further, a download that broke off begins to count its tries anew.
 const HEADWAY: u64 = 1 << 20;
@@ -28,6 +28,8 @@ pub struct Transfer<'a> {
     pub commit: Commit,
     /// The model, for errors.
     pub wanted: Wanted<'a>,
+    /// Who is told.
+    pub audience: &'a dyn Audience,
 }
 
 /// A file that is in the cache now.
@@ -74,7 +76,7 @@ impl Transfer<'_> {
             return Ok(fetched(0));
         }
         let meta = self.ask(file)?;
-        let waiting = || note(&printable(&format!("waiting for another process that downloads {file}")));
+        let waiting = || self.audience.say(&format!("waiting for another process that downloads {file}"));
         let blob = self.repo.blob(&meta.etag, waiting).map_err(|e| unwritable(self.repo.folder(), &e, 0))?;
         let downloaded = match blob {
             Blob::There => 0,
@@ -90,7 +92,7 @@ impl Transfer<'_> {
     }
 
     fn ask(&self, file: &FileName) -> Result<Meta> {
-        let answer = self.client.head(&self.address(file), &|line| note(&printable(line)));
+        let answer = self.client.head(&self.address(file), &|line| self.audience.say(line));
         let answer = answer.map_err(|failure| self.explain(&failure, file))?;
         let meta = meta(answer.headers(), answer.status().is_redirection());
         meta.map_err(|what| self.explain(&Failure::Wrong(what), file).into())
@@ -108,14 +110,14 @@ impl Transfer<'_> {
             partial.restart().map_err(|e| write(&partial, &e))?;
         }
         let mut resumed = !partial.is_empty();
-        let progress = Progress::new(file.as_str(), meta.size);
+        let progress = self.audience.file(file.as_str(), meta.size);
         if resumed {
             progress.resume(partial.len());
             progress.say(&format!("{file}: going on after {}", size(partial.len() as usize)));
         }
         let mut came = 0;
         loop {
-            match self.receive(file, meta, &mut partial, &progress, &mut came) {
+            match self.receive(file, meta, &mut partial, &*progress, &mut came) {
                 Ok(()) => {}
                 Err(Stop::Failed(failure)) => {
                     partial.discard_if_empty();
@@ -148,7 +150,7 @@ impl Transfer<'_> {
         file: &FileName,
         meta: &Meta,
         partial: &mut Partial,
-        progress: &Progress,
+        progress: &dyn Progress,
         came: &mut u64,
     ) -> Result<(), Stop> {
         let mut tries = Tries::default();
@@ -175,7 +177,7 @@ impl Transfer<'_> {
         file: &FileName,
         meta: &Meta,
         partial: &mut Partial,
-        progress: &Progress,
+        progress: &dyn Progress,
         came: &mut u64,
     ) -> Result<(), Stop> {
         let mut answer = match self.client.get(&self.address(file), partial.len()) {

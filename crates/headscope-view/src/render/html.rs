@@ -17,6 +17,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::view_data::PAGE_BYTES;
 use crate::{Focus, ViewData};
 
 /// The front-end component, built from `web/`.
@@ -70,7 +71,7 @@ const DATA: &str = "application/x-headscope";
 
 /// A page that needs nothing but itself: no server, no network.
 pub fn standalone(data: &ViewData, focus: &Focus) -> String {
-    alone(data, &data.parts(), focus)
+    alone(data, PAGE_BYTES, focus, str::to_owned)
 }
 
 /// How many bytes of numbers a page in a notebook carries before it does with fewer digits: a notebook
@@ -83,16 +84,17 @@ const NOTEBOOK_BYTES: usize = 6 << 20;
 /// A page sees whether it is dark around it by the frame's `color-scheme`, which is set where notebooks say that
 /// they are dark. Where frames and styles are taken out, as in notebooks that are not trusted, a line is left.
 pub fn framed(data: &ViewData, focus: &Focus, height: u32) -> String {
-    let page = alone(data, &data.within(NOTEBOOK_BYTES), focus);
+    let mut out = alone(data, NOTEBOOK_BYTES, focus, escape_attribute);
     let dark = DARK_NOTEBOOKS.map(|place| format!("{place} .headscope-frame")).join(",");
-    format!(
+    let before = format!(
         "<style>.headscope-frame{{width:100%;border:0;display:block}}.headscope-note{{display:none}}\
          {dark}{{color-scheme:dark}}</style>\
          <p class=\"headscope-note\">{NOT_SHOWN}</p>\
          <iframe class=\"headscope-frame\" title=\"headscope\" sandbox=\"allow-scripts allow-downloads\" \
-         style=\"height:{height}px\" srcdoc=\"{}\"></iframe>",
-        escape_attribute(&page)
-    )
+         style=\"height:{height}px\" srcdoc=\""
+    );
+    out.insert_str(0, &before);
+    out + "\"></iframe>"
 }
 
 const NOT_SHOWN: &str = "A view of headscope stands here. It is not shown, since this notebook was not run here: \
@@ -101,24 +103,32 @@ run the cell, or trust the notebook.";
 /// What is around a cell where a notebook is dark: `JupyterLab`, Notebook 7 and VS Code.
 const DARK_NOTEBOOKS: [&str; 2] = ["[data-jp-theme-light=false]", ".vscode-dark"];
 
-fn alone(data: &ViewData, parts: &[Vec<u8>], focus: &Focus) -> String {
+/// A page that carries up to `most` bytes of numbers in all digits, as `written` writes it.
+fn alone(data: &ViewData, most: usize, focus: &Focus, written: fn(&str) -> String) -> String {
     let (text, target) = (&data.trace().encoding, &data.trace().target);
     let texts: Vec<&str> = text.texts().chain(target.iter().flat_map(Encoding::texts)).collect();
     let main = format!(r#"<main data-headscope="page" data-focus="{}"></main>"#, escape(&json(focus)));
-    carrying(&title(&texts), &main, parts, SCRIPT)
+    // Room for a byte a number, as large pages have it: growing would take twice the memory.
+    let numbers = data.trace().values().map(|(_, value)| value.len()).sum();
+    let mut blocks = String::with_capacity(numbers);
+    let overview = data.each_within(most, carried, |part| blocks += &written(&part));
+    carrying(&title(&texts), &main, &overview, blocks, SCRIPT, written)
 }
 
 /// The lesson as a page that needs nothing but itself.
 pub fn standalone_lesson(scenes: Vec<Scene>, syllabus: &Syllabus) -> String {
-    let (names, parts): (Vec<&str>, Vec<Vec<u8>>) =
-        scenes.into_iter().map(|scene| (scene.name, scene.bytes)).unzip();
-    carrying(LESSON_TITLE, &lesson_main(Some(&names), syllabus), &parts, LESSON)
+    let (names, parts): (Vec<&str>, Vec<String>) =
+        scenes.into_par_iter().map(|scene| (scene.name, carried(scene.bytes))).unzip();
+    let (first, others) = parts.split_first().expect("a lesson has scenes");
+    let main = lesson_main(Some(&names), syllabus);
+    carrying(LESSON_TITLE, &main, first, others.concat(), LESSON, str::to_owned)
 }
 
 /// The lesson in the app.
 pub fn lesson(syllabus: &Syllabus) -> String {
     let script = r#"<script type="module" src="/lesson.js"></script>"#;
-    page(&app_policy(), LESSON_TITLE, &lesson_main(None, syllabus), script)
+    let [before, behind] = page(&app_policy(), LESSON_TITLE, &lesson_main(None, syllabus));
+    before + script + &behind
 }
 
 const LESSON_TITLE: &str = "How attention works · headscope";
@@ -145,12 +155,25 @@ pub fn bundle(scenes: &[Scene]) -> Vec<u8> {
     out
 }
 
-/// A page with its data, in parts, and its script inside.
-fn carrying(title: &str, main: &str, parts: &[Vec<u8>], script: &str) -> String {
-    let packed: Vec<String> =
-        parts.par_iter().map(|part| BASE64_STANDARD.encode(gzip(&by_planes(part)))).collect();
-    let element = |part: &String| format!("<script type=\"{DATA}\">{part}</script>\n");
-    let (first, others) = (element(&packed[0]), packed[1..].iter().map(element).collect::<String>());
+/// A part of a page's data, as the page carries it.
+fn carried(part: Vec<u8>) -> String {
+    let packed = gzip(by_planes(part));
+    let mut element = String::with_capacity(packed.len() / 3 * 4 + 100);
+    element += &format!("<script type=\"{DATA}\">");
+    BASE64_STANDARD.encode_string(packed, &mut element);
+    element + "</script>\n"
+}
+
+/// A page with its data and its script inside, as `written` writes it; `others` are written already. These may be tens
+/// of megabytes, of which there should not be two copies: the page grows around them.
+fn carrying(
+    title: &str,
+    main: &str,
+    first: &str,
+    others: String,
+    script: &str,
+    written: fn(&str) -> String,
+) -> String {
     // `</script` cannot stand in an inlined script; the escape means the same in JavaScript.
     let script = script.replace("</script", "<\\/script");
     let policy = format!(
@@ -158,26 +181,22 @@ fn carrying(title: &str, main: &str, parts: &[Vec<u8>], script: &str) -> String 
         hash(&script),
         hash(STYLE),
     );
-    page(
-        &policy,
-        title,
-        main,
-        // It begins as soon as it is read, and draws while the parts that nobody looks at yet are on their way.
-        &format!("{first}<script type=\"module\" async>{script}</script>\n{others}"),
-    )
+    let [before, behind] = page(&policy, title, main);
+    // It begins as soon as it is read, and draws while the parts that nobody looks at yet are on their way.
+    let before = format!("{before}{first}<script type=\"module\" async>{script}</script>\n");
+    let mut out = others;
+    out.insert_str(0, &written(&before));
+    out + &written(&behind)
 }
 
 /// The page of the app, whose data and script come from its server; with a way to the lesson, if that is served too.
 pub fn app(editable: bool, teaches: bool, focus: &Focus) -> String {
-    page(
-        &app_policy(),
-        "headscope",
-        &format!(
-            r#"<main data-headscope="app" data-editable="{editable}" data-teaches="{teaches}" data-focus="{}"></main>"#,
-            escape(&json(focus))
-        ),
-        r#"<script type="module" src="/headscope.js"></script>"#,
-    )
+    let main = format!(
+        r#"<main data-headscope="app" data-editable="{editable}" data-teaches="{teaches}" data-focus="{}"></main>"#,
+        escape(&json(focus))
+    );
+    let [before, behind] = page(&app_policy(), "headscope", &main);
+    before + r#"<script type="module" src="/headscope.js"></script>"# + &behind
 }
 
 /// The policy of the app, for its header too; `STYLE` stands for the style's hash.
@@ -189,18 +208,20 @@ pub fn app_policy() -> String {
     APP_POLICY.replace("STYLE", &hash(STYLE))
 }
 
-fn page(policy: &str, title: &str, main: &str, scripts: &str) -> String {
+/// What stands before the scripts of a page, and behind them.
+fn page(policy: &str, title: &str, main: &str) -> [String; 2] {
     // A policy in the page cannot speak of framing; browsers warn when it tries.
     let policy = policy.replace("; frame-ancestors 'none'", "");
-    format!(
+    let before = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"generator\" content=\"headscope {version}\">\n\
          <title>{title}</title>\n<link rel=\"icon\" href=\"data:,\">\n<style>{STYLE}</style>\n</head>\n<body>\n{main}\n\
-         <noscript>This page draws attention with JavaScript, which is switched off here.</noscript>\n{scripts}\n</body>\n</html>\n",
+         <noscript>This page draws attention with JavaScript, which is switched off here.</noscript>\n",
         version = env!("CARGO_PKG_VERSION"),
-    )
+    );
+    [before, "\n</body>\n</html>\n".into()]
 }
 
 /// The texts, shortened, then the program's name.
@@ -220,9 +241,19 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// The same in double quotes, where `<` means nothing: a page takes little more room so.
+/// The same in double quotes, where `<` means nothing: a page takes little more room so. In letters of ASCII alone:
+/// Python keeps a text with a single other one in two bytes a letter, or four.
 fn escape_attribute(text: &str) -> String {
-    text.replace('&', "&amp;").replace('"', "&quot;")
+    let mut out = String::with_capacity(text.len() + text.len() / 16);
+    for c in text.chars() {
+        match c {
+            '&' => out += "&amp;",
+            '"' => out += "&quot;",
+            c if c.is_ascii() || c.is_control() => out.push(c), // HTML takes numbers of controls for other signs
+            c => out += &format!("&#{};", u32::from(c)),
+        }
+    }
+    out
 }
 
 fn json(focus: &Focus) -> String {
@@ -235,8 +266,8 @@ fn hash(text: &str) -> String {
 
 /// Behind two lengths, a container whose numbers lie plane by plane: all first bytes, then all second ones.
 /// The exponents of neighbours are alike, so they pack better side by side.
-fn by_planes(whole: &[u8]) -> Vec<u8> {
-    let header = Header::read(whole).expect("a container that we have just written");
+fn by_planes(whole: Vec<u8>) -> Vec<u8> {
+    let header = Header::read(&whole).expect("a container that we have just written");
     let numbers = header.tensors.iter().filter(|tensor| tensor.dtype == "F32").map(|tensor| &tensor.bytes);
     let start = numbers.clone().map(|bytes| bytes.start).min().unwrap_or(0);
     let end = numbers.map(|bytes| bytes.end).max().unwrap_or(0);
@@ -255,10 +286,10 @@ fn by_planes(whole: &[u8]) -> Vec<u8> {
 /// Parts of this size are packed quickly: of a page of 42 MB the rest would take seconds for a fifteenth.
 const LARGE: usize = 1 << 20;
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+fn gzip(bytes: Vec<u8>) -> Vec<u8> {
     let level = if bytes.len() < LARGE { Compression::default() } else { Compression::fast() };
-    let mut encoder = GzEncoder::new(Vec::new(), level);
-    encoder.write_all(bytes).expect("a vector takes all that is written");
+    let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len()), level);
+    encoder.write_all(&bytes).expect("a vector takes all that is written");
     encoder.finish().expect("a vector takes all that is written")
 }
 
@@ -295,7 +326,7 @@ mod tests {
     fn planes_hold_every_byte() {
         let data = data("a");
         let whole = data.overview();
-        let planes = by_planes(&whole);
+        let planes = by_planes(whole.clone());
         let place = |at: usize| u64::from_le_bytes(planes[at..at + 8].try_into().unwrap()) as usize;
         let (start, end) = (place(0), place(8));
         assert_eq!(whole.len() + 16, planes.len());
@@ -348,12 +379,18 @@ mod tests {
 
     #[test]
     fn a_frame_holds_the_page_and_nothing_of_it_gets_out() {
-        let hostile = "\"></iframe><script>alert(1)</script>&quot;";
+        let hostile = "\"></iframe><script>alert(1)</script>&quot; √";
         let framed = framed(&data(hostile), &Focus::default(), 300);
         let (_, inside) = framed.split_once("srcdoc=\"").unwrap();
         let (srcdoc, after) = inside.split_once('"').unwrap();
         assert_eq!(after, "></iframe>");
-        let page = srcdoc.replace("&quot;", "\"").replace("&amp;", "&");
+        assert!(framed.is_ascii());
+        let mut page = String::new();
+        for (i, piece) in srcdoc.split("&#").enumerate() {
+            let (code, text) = if i == 0 { ("", piece) } else { piece.split_once(';').unwrap() };
+            page.extend(code.parse().ok().and_then(char::from_u32));
+            page += &text.replace("&quot;", "\"").replace("&amp;", "&");
+        }
         assert_eq!(page, standalone(&data(hostile), &Focus::default()));
     }
 

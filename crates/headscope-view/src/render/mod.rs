@@ -1,3 +1,4 @@
-//! Renderers: one file per form.
+//! Renderers: one file, or folder, per form.
 
+pub mod figure;
 pub mod html;

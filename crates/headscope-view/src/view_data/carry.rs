@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use headscope_trace::{AttnPoint, Section, Site, Tensor, Values, write_safetensors};
+use headscope_trace::{Attn, AttnPoint, Section, Site, Tensor, Values, write_safetensors};
 use rayon::prelude::*;
 
 use super::ViewData;
@@ -14,7 +14,7 @@ use crate::metrics::METRICS;
 
 /// How many bytes of numbers a page carries before it does without what only one view reads; packed and
 /// written in letters they take a fifth more.
-const PAGE_BYTES: usize = 48 << 20;
+pub(crate) const PAGE_BYTES: usize = 48 << 20;
 
 impl ViewData {
     /// What the scores of a head of the `layer`-th block shown are made of, as far as it was recorded: a
@@ -59,11 +59,24 @@ impl ViewData {
     /// page stays of a modest size. What does not is named by the overview as `left_out`. A page unpacks the block
     /// that is seen, and no other.
     pub fn parts(&self) -> Vec<Vec<u8>> {
-        self.within(PAGE_BYTES)
+        self.parts_within(PAGE_BYTES)
     }
 
-    /// The same for a page that is to carry so many bytes of numbers, before it does with fewer digits.
-    pub fn within(&self, most: usize) -> Vec<Vec<u8>> {
+    fn parts_within(&self, most: usize) -> Vec<Vec<u8>> {
+        let mut parts = vec![Vec::new()];
+        parts[0] = self.each_within(most, |part| part, |part| parts.push(part));
+        parts
+    }
+
+    /// The same for a page that is to carry so many bytes of numbers, before it does with fewer digits. Each block's
+    /// part is finished as soon as it is made, a few side by side, and taken in order: together they may be large.
+    /// Returns the overview, which says how far off all of them are.
+    pub(crate) fn each_within<T: Send>(
+        &self,
+        most: usize,
+        finish: impl Fn(Vec<u8>) -> T + Sync,
+        mut take: impl FnMut(T),
+    ) -> T {
         let mut sections = self.trace.sections();
         let mut taken: usize = self.trace.values().map(|(_, value)| value.len() * size_of::<f32>()).sum();
         let narrow = if taken > most { self.narrow() } else { Vec::new() };
@@ -72,12 +85,7 @@ impl ViewData {
             sections.retain(|section| section.name != name);
             sections.extend(vectors.sections(&name));
         }
-        let roots = if taken > most { self.roots() } else { Vec::new() };
-        for (site, roots) in &roots {
-            let name = site.to_string();
-            sections.retain(|section| section.name != name);
-            sections.push(roots.section(&name));
-        }
+        let in_bytes = taken > most;
         let mut left_out = Vec::new();
         for points in VECTORS {
             let of_points = |site: &Site| site.attn().is_some_and(|(_, point)| points.contains(&point));
@@ -92,26 +100,26 @@ impl ViewData {
                 left_out.extend(found().map(|(site, _)| point_name(*site)).collect::<BTreeSet<_>>());
             }
         }
-        let of_roots = roots.iter().map(|(_, roots)| roots.loss).reduce(f64::max);
-        let loss = self.loss(&narrow).into_iter().chain(of_roots).reduce(f64::max);
-        let mut parts = vec![self.container(Vec::new(), &left_out, loss)];
-        parts.extend(self.blocks.iter().map(|attn| {
-            let site = format!("{attn}.");
-            let (of_block, others) = std::mem::take(&mut sections)
-                .into_iter()
-                .partition(|section| section.name.starts_with(&site));
-            sections = others;
-            packed(BTreeMap::new(), of_block)
-        }));
-        parts
-    }
-
-    /// Patterns in fewer digits, where nothing else tells them.
-    fn roots(&self) -> Vec<(Site, Roots)> {
-        let told: Vec<(Site, &Tensor)> = self.trace.values().collect();
-        let is_pattern = |site: &Site| matches!(site.attn(), Some((_, AttnPoint::Pattern)));
-        let patterns = told.par_iter().filter(|(site, _)| is_pattern(site));
-        patterns.map(|(site, value)| (*site, Roots::new(value))).collect()
+        let make = |attn: &Attn| {
+            let (site, pattern) = (format!("{attn}."), attn.site(AttnPoint::Pattern));
+            let roots = self.trace.get(pattern).filter(|_| in_bytes).map(Roots::new);
+            let of_block = sections.iter().filter(|section| section.name.starts_with(&site));
+            let of_block = of_block.map(|section| match &roots {
+                Some(roots) if section.name == pattern.to_string() => roots.section(&section.name),
+                _ => section.clone(),
+            });
+            let part = packed(BTreeMap::new(), of_block.collect());
+            let loss = roots.map(|roots| roots.loss);
+            (finish(part), loss)
+        };
+        let mut loss = self.loss(&narrow);
+        for few in self.blocks.chunks(rayon::current_num_threads()) {
+            for (part, of_block) in few.par_iter().map(make).collect::<Vec<_>>() {
+                take(part);
+                loss = loss.into_iter().chain(of_block).reduce(f64::max);
+            }
+        }
+        finish(self.container(Vec::new(), &left_out, loss))
     }
 
     /// Whether a section is of patterns that a page computes from queries and keys which it carries too.
@@ -205,7 +213,7 @@ fn section(name: String, value: &Tensor) -> Section<'_> {
 
 #[cfg(test)]
 mod tests {
-    use headscope_trace::{AttentionRule, Attn, Card, Container, Disentangled, Encoding, Position, Trace};
+    use headscope_trace::{AttentionRule, Card, Container, Disentangled, Encoding, Position, Trace};
 
     use super::super::tests::trace;
     use super::*;
@@ -277,7 +285,7 @@ mod tests {
         use AttnPoint::{K, KPre, Pattern, Q, QPre};
         let data = ViewData::new(trace(4, &[Pattern, Q, K, QPre, KPre])).unwrap();
         let carried = |most: usize| {
-            let parts = data.within(most);
+            let parts = data.parts_within(most);
             let points = names(&parts)
                 .into_iter()
                 .filter_map(|name| Some(name.strip_prefix("blocks.1.attn.")?.to_owned()));
@@ -296,14 +304,14 @@ mod tests {
         for (most, points, left_out) in rows {
             assert_eq!(carried(most), (points.to_owned(), left_out.to_owned()), "{most} bytes");
         }
-        assert_eq!(data.parts(), data.within(pattern + 2 * vectors));
+        assert_eq!(data.parts(), data.parts_within(pattern + 2 * vectors));
     }
 
     #[test]
     fn a_page_of_a_long_text_has_a_byte_a_number_and_says_so() {
         use AttnPoint::{K, Q};
         let data = ViewData::new(trace(40, &[Q, K])).unwrap();
-        let (wide, narrow) = (data.within(usize::MAX), data.within(0));
+        let [wide, narrow] = [usize::MAX, 0].map(|most| data.parts_within(most));
         assert!(names(&wide).contains(&"blocks.1.attn.q".to_owned()));
         let parts = ["bytes", "dims", "means", "steps"].map(|part| format!("blocks.1.attn.q.{part}"));
         assert!(parts.iter().all(|part| names(&narrow).contains(part)));
@@ -312,7 +320,7 @@ mod tests {
         assert!(!String::from_utf8_lossy(&wide[0]).contains("weights_within"));
         assert!(narrow[1].len() < wide[1].len());
 
-        let patterns = ViewData::new(trace(40, &[AttnPoint::Pattern])).unwrap().within(0);
+        let patterns = ViewData::new(trace(40, &[AttnPoint::Pattern])).unwrap().parts_within(0);
         assert!(names(&patterns).contains(&"blocks.1.attn.pattern.roots".to_owned()));
         assert!(String::from_utf8_lossy(&patterns[0]).contains("weights_within"));
     }
@@ -356,8 +364,11 @@ mod tests {
         };
         for sites in [&[Pattern, Q, K][..], &[Q, K, PosK]] {
             let data = ViewData::new(disentangled(sites)).unwrap();
-            assert_eq!(names(&data.within(3 * 40 * 40 * 4)), ["atlas", "blocks.1.attn.pattern", "metrics"]);
-            assert_eq!(names(&data.within(0)), ["atlas", "blocks.1.attn.pattern.roots", "metrics"]);
+            assert_eq!(
+                names(&data.parts_within(3 * 40 * 40 * 4)),
+                ["atlas", "blocks.1.attn.pattern", "metrics"]
+            );
+            assert_eq!(names(&data.parts_within(0)), ["atlas", "blocks.1.attn.pattern.roots", "metrics"]);
         }
         // What queries meet: one vector for each of the 79 distances of 40 tokens, of the 4 in the table.
         let data = ViewData::new(disentangled(&[Q, K, PosK])).unwrap();

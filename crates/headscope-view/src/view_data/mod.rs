@@ -13,6 +13,7 @@ use headscope_trace::{AttentionRule, Attn, AttnPoint, Encoding, Site, Stack, Ten
 use rayon::prelude::*;
 use serde::Serialize;
 
+pub(crate) use self::carry::PAGE_BYTES;
 use self::keep::{slim, spell_out};
 pub use self::rounded::{WITHIN as ROUNDED_WITHIN, rounded};
 use crate::metrics::{METRICS, Meter};
@@ -249,18 +250,27 @@ impl ViewData {
     /// # Errors
     /// If that part or layer is not shown; names those that are.
     pub fn place_of(&self, part: Option<Part>, layer: usize) -> Result<usize, ViewError> {
-        let first = self.blocks.first().map_or(Part::Only, |attn| Part::of(*attn));
-        let part = part.unwrap_or(first);
+        let part = self.part_or_first(part)?;
         let of_part = || self.blocks.iter().enumerate().filter(|(_, attn)| Part::of(**attn) == part);
-        if of_part().next().is_none() {
-            let is_shown = |part: &Part| self.blocks.iter().any(|attn| Part::of(*attn) == *part);
-            let shown: Vec<&str> = Part::ALL.into_iter().filter(is_shown).map(Part::name).collect();
-            return Err(ViewError::NoPart { part: part.name(), shown: shown.join(", ") });
-        }
         of_part().find(|(_, attn)| attn.layer == layer).map(|(place, _)| place).ok_or_else(|| {
             let shown: Vec<String> = of_part().map(|(_, attn)| attn.layer.to_string()).collect();
             ViewError::NotShown { layer, shown: shown.join(", ") }
         })
+    }
+
+    /// The part that is meant: the first one shown when none is named.
+    ///
+    /// # Errors
+    /// If that part is not shown; names those that are.
+    pub fn part_or_first(&self, part: Option<Part>) -> Result<Part, ViewError> {
+        let first = self.blocks.first().map_or(Part::Only, |attn| Part::of(*attn));
+        let part = part.unwrap_or(first);
+        let is_shown = |part: &Part| self.blocks.iter().any(|attn| Part::of(*attn) == *part);
+        if is_shown(&part) {
+            return Ok(part);
+        }
+        let shown: Vec<&str> = Part::ALL.into_iter().filter(is_shown).map(Part::name).collect();
+        Err(ViewError::NoPart { part: part.name(), shown: shown.join(", ") })
     }
 
     /// Whether a focus points into the trace.
