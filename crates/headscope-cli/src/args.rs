@@ -346,7 +346,9 @@ pub struct FigureArgs {
     #[command(flatten)]
     pub generation: GenerateArgs,
     /// A saved trace in place of a text; needs no model
-    #[arg(long, value_name = "t.safetensors", conflicts_with_all = ["text", "generate", "target", "decoder_ids"])]
+    #[arg(long, value_name = "t.safetensors", conflicts_with_all = [
+        "text", "model", "revision", "offline", "truncate", "generate", "target", "decoder_ids",
+    ])]
     pub trace: Option<PathBuf>,
     /// The file to write
     #[arg(short, long, value_name = "fig.svg")]

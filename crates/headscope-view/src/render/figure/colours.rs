@@ -116,3 +116,48 @@ fn rgb([lightness, chroma, hue]: Lch) -> [u8; 3] {
         (255.0 * value.clamp(0.0, 1.0)).round() as u8
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_colours_are_the_pages() {
+        let web = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../web/src");
+        let Ok(style) = std::fs::read_to_string(web.join("theme.css")) else {
+            eprintln!("skipped: the page's sources are not beside this crate");
+            return;
+        };
+        let read = |file: &str| std::fs::read_to_string(web.join(file)).unwrap();
+        let (palette, ramp) = (read("colours.ts"), read("views/matrix/ramp.ts"));
+        let (_, dark) = style.split_once(r#":host([data-theme="dark"])"#).unwrap();
+        for (theme, style, name) in [(Theme::Light, style.as_str(), "LIGHT"), (Theme::Dark, dark, "DARK")] {
+            let colours = theme.colours();
+            for (variable, colour) in [
+                ("paper", colours.paper),
+                ("ink", colours.ink),
+                ("soft", colours.soft),
+                ("quiet", colours.quiet),
+                ("hair", colours.hair),
+                ("accent", colours.accent),
+                ("accent-soft", colours.accent_soft),
+            ] {
+                let (_, value) = style.split_once(&format!("--{variable}: ")).unwrap();
+                assert!(value.starts_with(&format!("{colour};")), "--{variable} of {theme:?}");
+            }
+            let list = |name: &str| {
+                palette.split_once(&format!("const {name} = ")).unwrap().1.lines().next().unwrap()
+            };
+            let quoted = |index: usize| format!("\"{}\"", colours.head(index, 16).colour);
+            for index in 0..16 {
+                let more = if index < 8 { "" } else { "_MORE" };
+                let place = list(&format!("{name}{more}")).find(&quoted(index)).unwrap();
+                assert_eq!(place, 1 + 11 * (index % 8), "head {index} of {theme:?}");
+            }
+            let (_, stops) = ramp.split_once(&format!("const {name}: ")).unwrap();
+            let stops: String = stops.lines().skip(1).take(3).flat_map(|line| line.trim().chars()).collect();
+            let ours = colours.ramp.map(|[l, c, h]| format!("[{l}, {c}, {h}],")).concat();
+            assert_eq!(stops, ours, "{theme:?}");
+        }
+    }
+}
