@@ -9,6 +9,9 @@ use crate::kernels;
 /// The system hands out large memory page by page, each cleared and mapped on first touch: for a pass
 /// over 512 tokens that takes a sixth of the time. So what a pass gets from here comes back when its
 /// last tensor is dropped, and serves the next layer, or the next pass.
+///
+/// Each tensor begins with a line of the cache, so that a panel of a layer's columns is whole lines: threads at work on
+/// neighbouring panels would else hand the lines between them to and fro.
 #[derive(Default)]
 pub(crate) struct Shelf {
     /// Oldest first.
@@ -17,6 +20,9 @@ pub(crate) struct Shelf {
 
 /// Numbers that are kept at most: 256 MiB.
 const LIMIT: usize = 64 << 20;
+
+/// Numbers in a line.
+const LINE: usize = 64 / size_of::<f32>();
 
 /// Below so many, the allocator is quick by itself.
 const LARGE: usize = 1 << 14;
@@ -33,16 +39,17 @@ impl Shelf {
     }
 
     fn tensor(self: &Arc<Self>, shape: &[usize], prepare: impl Fn(&mut [f32])) -> Tensor {
-        let len = shape.iter().product();
+        let len: usize = shape.iter().product();
         if len < LARGE {
             return Tensor::zeros(shape);
         }
-        let values = match self.take(len) {
+        let room = len + LINE;
+        let values = match self.take(room) {
             Some(mut kept) => {
                 prepare(&mut kept);
                 kept
             }
-            None => kernels::zeros(len),
+            None => kernels::zeros(room),
         };
         let shelf: Weak<Shelf> = Arc::downgrade(self);
         let heir: Heir = Arc::new(move |values| {
@@ -50,7 +57,9 @@ impl Shelf {
                 shelf.keep(values);
             }
         });
-        Tensor::inherited(shape, values, heir)
+        let whole = Tensor::inherited([room], values, heir);
+        let start = whole.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
+        whole.part(shape, start..start + len)
     }
 
     /// The smallest that is large enough, if it is not far too large.
@@ -93,6 +102,7 @@ mod tests {
         let mut first = shelf.blank(&[2, LARGE]);
         first.values_mut().fill(7.0);
         let place = first.as_ptr();
+        assert!(place.addr().is_multiple_of(64), "a line begins");
         let head = first.index(1);
         drop(first);
         assert_eq!(head[0], 7.0, "a part keeps the whole");
@@ -107,7 +117,7 @@ mod tests {
     #[test]
     fn what_is_kept_is_bounded_and_outlived() {
         let shelf = Arc::new(Shelf::default());
-        let tensors: Vec<Tensor> = (0..5).map(|_| shelf.blank(&[LIMIT / 4])).collect();
+        let tensors: Vec<Tensor> = (0..5).map(|_| shelf.blank(&[LIMIT / 4 - LINE])).collect();
         drop(tensors);
         assert_eq!(shelf.kept().len(), 4);
         assert!(shelf.take(LIMIT).is_none());

@@ -191,14 +191,14 @@ impl<W: AsStored> Linear<W> {
         let packed = self.panels.get();
         let task_rows = if packed.is_some() { TASK_ROWS } else { TASK_ROWS_IN_PLACE };
         let groups = row_groups(rows, panels, task_rows, compute.threads());
+        let runs = compute.threads().div_ceil(groups);
         let (out, finite) = (Shared::new(out), AtomicBool::new(true));
         compute.for_each_chunk(panels * groups, |task| {
-            let (panel, group) = (task / groups, task % groups);
+            let (panel, group) = (apart(task / groups, panels, runs), task % groups);
             let task = Task {
                 layer: self,
                 packed,
                 panel,
-                ahead: compute.threads().div_ceil(groups),
                 rows: group * rows / groups..(group + 1) * rows / groups,
                 x,
                 epilogue,
@@ -269,13 +269,20 @@ fn row_groups(rows: usize, panels: usize, task_rows: usize, threads: usize) -> u
     rows.div_ceil(task_rows).max(for_balance).max(1)
 }
 
+/// The panel of place `i` in the order in which panels are worked on: by turns one of each of `runs` runs of neighbours.
+///
+/// Two threads at neighbouring panels would store into the same lines of the result wherever it does not begin with a
+/// line, and hand each of them to and fro: 16 rows of BERT-base took 16.1 ms instead of 14.2.
+fn apart(i: usize, panels: usize, runs: usize) -> usize {
+    let (run, place) = (i % runs, i / runs);
+    run * (panels / runs) + run.min(panels % runs) + place
+}
+
 /// Some rows times one panel.
 struct Task<'a, W> {
     layer: &'a Linear<W>,
     packed: Option<&'a Panels>,
     panel: usize,
-    /// How many panels further this thread will probably go next.
-    ahead: usize,
     rows: Range<usize>,
     x: &'a [f32],
     epilogue: Epilogue<'a>,
@@ -290,15 +297,15 @@ impl<W: AsStored> Task<'_, W> {
         let size = layer.n_in * PANEL;
         let (in_rows, in_columns);
         let (b, upcoming) = match self.packed {
-            Some(panels) => (panels.panel(self.panel, size), panels.address(self.panel + self.ahead, size)),
+            Some(panels) => (panels.panel(self.panel, size), panels.address(self.panel + 1, size)),
             None if layer.by_input => {
                 let (matrix, n_out) = (layer.weights[0].0.stored(), layer.n_out);
                 in_columns = Columns { matrix, n_out, first: self.panel * PANEL, count: columns };
-                (Numbers::Columns(&in_columns), in_columns.later(self.ahead))
+                (Numbers::Columns(&in_columns), in_columns.later(1))
             }
             None => {
                 in_rows = layer.rows(self.panel);
-                (Numbers::Rows(&in_rows), in_rows.address(self.ahead * size))
+                (Numbers::Rows(&in_rows), in_rows.address(size))
             }
         };
         with_scratch((DEPTH + rows) * PANEL, |scratch| {
