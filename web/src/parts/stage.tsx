@@ -65,7 +65,7 @@ export function Stage({ other, ...props }: Props & { other: Session | null }) {
     () => (ABREAST.has(state.view) && state.lay === "beside" && picture.heads.length > 1 ? apart(picture).slice(0, MOST_ABREAST) : null),
     [picture, state.view, state.lay],
   );
-  const there = usePicture(other);
+  const there = usePicture(ABREAST.has(state.view) ? other : null);
   const taken = useMemo(() => takenFrom(state, picture, there), [state.view, state.lay, picture, there]);
   useLayoutEffect(markFirstPicture, []); // the views have painted by then: their effects come before
   return (
