@@ -293,9 +293,8 @@ impl Task<'_, '_> {
         // A group more, so that rows do not fall onto the same cache sets.
         let stride = kept.next_multiple_of(PANEL) + GROUP;
         let width = self.pass.layout.value_width();
-        with_scratch(rows.len() * (stride + width + PANEL), |scratch| {
-            let (scores, scratch) = scratch.split_at_mut(rows.len() * stride);
-            let (mixed, part) = scratch.split_at_mut(rows.len() * width);
+        with_scratch(rows.len() * (stride + width), |scratch| {
+            let (scores, mixed) = scratch.split_at_mut(rows.len() * stride);
             mixed.fill(0.0);
             let mut block = Block { scores, stride, first: start, keys: start..start };
             for from in (start..keys.end).step_by(KEYS) {
@@ -310,7 +309,7 @@ impl Task<'_, '_> {
                     let weights = &block.scores[run.rows.start * stride + run.keys.start - block.first..];
                     let weights = Weights { numbers: weights, stride, run };
                     let Pass { compute, layout, .. } = *self.pass;
-                    add_values(compute, layout, weights, self.packed.values, mixed, part);
+                    add_values(compute, layout, weights, self.packed.values, mixed);
                 }
             }
             isa.run(Finish { task: self, rows: &rows, block: &block, mixed });
@@ -337,6 +336,8 @@ impl Task<'_, '_> {
                 b_stride: PANEL,
                 c: &mut block.scores[from * stride + first - block.first..],
                 c_stride: stride,
+                add: false,
+                complete: (),
                 wide: &mut [],
                 upcoming: self.packed.keys.as_ptr().wrapping_add(panel + size).cast(),
                 landing: None,
@@ -557,7 +558,6 @@ fn add_values(
     weights: Weights,
     values: &[f32],
     mixed: &mut [f32],
-    part: &mut [f32],
 ) {
     let Run { rows, keys } = weights.run;
     let width = layout.value_width();
@@ -572,16 +572,14 @@ fn add_values(
             a_stride: weights.stride,
             b: Numbers::F32(panel),
             b_stride: columns.len(),
-            c: part,
-            c_stride: PANEL,
+            c: &mut mixed[columns.start..],
+            c_stride: width,
+            add: true,
+            complete: (),
             wide: &mut [],
             upcoming: panel.as_ptr().wrapping_add(panel.len()).cast(),
             landing: None,
         });
-        for (mixed, part) in mixed.chunks_exact_mut(width).zip(part.chunks_exact(PANEL)) {
-            let part = &part[..columns.len()];
-            mixed[columns.clone()].iter_mut().zip(part).for_each(|(mixed, part)| *mixed += part);
-        }
     }
 }
 
@@ -665,10 +663,9 @@ pub fn mix(compute: &Compute, pattern: &[f32], n_heads: usize, v: Heads, z: &mut
             let run = Run { rows: 0..rows, keys: 0..keys };
             let numbers = &pattern[(head * queries + from) * keys..];
             let weights = Weights { numbers, stride: keys, run: &run };
-            with_scratch(rows * (width + PANEL), |scratch| {
-                let (mixed, part) = scratch.split_at_mut(rows * width);
+            with_scratch(rows * width, |mixed| {
                 mixed.fill(0.0);
-                add_values(compute, layout, weights, packed.values, mixed, part);
+                add_values(compute, layout, weights, packed.values, mixed);
                 for i in 0..rows {
                     let row = ((from + i) * n_heads + head) * d_value;
                     // SAFETY: this task alone has this head and these queries.

@@ -2,12 +2,12 @@
 
 use super::buffer::{Buffer, Plain, with_scratch};
 use super::columns::Columns;
-use super::math::Activate;
+use super::math::{Activate, load, load_part, store_part};
 use super::rows::Rows;
 use super::share::{Shared, for_each_part};
 use super::simd::{Kernel, Simd};
 use super::stored::AsStored;
-use super::tile::{DEPTH, GROUP, Numbers, PANEL, Product, turn};
+use super::tile::{Complete, DEPTH, GROUP, Numbers, PANEL, Product, turn};
 use super::{Compute, Dtype, Stored};
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -310,7 +310,9 @@ impl<W: AsStored> Task<'_, W> {
         };
         with_scratch((DEPTH + rows) * PANEL, |scratch| {
             let (wide, sums) = scratch.split_at_mut(DEPTH * PANEL);
-            compute.isa().run(Product {
+            let first = self.panel * PANEL;
+            let bias = layer.bias.as_deref().map(|bias| &bias[first..][..columns]);
+            let finished = compute.isa().run(Product {
                 rows,
                 depth: layer.n_in,
                 columns,
@@ -320,6 +322,17 @@ impl<W: AsStored> Task<'_, W> {
                 b_stride: PANEL,
                 c: sums,
                 c_stride: PANEL,
+                add: false,
+                complete: Finish {
+                    bias,
+                    epilogue: self.epilogue,
+                    out: self.out,
+                    row: self.rows.start,
+                    first,
+                    n_out: layer.n_out,
+                    columns,
+                    finite: true,
+                },
                 wide,
                 upcoming,
                 landing: Some((
@@ -327,61 +340,58 @@ impl<W: AsStored> Task<'_, W> {
                     layer.n_out,
                 )),
             });
-            let bias = layer.bias.as_deref().map(|bias| &bias[self.panel * PANEL..][..columns]);
-            let Task { panel, rows, epilogue, out, .. } = self;
-            let first = panel * PANEL;
-            compute.isa().run(Finish { bias, rows, epilogue, out, first, n_out: layer.n_out, columns, sums })
+            finished.finite
         })
     }
 }
 
 /// Bias, epilogue and store of a task's sums.
 struct Finish<'a> {
+    /// Of the panel's columns.
     bias: Option<&'a [f32]>,
-    rows: Range<usize>,
     epilogue: Epilogue<'a>,
     out: Shared<'a, f32>,
+    /// The first row of the task, and the first column of the panel.
+    row: usize,
     first: usize,
     n_out: usize,
     columns: usize,
-    sums: &'a mut [f32],
+    /// Whether all sums were finite so far.
+    finite: bool,
 }
 
-impl Kernel for Finish<'_> {
-    /// Whether all sums are finite.
-    type Output = bool;
-
+impl Complete for Finish<'_> {
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> bool {
-        let Finish { columns, sums, .. } = self;
-        let mut largest = 0;
-        for sums in sums.chunks_exact_mut(PANEL) {
-            // As integers, magnitudes have the order of the numbers, and infinity and NaN are last.
-            let bits = sums[..columns].iter().map(|sum| sum.to_bits() & 0x7fff_ffff);
-            largest = bits.fold(largest, u32::max);
-            if let Some(bias) = self.bias {
-                sums.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias);
-            }
-        }
-        if let Epilogue::Activate(activation) = self.epilogue {
-            Activate { activation, x: &mut *sums }.run(simd);
-        }
-        for (row, sums) in self.rows.zip(sums.chunks_exact(PANEL)) {
-            let from = row * self.n_out + self.first;
+    fn rows<S: Simd>(&mut self, simd: S, rows: Range<usize>, sums: &mut [f32], stride: usize) {
+        // What is finite times zero is zero, and what is not is NaN.
+        let mut zeros = simd.zero();
+        for (row, sums) in rows.zip(sums.chunks_mut(stride)) {
+            let from = (self.row + row) * self.n_out + self.first;
             // SAFETY: this task alone has these rows of this panel's columns.
             #[allow(unsafe_code)]
-            let out = unsafe { self.out.part(from..from + columns) };
-            match self.epilogue {
-                Epilogue::Add(residual) => {
-                    let residual = &residual[from..from + columns];
-                    for ((out, sum), residual) in out.iter_mut().zip(sums).zip(residual) {
-                        *out = sum + residual;
-                    }
+            let out = unsafe { self.out.part(from..from + self.columns) };
+            let residual = match self.epilogue {
+                Epilogue::Add(residual) => Some(&residual[from..from + self.columns]),
+                _ => None,
+            };
+            for at in (0..self.columns).step_by(S::LANES) {
+                let lanes = at..self.columns.min(at + S::LANES);
+                let sum = load(simd, &sums[at..]);
+                zeros = simd.fma(sum, simd.zero(), zeros);
+                let mut y = sum;
+                if let Some(bias) = self.bias {
+                    y = simd.add(y, load_part(simd, &bias[lanes.clone()]));
                 }
-                _ => out.copy_from_slice(&sums[..columns]),
+                if let Some(residual) = residual {
+                    y = simd.add(y, load_part(simd, &residual[lanes.clone()]));
+                }
+                store_part(simd, &mut out[lanes], y);
+            }
+            if let Epilogue::Activate(activation) = self.epilogue {
+                Activate { activation, x: out }.run(simd);
             }
         }
-        largest < f32::INFINITY.to_bits()
+        self.finite &= simd.total(simd.accumulate(simd.sums(), zeros)) == 0.0;
     }
 }
 

@@ -5,6 +5,7 @@
 use super::columns::Columns;
 use super::rows::Rows;
 use super::simd::{Kernel, Simd};
+use std::ops::Range;
 
 /// Columns of a panel: three 16-lane registers, six of 8 lanes, twelve of 4.
 pub(super) const PANEL: usize = 48;
@@ -12,14 +13,18 @@ pub(super) const PANEL: usize = 48;
 /// Columns are computed in groups of this many; a panel's rows are read in whole groups.
 pub(super) const GROUP: usize = 16;
 
-/// Rows of a panel that one block takes at most.
+/// Rows of a panel that one block takes at most if it has to be widened or turned first.
 ///
 /// A block of so many (128 x 48 f32, 24 KiB) stays in the first-level cache while
 /// all rows of the input pass by.
 pub(super) const DEPTH: usize = 128;
 
-/// Products added up in one chain of a register, before it is added to the sum of a block.
-const CHAIN: usize = 32;
+/// Rows of a panel that one block takes at most if they are f32 already: 72 KiB, read from the second-level
+/// cache, which is fast enough for it; and sums leave their registers less often.
+const DEPTH_IN_PLACE: usize = 3 * DEPTH;
+
+/// Products added up in one chain of a register, before it is added to the sum.
+const CHAIN: usize = 64;
 
 /// Steps of the inner loop between two looks ahead. Requests for memory that come
 /// in larger bursts (16 steps were tried) wait for each other: 31 instead of 52 GB/s.
@@ -49,10 +54,10 @@ pub(super) enum Numbers<'a> {
 
 /// `c = a b`: `rows` rows of `a` with a panel `b` of up to [`PANEL`] columns.
 ///
-/// An element's sum is that of short chains of products, which the instruction set
-/// alone decides on: it depends on nothing but its row and its column, so that a
+/// An element's sum is that of short chains of products, one added after the other, and the instruction set
+/// alone decides on them: it depends on nothing but its row and its column, so that a
 /// row comes out the same to the bit whatever else is computed beside it.
-pub(super) struct Product<'a> {
+pub(super) struct Product<'a, C> {
     pub(super) rows: usize,
     pub(super) depth: usize,
     /// Columns wanted; `b` and `c` have room for them in whole groups.
@@ -65,7 +70,11 @@ pub(super) struct Product<'a> {
     pub(super) b_stride: usize,
     pub(super) c: &'a mut [f32],
     pub(super) c_stride: usize,
-    /// Room to widen a block of 16-bit weights, `DEPTH * PANEL` numbers.
+    /// Whether the product is added to what `c` holds.
+    pub(super) add: bool,
+    /// Takes rows of `c` once they are complete.
+    pub(super) complete: C,
+    /// Room for a block of weights that are not f32 in memory, `DEPTH * PANEL` numbers.
     pub(super) wide: &'a mut [f32],
     /// What will probably be read after `b`; only ever prefetched.
     pub(super) upcoming: *const u8,
@@ -74,77 +83,85 @@ pub(super) struct Product<'a> {
     pub(super) landing: Option<(*const f32, usize)>,
 }
 
-impl Kernel for Product<'_> {
-    type Output = ();
+/// What becomes of sums, a tile's rows at a time, while they are in the first-level cache.
+pub(super) trait Complete {
+    /// Rows `rows` of the product, `stride` numbers apart in `sums`, which begins with the first of them.
+    fn rows<S: Simd>(&mut self, simd: S, rows: Range<usize>, sums: &mut [f32], stride: usize);
+}
+
+/// They stay where they are.
+impl Complete for () {
+    #[inline(always)]
+    fn rows<S: Simd>(&mut self, _: S, _: Range<usize>, _: &mut [f32], _: usize) {}
+}
+
+impl<C: Complete> Kernel for Product<'_, C> {
+    type Output = C;
 
     #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let groups = self.columns.div_ceil(GROUP);
+    fn run<S: Simd>(mut self, simd: S) -> C {
+        // Panels of 16-bit weights are whole, with zeros where columns are missing.
+        let whole = matches!(self.b, Numbers::F16(_) | Numbers::Bf16(_));
+        let groups = if whole { PANEL / GROUP } else { self.columns.div_ceil(GROUP) };
         self.check(groups * GROUP);
         if self.depth == 0 {
             for r in 0..self.rows {
-                self.c[r * self.c_stride..][..groups * GROUP].fill(0.0);
+                let c = &mut self.c[r * self.c_stride..];
+                if !self.add {
+                    c[..groups * GROUP].fill(0.0);
+                }
+                self.complete.rows(simd, r..r + 1, c, self.c_stride);
             }
         }
-        for from in (0..self.depth).step_by(DEPTH) {
-            let depth = DEPTH.min(self.depth - from);
+        let step = if matches!(self.b, Numbers::F32(_)) { DEPTH_IN_PLACE } else { DEPTH };
+        for from in (0..self.depth).step_by(step) {
+            let depth = step.min(self.depth - from);
             let last = from + depth == self.depth;
             let row = from * self.b_stride;
-            let next = if last { self.upcoming } else { self.b.address(row + DEPTH * self.b_stride) };
-            let next = Ahead::new(next, &self.b);
+            let next = if last { self.upcoming } else { self.b.address(row + step * self.b_stride) };
             let block = Block {
                 depth,
                 vectors: groups * (GROUP / S::LANES),
-                first: from == 0,
+                first: from == 0 && !self.add,
+                last,
                 a: self.a[from..].as_ptr(),
                 a_stride: self.a_stride,
                 b_stride: self.b_stride,
                 c: self.c.as_mut_ptr(),
                 c_stride: self.c_stride,
-                landing: self.landing.filter(|_| last).unwrap_or((self.c.as_ptr(), self.c_stride)),
-                next,
+                wide: self.wide.as_mut_ptr(),
+                landing: self.landing.filter(|_| last),
+                next: Ahead::new(next, &self.b),
                 next_lines: match self.b {
                     Numbers::Rows(rows) => PANEL << rows.log2_lines(),
                     Numbers::Columns(columns) => DEPTH << columns.log2_lines(),
-                    _ => (DEPTH * self.b_stride * self.b.size()).div_ceil(LINE),
+                    _ => (step * self.b_stride * self.b.size()).div_ceil(LINE),
                 },
             };
-            // One tile widens weights on their way into registers; several share what was widened once.
-            let one_tile = self.rows <= S::TILE_ROWS && groups * GROUP == PANEL;
             // SAFETY: `check` found the last row of a, b and c within their slices and room for
             // a block in `wide`, whose rows are PANEL apart; `from + depth` is at most the depth
             // it checked.
             unsafe {
-                let (b, b_stride) = match self.b {
-                    Numbers::F32(b) => (b[row..].as_ptr(), self.b_stride),
-                    Numbers::F16(b) if one_tile => {
-                        block.rows(simd, b[row..].as_ptr().cast::<F16>(), self.rows);
-                        continue;
-                    }
-                    Numbers::Bf16(b) if one_tile => {
-                        block.rows(simd, b[row..].as_ptr().cast::<Bf16>(), self.rows);
-                        continue;
-                    }
+                match self.b {
+                    Numbers::F32(b) => block.rows(simd, b[row..].as_ptr(), self.rows, &mut self.complete),
                     Numbers::F16(b) => {
-                        block.widen(simd, b[row..].as_ptr().cast::<F16>(), self.wide);
-                        (self.wide.as_ptr(), PANEL)
+                        block.narrow_rows(simd, b[row..].as_ptr().cast::<F16>(), self.rows, &mut self.complete);
                     }
                     Numbers::Bf16(b) => {
-                        block.widen(simd, b[row..].as_ptr().cast::<Bf16>(), self.wide);
-                        (self.wide.as_ptr(), PANEL)
+                        block.narrow_rows(simd, b[row..].as_ptr().cast::<Bf16>(), self.rows, &mut self.complete);
                     }
                     Numbers::Rows(rows) => {
                         rows.turn(simd, from, depth, groups * GROUP, self.wide);
-                        (self.wide.as_ptr(), PANEL)
+                        block.wide_rows(simd, self.rows, &mut self.complete);
                     }
                     Numbers::Columns(matrix) => {
                         matrix.gather(simd, from, depth, groups * GROUP, self.wide);
-                        (self.wide.as_ptr(), PANEL)
+                        block.wide_rows(simd, self.rows, &mut self.complete);
                     }
-                };
-                Block { b_stride, ..block }.rows(simd, b, self.rows);
+                }
             }
         }
+        self.complete
     }
 }
 
@@ -204,7 +221,7 @@ impl Lines {
     }
 }
 
-impl Product<'_> {
+impl<C> Product<'_, C> {
     #[inline(always)]
     fn check(&self, columns: usize) {
         let holds = |len: usize, rows: usize, stride: usize, width: usize| {
@@ -253,11 +270,11 @@ pub(super) trait Number: Copy {
     /// Whether only whole panels are multiplied in this form: fewer tiles to compile.
     const WHOLE: bool;
 
-    /// Reads and widens a register.
+    /// Reads and widens a register, and perhaps leaves it at `wide`.
     ///
     /// # Safety
-    /// [`Simd::LANES`] numbers from `from` on may be read.
-    unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::Vector;
+    /// [`Simd::LANES`] numbers from `from` on may be read, and those at `wide` written.
+    unsafe fn load<S: Simd>(simd: S, from: *const Self, wide: *mut f32) -> S::Vector;
 }
 
 /// Bits of half precision.
@@ -270,11 +287,16 @@ pub(super) struct F16(#[allow(dead_code)] u16);
 #[repr(transparent)]
 pub(super) struct Bf16(#[allow(dead_code)] u16);
 
+/// A number that is left widened for the tiles to come.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+struct Kept<N>(#[allow(dead_code)] N);
+
 impl Number for f32 {
     const WHOLE: bool = false;
 
     #[inline(always)]
-    unsafe fn load<S: Simd>(simd: S, from: *const f32) -> S::Vector {
+    unsafe fn load<S: Simd>(simd: S, from: *const f32, _: *mut f32) -> S::Vector {
         // SAFETY: the caller answers for the pointer.
         unsafe { simd.load(from) }
     }
@@ -284,7 +306,7 @@ impl Number for F16 {
     const WHOLE: bool = true;
 
     #[inline(always)]
-    unsafe fn load<S: Simd>(simd: S, from: *const F16) -> S::Vector {
+    unsafe fn load<S: Simd>(simd: S, from: *const F16, _: *mut f32) -> S::Vector {
         // SAFETY: the caller answers for the pointer.
         unsafe { simd.load_f16(from.cast()) }
     }
@@ -294,24 +316,41 @@ impl Number for Bf16 {
     const WHOLE: bool = true;
 
     #[inline(always)]
-    unsafe fn load<S: Simd>(simd: S, from: *const Bf16) -> S::Vector {
+    unsafe fn load<S: Simd>(simd: S, from: *const Bf16, _: *mut f32) -> S::Vector {
         // SAFETY: the caller answers for the pointer.
         unsafe { simd.load_bf16(from.cast()) }
     }
 }
 
-/// At most [`DEPTH`] rows of a panel, for which rows of `a` and `c` pass by.
+impl<N: Number> Number for Kept<N> {
+    const WHOLE: bool = true;
+
+    #[inline(always)]
+    unsafe fn load<S: Simd>(simd: S, from: *const Kept<N>, wide: *mut f32) -> S::Vector {
+        // SAFETY: the caller answers for the pointers.
+        unsafe {
+            let numbers = N::load(simd, from.cast(), wide);
+            simd.store(wide, numbers);
+            numbers
+        }
+    }
+}
+
+/// Some rows of a panel, for which rows of `a` and `c` pass by.
 struct Block {
     depth: usize,
     vectors: usize,
-    /// Whether sums begin here; otherwise they are added to `c`.
+    /// Whether sums begin here; otherwise `c` has what they were so far.
     first: bool,
+    /// Whether sums are complete then.
+    last: bool,
     a: *const f32,
     a_stride: usize,
     b_stride: usize,
     c: *mut f32,
     c_stride: usize,
-    landing: (*const f32, usize),
+    wide: *mut f32,
+    landing: Option<(*const f32, usize)>,
     next: Ahead,
     next_lines: usize,
 }
@@ -321,6 +360,7 @@ struct Tile<N> {
     a: *const f32,
     b: *const N,
     c: *mut f32,
+    wide: *mut f32,
     /// The rows of `a` that the next tile takes, probably.
     ahead: *const f32,
     /// Where the rows will be stored in the end.
@@ -331,54 +371,99 @@ struct Tile<N> {
 }
 
 impl Block {
-    /// Widens the block into `wide`, for all rows that pass by.
+    /// All rows times f32 weights.
     ///
     /// # Safety
-    /// All rows of `b` hold all vectors, and `wide` has room for the block.
+    /// `a`, `b` and `c` hold all rows; each row of `b` and `c` all vectors.
     #[inline(always)]
-    unsafe fn widen<S: Simd, N: Number>(&self, simd: S, b: *const N, wide: &mut [f32]) {
-        for i in 0..self.depth {
-            for v in 0..self.vectors {
-                // SAFETY: the caller answers for `b` and for `wide`.
-                unsafe {
-                    let x = N::load(simd, b.add(i * self.b_stride + v * S::LANES));
-                    simd.store(wide.as_mut_ptr().add(i * PANEL + v * S::LANES), x);
-                }
+    unsafe fn rows<S: Simd>(&self, simd: S, b: *const f32, rows: usize, complete: &mut impl Complete) {
+        for tile in 0..tiles::<S>(rows) {
+            // SAFETY: as the caller answers for.
+            unsafe { self.tile_of_rows(simd, b, tile, rows, complete) };
+        }
+    }
+
+    /// All rows times what `wide` has.
+    ///
+    /// # Safety
+    /// As for [`Block::rows`].
+    #[inline(always)]
+    unsafe fn wide_rows<S: Simd>(&self, simd: S, rows: usize, complete: &mut impl Complete) {
+        let wide = Block { b_stride: PANEL, ..*self };
+        // SAFETY: as the caller answers for.
+        unsafe { wide.rows(simd, self.wide, rows, complete) };
+    }
+
+    /// All rows times 16-bit weights, which the first of several tiles leaves widened for the others: widening
+    /// goes on beside its multiplications.
+    ///
+    /// # Safety
+    /// As for [`Block::rows`]; `wide` has room for the block, and rows of `c` and `b` are whole panels.
+    #[inline(always)]
+    unsafe fn narrow_rows<S: Simd, N: Number>(
+        &self,
+        simd: S,
+        b: *const N,
+        rows: usize,
+        complete: &mut impl Complete,
+    ) {
+        // SAFETY: as the caller answers for.
+        unsafe {
+            if tiles::<S>(rows) == 1 {
+                return self.tile_of_rows(simd, b, 0, rows, complete);
+            }
+            self.tile_of_rows(simd, b.cast::<Kept<N>>(), 0, rows, complete);
+            let wide = Block { b_stride: PANEL, ..*self };
+            for tile in 1..tiles::<S>(rows) {
+                wide.tile_of_rows(simd, self.wide.cast_const(), tile, rows, complete);
             }
         }
     }
 
-    /// Covers `rows` rows with tiles of nearly equal height.
+    /// One of the tiles of nearly equal height that cover `rows` rows.
     ///
     /// 15 rows are 8 + 7 and 9 are 5 + 4: a tile of one row has too few sums
     /// to keep the multipliers busy.
     ///
     /// # Safety
-    /// `a`, `b` and `c` hold all rows; each row of `b` and `c` all vectors.
+    /// As for [`Block::rows`] or [`Block::narrow_rows`].
     #[inline(always)]
-    unsafe fn rows<S: Simd, N: Number>(&self, simd: S, b: *const N, rows: usize) {
-        let tiles = rows.div_ceil(S::TILE_ROWS);
+    unsafe fn tile_of_rows<S: Simd, N: Number>(
+        &self,
+        simd: S,
+        b: *const N,
+        i: usize,
+        rows: usize,
+        complete: &mut impl Complete,
+    ) {
+        let tiles = tiles::<S>(rows);
         let chunks = self.depth.div_ceil(STEPS);
         let lines = self.next_lines.div_ceil((tiles * chunks).max(1));
-        for i in 0..tiles {
-            let (from, to) = (i * rows / tiles, (i + 1) * rows / tiles);
-            let ahead = i * chunks * lines;
-            // SAFETY: rows `from..to` are among `rows`.
-            unsafe {
-                let tile = Tile {
-                    a: self.a.add(from * self.a_stride),
-                    b,
-                    c: self.c.add(from * self.c_stride),
-                    ahead: if to < rows {
-                        self.a.wrapping_add(to * self.a_stride)
-                    } else {
-                        self.a.wrapping_add(DEPTH)
-                    },
-                    landing: self.landing.0.wrapping_add(from * self.landing.1),
-                    next: self.next.line(ahead),
-                    lines: if ahead < self.next_lines { lines } else { 0 },
-                };
-                self.columns(simd, to - from, tile);
+        let (from, to) = (i * rows / tiles, (i + 1) * rows / tiles);
+        let ahead = i * chunks * lines;
+        let landing = self.landing.unwrap_or((self.c, self.c_stride));
+        // SAFETY: rows `from..to` are among `rows`.
+        unsafe {
+            let c = self.c.add(from * self.c_stride);
+            let tile = Tile {
+                a: self.a.add(from * self.a_stride),
+                b,
+                c,
+                wide: self.wide,
+                ahead: if to < rows {
+                    self.a.wrapping_add(to * self.a_stride)
+                } else {
+                    self.a.wrapping_add(self.depth)
+                },
+                landing: landing.0.wrapping_add(from * landing.1),
+                next: self.next.line(ahead),
+                lines: if ahead < self.next_lines { lines } else { 0 },
+            };
+            self.columns(simd, to - from, tile);
+            if self.last {
+                let width = self.vectors * S::LANES;
+                let sums = std::slice::from_raw_parts_mut(c, (to - from - 1) * self.c_stride + width);
+                complete.rows(simd, from..to, sums, self.c_stride);
             }
         }
     }
@@ -398,6 +483,7 @@ impl Block {
                     a: at.a,
                     b: at.b.add(from * S::LANES),
                     c: at.c.add(from * S::LANES),
+                    wide: at.wide.wrapping_add(from * S::LANES),
                     ahead: at.ahead,
                     landing: at.landing,
                     next: at.next,
@@ -438,7 +524,7 @@ impl Block {
     /// `R` rows times `V` vectors of columns.
     ///
     /// On its way it asks for what comes next, a little with every few steps: lines of the
-    /// panel's next block, a block's eight lines of each of up to eight rows of `a`, and the
+    /// panel's next block, two lines of one of the rows of `a` that the next tile takes, and the
     /// four lines where a row of the result lands, often in another core's cache.
     ///
     /// # Safety
@@ -446,55 +532,63 @@ impl Block {
     /// of `b` and `c`.
     #[inline(always)]
     unsafe fn tile<S: Simd, N: Number, const R: usize, const V: usize>(&self, simd: S, tile: Tile<N>) {
-        let Tile { a, mut b, c, .. } = tile;
+        let Tile { a, mut b, c, mut wide, .. } = tile;
         let mut next = tile.next;
+        let landing_stride = self.landing.map_or(self.c_stride, |(_, stride)| stride);
         let mut sums = [[simd.zero(); V]; R];
+        if !self.first {
+            for r in 0..R {
+                for v in 0..V {
+                    // SAFETY: row `r` of `c` has V vectors.
+                    sums[r][v] = unsafe { simd.load(c.add(r * self.c_stride + v * S::LANES)) };
+                }
+            }
+        }
         let mut i = 0;
         while i < self.depth {
             let end = self.depth.min(i + CHAIN);
-            let first = i == 0;
+            let begin = self.first && i == 0;
             let mut chains = [[simd.zero(); V]; R];
             while i + STEPS <= end {
                 for _ in 0..tile.lines {
                     simd.prefetch(next.next());
                 }
-                let (row, part) = (i / (DEPTH / 8), i % (DEPTH / 8) / STEPS);
-                let ahead = tile.ahead.wrapping_add(row * self.a_stride + part * (DEPTH / 4));
+                let (row, part) = (i / STEPS % 8, i / STEPS / 8);
+                let ahead = tile.ahead.wrapping_add(row * self.a_stride + part * (2 * LINE / 4));
                 simd.prefetch_first(ahead.cast());
                 simd.prefetch_first(ahead.wrapping_add(LINE / 4).cast());
-                let landing = tile.landing.wrapping_add(row * self.landing.1 + part * (LINE / 4));
+                let landing = tile.landing.wrapping_add(row * landing_stride + part % 4 * (LINE / 4));
                 simd.prefetch_to_write(landing.cast());
                 // SAFETY: these rows are in the block, as `i + STEPS` is at most its depth.
                 unsafe {
-                    self.step(simd, a.add(i), b, &mut chains);
-                    self.step(simd, a.add(i + 1), b.add(self.b_stride), &mut chains);
+                    self.step(simd, a.add(i), b, wide, &mut chains);
+                    self.step(simd, a.add(i + 1), b.add(self.b_stride), wide.wrapping_add(PANEL), &mut chains);
                     b = b.add(2 * self.b_stride);
-                    self.step(simd, a.add(i + 2), b, &mut chains);
-                    self.step(simd, a.add(i + 3), b.add(self.b_stride), &mut chains);
+                    wide = wide.wrapping_add(2 * PANEL);
+                    self.step(simd, a.add(i + 2), b, wide, &mut chains);
+                    self.step(simd, a.add(i + 3), b.add(self.b_stride), wide.wrapping_add(PANEL), &mut chains);
                     b = b.add(2 * self.b_stride);
+                    wide = wide.wrapping_add(2 * PANEL);
                 }
                 i += STEPS;
             }
             while i < end {
                 // SAFETY: row `i` of the block.
-                unsafe { self.step(simd, a.add(i), b, &mut chains) };
+                unsafe { self.step(simd, a.add(i), b, wide, &mut chains) };
                 b = b.wrapping_add(self.b_stride);
+                wide = wide.wrapping_add(PANEL);
                 i += 1;
             }
             for r in 0..R {
                 for v in 0..V {
-                    sums[r][v] = if first { chains[r][v] } else { simd.add(sums[r][v], chains[r][v]) };
+                    sums[r][v] = if begin { chains[r][v] } else { simd.add(sums[r][v], chains[r][v]) };
                 }
             }
         }
         for r in 0..R {
             for v in 0..V {
                 // SAFETY: row `r` of `c` has V vectors.
-                unsafe {
-                    let c = c.add(r * self.c_stride + v * S::LANES);
-                    let sum = if self.first { sums[r][v] } else { simd.add(simd.load(c), sums[r][v]) };
-                    simd.store(c, sum);
-                }
+                unsafe { simd.store(c.add(r * self.c_stride + v * S::LANES), sums[r][v]) };
             }
         }
     }
@@ -502,19 +596,21 @@ impl Block {
     /// One row of weights times one number of each row of `a`.
     ///
     /// # Safety
-    /// `V` vectors may be read at `b`, and a number at `a` in each of `R` rows.
+    /// `V` vectors may be read at `b`, written at `wide` if the numbers are to be kept, and a number read at `a`
+    /// in each of `R` rows.
     #[inline(always)]
     unsafe fn step<S: Simd, N: Number, const R: usize, const V: usize>(
         &self,
         simd: S,
         a: *const f32,
         b: *const N,
+        wide: *mut f32,
         chains: &mut [[S::Vector; V]; R],
     ) {
         let mut weights = [simd.zero(); V];
         for v in 0..V {
-            // SAFETY: the caller answers for `b`.
-            weights[v] = unsafe { N::load(simd, b.add(v * S::LANES)) };
+            // SAFETY: the caller answers for `b` and `wide`.
+            weights[v] = unsafe { N::load(simd, b.add(v * S::LANES), wide.wrapping_add(v * S::LANES)) };
         }
         for r in 0..R {
             // SAFETY: the caller answers for `a`.
@@ -524,4 +620,9 @@ impl Block {
             }
         }
     }
+}
+
+/// Tiles of so many rows.
+fn tiles<S: Simd>(rows: usize) -> usize {
+    rows.div_ceil(S::TILE_ROWS)
 }
