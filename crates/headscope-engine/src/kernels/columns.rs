@@ -86,7 +86,7 @@ fn widen<S: Simd, N: Number>(simd: S, row: Stored, to: &mut [f32]) {
     for lane in (0..whole).step_by(S::LANES) {
         // SAFETY: `lane + S::LANES` numbers are in `row` and in `to`, at any alignment.
         unsafe {
-            let wide = N::load(simd, row.bytes.as_ptr().cast::<N>().add(lane), std::ptr::null_mut());
+            let wide = N::load(simd, row.bytes.as_ptr().cast::<N>().add(lane));
             simd.store(to.as_mut_ptr().add(lane), wide);
         }
     }

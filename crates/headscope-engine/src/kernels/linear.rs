@@ -7,7 +7,7 @@ use super::rows::Rows;
 use super::share::{Shared, for_each_part};
 use super::simd::{Kernel, Simd};
 use super::stored::AsStored;
-use super::tile::{Complete, DEPTH, GROUP, Numbers, PANEL, Product, turn};
+use super::tile::{DEPTH, GROUP, Numbers, PANEL, Product, turn};
 use super::{Compute, Dtype, Stored};
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -308,11 +308,18 @@ impl<W: AsStored> Task<'_, W> {
                 (Numbers::Rows(&in_rows), in_rows.address(size))
             }
         };
+        let first = self.panel * PANEL;
+        let bias = layer.bias.as_deref().map(|bias| &bias[first..][..columns]);
+        let mut finite = true;
+        let mut finish = |part: Range<usize>, sums: &mut [f32]| {
+            let row = self.rows.start + part.start;
+            let Task { epilogue, out, .. } = self;
+            let place = Place { out, n_out: layer.n_out, row, first, columns };
+            finite &= compute.isa().run(Finish { sums, rows: part.len(), bias, epilogue, place });
+        };
         with_scratch((DEPTH + rows) * PANEL, |scratch| {
             let (wide, sums) = scratch.split_at_mut(DEPTH * PANEL);
-            let first = self.panel * PANEL;
-            let bias = layer.bias.as_deref().map(|bias| &bias[first..][..columns]);
-            let finished = compute.isa().run(Product {
+            compute.isa().run(Product {
                 rows,
                 depth: layer.n_in,
                 columns,
@@ -323,62 +330,58 @@ impl<W: AsStored> Task<'_, W> {
                 c: sums,
                 c_stride: PANEL,
                 add: false,
-                complete: Finish {
-                    bias,
-                    epilogue: self.epilogue,
-                    out: self.out,
-                    row: self.rows.start,
-                    first,
-                    n_out: layer.n_out,
-                    columns,
-                    finite: true,
-                },
+                complete: Some(&mut finish),
                 wide,
                 upcoming,
-                landing: Some((
-                    self.out.address(self.rows.start * layer.n_out + self.panel * PANEL),
-                    layer.n_out,
-                )),
+                landing: Some((self.out.address(self.rows.start * layer.n_out + first), layer.n_out)),
             });
-            finished.finite
-        })
+        });
+        finite
     }
 }
 
-/// Bias, epilogue and store of a task's sums.
+/// Bias, epilogue and store of the sums of some rows.
 struct Finish<'a> {
+    /// A row [`PANEL`] numbers after the other.
+    sums: &'a [f32],
+    rows: usize,
     /// Of the panel's columns.
     bias: Option<&'a [f32]>,
     epilogue: Epilogue<'a>,
-    out: Shared<'a, f32>,
-    /// The first row of the task, and the first column of the panel.
-    row: usize,
-    first: usize,
-    n_out: usize,
-    columns: usize,
-    /// Whether all sums were finite so far.
-    finite: bool,
+    place: Place<'a>,
 }
 
-impl Complete for Finish<'_> {
+/// Where sums belong.
+struct Place<'a> {
+    out: Shared<'a, f32>,
+    n_out: usize,
+    row: usize,
+    first: usize,
+    columns: usize,
+}
+
+impl Kernel for Finish<'_> {
+    /// Whether all sums are finite.
+    type Output = bool;
+
     #[inline(always)]
-    fn rows<S: Simd>(&mut self, simd: S, rows: Range<usize>, sums: &mut [f32], stride: usize) {
+    fn run<S: Simd>(self, simd: S) -> bool {
+        let Place { out, n_out, row, first, columns } = self.place;
         // What is finite times zero is zero, and what is not is NaN.
         let mut zeros = simd.zero();
-        for (row, sums) in rows.zip(sums.chunks_mut(stride)) {
-            let from = (self.row + row) * self.n_out + self.first;
+        for (row, sums) in (row..row + self.rows).zip(self.sums.chunks(PANEL)) {
+            let from = row * n_out + first;
             // SAFETY: this task alone has these rows of this panel's columns.
             #[allow(unsafe_code)]
-            let out = unsafe { self.out.part(from..from + self.columns) };
+            let out = unsafe { out.part(from..from + columns) };
             let residual = match self.epilogue {
-                Epilogue::Add(residual) => Some(&residual[from..from + self.columns]),
+                Epilogue::Add(residual) => Some(&residual[from..from + columns]),
                 _ => None,
             };
-            for at in (0..self.columns).step_by(S::LANES) {
-                let lanes = at..self.columns.min(at + S::LANES);
-                let sum = load(simd, &sums[at..]);
-                zeros = simd.fma(sum, simd.zero(), zeros);
-                let mut y = sum;
+            for at in (0..columns).step_by(S::LANES) {
+                let lanes = at..columns.min(at + S::LANES);
+                let mut y = load(simd, &sums[at..]);
+                zeros = simd.fma(y, simd.zero(), zeros);
                 if let Some(bias) = self.bias {
                     y = simd.add(y, load_part(simd, &bias[lanes.clone()]));
                 }
@@ -391,7 +394,7 @@ impl Complete for Finish<'_> {
                 Activate { activation, x: out }.run(simd);
             }
         }
-        self.finite &= simd.total(simd.accumulate(simd.sums(), zeros)) == 0.0;
+        simd.total(simd.accumulate(simd.sums(), zeros)) == 0.0
     }
 }
 

@@ -147,7 +147,7 @@ unsafe fn widen_square<S: Simd, N: Number>(
         for lane in (0..GROUP).step_by(S::LANES) {
             // SAFETY: the caller answers for the rows; a register fits into those of a square.
             unsafe {
-                let wide = N::load(simd, rows[r].cast::<N>().add(i + lane), std::ptr::null_mut());
+                let wide = N::load(simd, rows[r].cast::<N>().add(i + lane));
                 simd.store(square[r].as_mut_ptr().add(lane), wide);
             }
         }

@@ -57,7 +57,7 @@ pub(super) enum Numbers<'a> {
 /// An element's sum is that of short chains of products, one added after the other, and the instruction set
 /// alone decides on them: it depends on nothing but its row and its column, so that a
 /// row comes out the same to the bit whatever else is computed beside it.
-pub(super) struct Product<'a, C> {
+pub(super) struct Product<'a> {
     pub(super) rows: usize,
     pub(super) depth: usize,
     /// Columns wanted; `b` and `c` have room for them in whole groups.
@@ -72,8 +72,9 @@ pub(super) struct Product<'a, C> {
     pub(super) c_stride: usize,
     /// Whether the product is added to what `c` holds.
     pub(super) add: bool,
-    /// Takes rows of `c` once they are complete.
-    pub(super) complete: C,
+    /// Takes some rows of `c` once they are complete, while they are in the first-level cache: their range, and
+    /// `c` from the first of them on.
+    pub(super) complete: Option<Complete<'a>>,
     /// Room for a block of weights that are not f32 in memory, `DEPTH * PANEL` numbers.
     pub(super) wide: &'a mut [f32],
     /// What will probably be read after `b`; only ever prefetched.
@@ -83,23 +84,14 @@ pub(super) struct Product<'a, C> {
     pub(super) landing: Option<(*const f32, usize)>,
 }
 
-/// What becomes of sums, a tile's rows at a time, while they are in the first-level cache.
-pub(super) trait Complete {
-    /// Rows `rows` of the product, `stride` numbers apart in `sums`, which begins with the first of them.
-    fn rows<S: Simd>(&mut self, simd: S, rows: Range<usize>, sums: &mut [f32], stride: usize);
-}
+/// See [`Product::complete`].
+pub(super) type Complete<'a> = &'a mut dyn FnMut(Range<usize>, &mut [f32]);
 
-/// They stay where they are.
-impl Complete for () {
-    #[inline(always)]
-    fn rows<S: Simd>(&mut self, _: S, _: Range<usize>, _: &mut [f32], _: usize) {}
-}
-
-impl<C: Complete> Kernel for Product<'_, C> {
-    type Output = C;
+impl Kernel for Product<'_> {
+    type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(mut self, simd: S) -> C {
+    fn run<S: Simd>(mut self, simd: S) {
         // Panels of 16-bit weights are whole, with zeros where columns are missing.
         let whole = matches!(self.b, Numbers::F16(_) | Numbers::Bf16(_));
         let groups = if whole { PANEL / GROUP } else { self.columns.div_ceil(GROUP) };
@@ -110,7 +102,9 @@ impl<C: Complete> Kernel for Product<'_, C> {
                 if !self.add {
                     c[..groups * GROUP].fill(0.0);
                 }
-                self.complete.rows(simd, r..r + 1, c, self.c_stride);
+                if let Some(complete) = &mut self.complete {
+                    complete(r..r + 1, c);
+                }
             }
         }
         let step = if matches!(self.b, Numbers::F32(_)) { DEPTH_IN_PLACE } else { DEPTH };
@@ -138,30 +132,34 @@ impl<C: Complete> Kernel for Product<'_, C> {
                     _ => (step * self.b_stride * self.b.size()).div_ceil(LINE),
                 },
             };
-            // SAFETY: `check` found the last row of a, b and c within their slices and room for
-            // a block in `wide`, whose rows are PANEL apart; `from + depth` is at most the depth
-            // it checked.
-            unsafe {
-                match self.b {
-                    Numbers::F32(b) => block.rows(simd, b[row..].as_ptr(), self.rows, &mut self.complete),
-                    Numbers::F16(b) => {
-                        block.narrow_rows(simd, b[row..].as_ptr().cast::<F16>(), self.rows, &mut self.complete);
-                    }
-                    Numbers::Bf16(b) => {
-                        block.narrow_rows(simd, b[row..].as_ptr().cast::<Bf16>(), self.rows, &mut self.complete);
-                    }
-                    Numbers::Rows(rows) => {
-                        rows.turn(simd, from, depth, groups * GROUP, self.wide);
-                        block.wide_rows(simd, self.rows, &mut self.complete);
-                    }
-                    Numbers::Columns(matrix) => {
-                        matrix.gather(simd, from, depth, groups * GROUP, self.wide);
-                        block.wide_rows(simd, self.rows, &mut self.complete);
-                    }
+            match self.b {
+                Numbers::Rows(rows) => rows.turn(simd, from, depth, groups * GROUP, self.wide),
+                Numbers::Columns(matrix) => matrix.gather(simd, from, depth, groups * GROUP, self.wide),
+                _ => {}
+            }
+            let tiles = self.rows.div_ceil(S::TILE_ROWS);
+            for i in 0..tiles {
+                let (tile, complete) = ((i, tiles), &mut self.complete);
+                // SAFETY: `check` found the last row of a, b and c within their slices and room for
+                // a block in `wide`, whose rows are PANEL apart; `from + depth` is at most the depth
+                // it checked. The first tile leaves 16-bit weights there, widened, if others follow.
+                unsafe {
+                    let (b, b_stride) = match self.b {
+                        Numbers::F16(b) if i == 0 => {
+                            block.rows(simd, b[row..].as_ptr().cast::<F16>(), tile, self.rows, complete);
+                            continue;
+                        }
+                        Numbers::Bf16(b) if i == 0 => {
+                            block.rows(simd, b[row..].as_ptr().cast::<Bf16>(), tile, self.rows, complete);
+                            continue;
+                        }
+                        Numbers::F32(b) => (b[row..].as_ptr(), self.b_stride),
+                        _ => (self.wide.as_ptr(), PANEL),
+                    };
+                    Block { b_stride, ..block }.rows(simd, b, tile, self.rows, complete);
                 }
             }
         }
-        self.complete
     }
 }
 
@@ -221,7 +219,7 @@ impl Lines {
     }
 }
 
-impl<C> Product<'_, C> {
+impl Product<'_> {
     #[inline(always)]
     fn check(&self, columns: usize) {
         let holds = |len: usize, rows: usize, stride: usize, width: usize| {
@@ -267,14 +265,14 @@ impl Numbers<'_> {
 
 /// A number as a panel holds it.
 pub(super) trait Number: Copy {
-    /// Whether only whole panels are multiplied in this form: fewer tiles to compile.
-    const WHOLE: bool;
+    /// Whether it is widened, and multiplied in whole panels only: fewer tiles to compile.
+    const NARROW: bool;
 
-    /// Reads and widens a register, and perhaps leaves it at `wide`.
+    /// Reads and widens a register.
     ///
     /// # Safety
-    /// [`Simd::LANES`] numbers from `from` on may be read, and those at `wide` written.
-    unsafe fn load<S: Simd>(simd: S, from: *const Self, wide: *mut f32) -> S::Vector;
+    /// [`Simd::LANES`] numbers from `from` on may be read.
+    unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::Vector;
 }
 
 /// Bits of half precision.
@@ -287,52 +285,33 @@ pub(super) struct F16(#[allow(dead_code)] u16);
 #[repr(transparent)]
 pub(super) struct Bf16(#[allow(dead_code)] u16);
 
-/// A number that is left widened for the tiles to come.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-struct Kept<N>(#[allow(dead_code)] N);
-
 impl Number for f32 {
-    const WHOLE: bool = false;
+    const NARROW: bool = false;
 
     #[inline(always)]
-    unsafe fn load<S: Simd>(simd: S, from: *const f32, _: *mut f32) -> S::Vector {
+    unsafe fn load<S: Simd>(simd: S, from: *const f32) -> S::Vector {
         // SAFETY: the caller answers for the pointer.
         unsafe { simd.load(from) }
     }
 }
 
 impl Number for F16 {
-    const WHOLE: bool = true;
+    const NARROW: bool = true;
 
     #[inline(always)]
-    unsafe fn load<S: Simd>(simd: S, from: *const F16, _: *mut f32) -> S::Vector {
+    unsafe fn load<S: Simd>(simd: S, from: *const F16) -> S::Vector {
         // SAFETY: the caller answers for the pointer.
         unsafe { simd.load_f16(from.cast()) }
     }
 }
 
 impl Number for Bf16 {
-    const WHOLE: bool = true;
+    const NARROW: bool = true;
 
     #[inline(always)]
-    unsafe fn load<S: Simd>(simd: S, from: *const Bf16, _: *mut f32) -> S::Vector {
+    unsafe fn load<S: Simd>(simd: S, from: *const Bf16) -> S::Vector {
         // SAFETY: the caller answers for the pointer.
         unsafe { simd.load_bf16(from.cast()) }
-    }
-}
-
-impl<N: Number> Number for Kept<N> {
-    const WHOLE: bool = true;
-
-    #[inline(always)]
-    unsafe fn load<S: Simd>(simd: S, from: *const Kept<N>, wide: *mut f32) -> S::Vector {
-        // SAFETY: the caller answers for the pointers.
-        unsafe {
-            let numbers = N::load(simd, from.cast(), wide);
-            simd.store(wide, numbers);
-            numbers
-        }
     }
 }
 
@@ -371,75 +350,26 @@ struct Tile<N> {
 }
 
 impl Block {
-    /// All rows times f32 weights.
-    ///
-    /// # Safety
-    /// `a`, `b` and `c` hold all rows; each row of `b` and `c` all vectors.
-    #[inline(always)]
-    unsafe fn rows<S: Simd>(&self, simd: S, b: *const f32, rows: usize, complete: &mut impl Complete) {
-        for tile in 0..tiles::<S>(rows) {
-            // SAFETY: as the caller answers for.
-            unsafe { self.tile_of_rows(simd, b, tile, rows, complete) };
-        }
-    }
-
-    /// All rows times what `wide` has.
-    ///
-    /// # Safety
-    /// As for [`Block::rows`].
-    #[inline(always)]
-    unsafe fn wide_rows<S: Simd>(&self, simd: S, rows: usize, complete: &mut impl Complete) {
-        let wide = Block { b_stride: PANEL, ..*self };
-        // SAFETY: as the caller answers for.
-        unsafe { wide.rows(simd, self.wide, rows, complete) };
-    }
-
-    /// All rows times 16-bit weights, which the first of several tiles leaves widened for the others: widening
-    /// goes on beside its multiplications.
-    ///
-    /// # Safety
-    /// As for [`Block::rows`]; `wide` has room for the block, and rows of `c` and `b` are whole panels.
-    #[inline(always)]
-    unsafe fn narrow_rows<S: Simd, N: Number>(
-        &self,
-        simd: S,
-        b: *const N,
-        rows: usize,
-        complete: &mut impl Complete,
-    ) {
-        // SAFETY: as the caller answers for.
-        unsafe {
-            if tiles::<S>(rows) == 1 {
-                return self.tile_of_rows(simd, b, 0, rows, complete);
-            }
-            self.tile_of_rows(simd, b.cast::<Kept<N>>(), 0, rows, complete);
-            let wide = Block { b_stride: PANEL, ..*self };
-            for tile in 1..tiles::<S>(rows) {
-                wide.tile_of_rows(simd, self.wide.cast_const(), tile, rows, complete);
-            }
-        }
-    }
-
     /// One of the tiles of nearly equal height that cover `rows` rows.
     ///
     /// 15 rows are 8 + 7 and 9 are 5 + 4: a tile of one row has too few sums
     /// to keep the multipliers busy.
     ///
     /// # Safety
-    /// As for [`Block::rows`] or [`Block::narrow_rows`].
+    /// `a`, `b` and `c` hold all rows; each row of `b` and `c` all vectors. `wide` has room for the block if
+    /// weights are to be widened.
     #[inline(always)]
-    unsafe fn tile_of_rows<S: Simd, N: Number>(
+    unsafe fn rows<S: Simd, N: Number>(
         &self,
         simd: S,
         b: *const N,
-        i: usize,
+        (i, tiles): (usize, usize),
         rows: usize,
-        complete: &mut impl Complete,
+        complete: &mut Option<Complete>,
     ) {
-        let tiles = tiles::<S>(rows);
         let chunks = self.depth.div_ceil(STEPS);
         let lines = self.next_lines.div_ceil((tiles * chunks).max(1));
-        let (from, to) = (i * rows / tiles, (i + 1) * rows / tiles);
+        let (from, to) = ((i * rows).div_ceil(tiles), ((i + 1) * rows).div_ceil(tiles));
         let ahead = i * chunks * lines;
         let landing = self.landing.unwrap_or((self.c, self.c_stride));
         // SAFETY: rows `from..to` are among `rows`.
@@ -460,10 +390,10 @@ impl Block {
                 lines: if ahead < self.next_lines { lines } else { 0 },
             };
             self.columns(simd, to - from, tile);
-            if self.last {
+            if self.last && let Some(complete) = complete {
                 let width = self.vectors * S::LANES;
                 let sums = std::slice::from_raw_parts_mut(c, (to - from - 1) * self.c_stride + width);
-                complete.rows(simd, from..to, sums, self.c_stride);
+                complete(from..to, sums);
             }
         }
     }
@@ -490,8 +420,8 @@ impl Block {
                     lines: if i == 0 { at.lines } else { 0 },
                 };
                 match to - from {
-                    1 if !N::WHOLE => self.height::<S, N, 1>(simd, rows, tile),
-                    2 if !N::WHOLE || S::TILE_VECTORS == 2 => self.height::<S, N, 2>(simd, rows, tile),
+                    1 if !N::NARROW => self.height::<S, N, 1>(simd, rows, tile),
+                    2 if !N::NARROW || S::TILE_VECTORS == 2 => self.height::<S, N, 2>(simd, rows, tile),
                     3 if S::TILE_VECTORS == 3 => self.height::<S, N, 3>(simd, rows, tile),
                     _ => unreachable!("tiles have at most TILE_VECTORS vectors"),
                 }
@@ -595,9 +525,11 @@ impl Block {
 
     /// One row of weights times one number of each row of `a`.
     ///
+    /// Narrow weights are left at `wide` for the tiles to come, unless there are too few rows for others to follow.
+    ///
     /// # Safety
-    /// `V` vectors may be read at `b`, written at `wide` if the numbers are to be kept, and a number read at `a`
-    /// in each of `R` rows.
+    /// `V` vectors may be read at `b` and, if it is narrow, written at `wide`, and a number read at `a` in each of
+    /// `R` rows.
     #[inline(always)]
     unsafe fn step<S: Simd, N: Number, const R: usize, const V: usize>(
         &self,
@@ -610,7 +542,12 @@ impl Block {
         let mut weights = [simd.zero(); V];
         for v in 0..V {
             // SAFETY: the caller answers for `b` and `wide`.
-            weights[v] = unsafe { N::load(simd, b.add(v * S::LANES), wide.wrapping_add(v * S::LANES)) };
+            unsafe {
+                weights[v] = N::load(simd, b.add(v * S::LANES));
+                if N::NARROW && 2 * R > S::TILE_ROWS {
+                    simd.store(wide.add(v * S::LANES), weights[v]);
+                }
+            }
         }
         for r in 0..R {
             // SAFETY: the caller answers for `a`.
@@ -620,9 +557,4 @@ impl Block {
             }
         }
     }
-}
-
-/// Tiles of so many rows.
-fn tiles<S: Simd>(rows: usize) -> usize {
-    rows.div_ceil(S::TILE_ROWS)
 }
