@@ -552,13 +552,7 @@ struct Weights<'w> {
 /// `mixed += weights · values`, or `mixed = …` if it was empty.
 ///
 /// `mixed` has room for values in whole groups, `part` for a row of a panel each.
-fn add_values(
-    compute: &Compute,
-    layout: Layout,
-    weights: Weights,
-    values: &[f32],
-    mixed: &mut [f32],
-) {
+fn add_values(compute: &Compute, layout: Layout, weights: Weights, values: &[f32], mixed: &mut [f32]) {
     let Run { rows, keys } = weights.run;
     let width = layout.value_width();
     let mixed = &mut mixed[rows.start * width..rows.end * width];

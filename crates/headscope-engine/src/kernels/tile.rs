@@ -390,7 +390,9 @@ impl Block {
                 lines: if ahead < self.next_lines { lines } else { 0 },
             };
             self.columns(simd, to - from, tile);
-            if self.last && let Some(complete) = complete {
+            if self.last
+                && let Some(complete) = complete
+            {
                 let width = self.vectors * S::LANES;
                 let sums = std::slice::from_raw_parts_mut(c, (to - from - 1) * self.c_stride + width);
                 complete(from..to, sums);
@@ -492,11 +494,23 @@ impl Block {
                 // SAFETY: these rows are in the block, as `i + STEPS` is at most its depth.
                 unsafe {
                     self.step(simd, a.add(i), b, wide, &mut chains);
-                    self.step(simd, a.add(i + 1), b.add(self.b_stride), wide.wrapping_add(PANEL), &mut chains);
+                    self.step(
+                        simd,
+                        a.add(i + 1),
+                        b.add(self.b_stride),
+                        wide.wrapping_add(PANEL),
+                        &mut chains,
+                    );
                     b = b.add(2 * self.b_stride);
                     wide = wide.wrapping_add(2 * PANEL);
                     self.step(simd, a.add(i + 2), b, wide, &mut chains);
-                    self.step(simd, a.add(i + 3), b.add(self.b_stride), wide.wrapping_add(PANEL), &mut chains);
+                    self.step(
+                        simd,
+                        a.add(i + 3),
+                        b.add(self.b_stride),
+                        wide.wrapping_add(PANEL),
+                        &mut chains,
+                    );
                     b = b.add(2 * self.b_stride);
                     wide = wide.wrapping_add(2 * PANEL);
                 }
