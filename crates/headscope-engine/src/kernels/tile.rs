@@ -24,7 +24,7 @@ pub(super) const DEPTH: usize = 128;
 const DEPTH_IN_PLACE: usize = 3 * DEPTH;
 
 /// Products added up in one chain of a register, before it is added to the sum.
-const CHAIN: usize = 64;
+const CHAIN: usize = 32;
 
 /// Steps of the inner loop between two looks ahead. Requests for memory that come
 /// in larger bursts (16 steps were tried) wait for each other: 31 instead of 52 GB/s.
