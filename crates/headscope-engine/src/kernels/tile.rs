@@ -19,8 +19,9 @@ pub(super) const GROUP: usize = 16;
 /// all rows of the input pass by.
 pub(super) const DEPTH: usize = 128;
 
-/// Rows of a panel that one block takes at most if they are f32 already: 72 KiB, read from the second-level
-/// cache, which is fast enough for it; and sums leave their registers less often.
+/// Rows of a panel that one block takes at most if they are f32 already and many rows pass by: 72 KiB, read from
+/// the second-level cache, which is fast enough for it; and sums leave their registers less often. For 16 rows,
+/// whose weights come from memory, it was slower by a fiftieth.
 const DEPTH_IN_PLACE: usize = 3 * DEPTH;
 
 /// Products added up in one chain of a register, before it is added to the sum.
@@ -107,7 +108,8 @@ impl Kernel for Product<'_> {
                 }
             }
         }
-        let step = if matches!(self.b, Numbers::F32(_)) { DEPTH_IN_PLACE } else { DEPTH };
+        let many = self.rows > 4 * S::TILE_ROWS;
+        let step = if many && matches!(self.b, Numbers::F32(_)) { DEPTH_IN_PLACE } else { DEPTH };
         for from in (0..self.depth).step_by(step) {
             let depth = step.min(self.depth - from);
             let last = from + depth == self.depth;
