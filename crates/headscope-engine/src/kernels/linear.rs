@@ -2,7 +2,7 @@
 
 use super::buffer::{Buffer, Plain, with_scratch};
 use super::columns::Columns;
-use super::math::{Activate, load, load_part, store_part};
+use super::math::Activate;
 use super::rows::Rows;
 use super::share::{Shared, for_each_part};
 use super::simd::{Kernel, Simd};
@@ -308,15 +308,6 @@ impl<W: AsStored> Task<'_, W> {
                 (Numbers::Rows(&in_rows), in_rows.address(size))
             }
         };
-        let first = self.panel * PANEL;
-        let bias = layer.bias.as_deref().map(|bias| &bias[first..][..columns]);
-        let mut finite = true;
-        let mut finish = |part: Range<usize>, sums: &mut [f32]| {
-            let row = self.rows.start + part.start;
-            let Task { epilogue, out, .. } = self;
-            let place = Place { out, n_out: layer.n_out, row, first, columns };
-            finite &= compute.isa().run(Finish { sums, rows: part.len(), bias, epilogue, place });
-        };
         with_scratch((DEPTH + rows) * PANEL, |scratch| {
             let (wide, sums) = scratch.split_at_mut(DEPTH * PANEL);
             compute.isa().run(Product {
@@ -330,34 +321,31 @@ impl<W: AsStored> Task<'_, W> {
                 c: sums,
                 c_stride: PANEL,
                 add: false,
-                complete: Some(&mut finish),
                 wide,
                 upcoming,
-                landing: Some((self.out.address(self.rows.start * layer.n_out + first), layer.n_out)),
+                landing: Some((
+                    self.out.address(self.rows.start * layer.n_out + self.panel * PANEL),
+                    layer.n_out,
+                )),
             });
-        });
-        finite
+            let bias = layer.bias.as_deref().map(|bias| &bias[self.panel * PANEL..][..columns]);
+            let Task { panel, rows, epilogue, out, .. } = self;
+            let first = panel * PANEL;
+            compute.isa().run(Finish { bias, rows, epilogue, out, first, n_out: layer.n_out, columns, sums })
+        })
     }
 }
 
-/// Bias, epilogue and store of the sums of some rows.
+/// Bias, epilogue and store of a task's sums.
 struct Finish<'a> {
-    /// A row [`PANEL`] numbers after the other.
-    sums: &'a [f32],
-    rows: usize,
-    /// Of the panel's columns.
     bias: Option<&'a [f32]>,
+    rows: Range<usize>,
     epilogue: Epilogue<'a>,
-    place: Place<'a>,
-}
-
-/// Where sums belong.
-struct Place<'a> {
     out: Shared<'a, f32>,
-    n_out: usize,
-    row: usize,
     first: usize,
+    n_out: usize,
     columns: usize,
+    sums: &'a mut [f32],
 }
 
 impl Kernel for Finish<'_> {
@@ -366,35 +354,35 @@ impl Kernel for Finish<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> bool {
-        let Place { out, n_out, row, first, columns } = self.place;
-        // What is finite times zero is zero, and what is not is NaN.
-        let mut zeros = simd.zero();
-        for (row, sums) in (row..row + self.rows).zip(self.sums.chunks(PANEL)) {
-            let from = row * n_out + first;
-            // SAFETY: this task alone has these rows of this panel's columns.
-            #[allow(unsafe_code)]
-            let out = unsafe { out.part(from..from + columns) };
-            let residual = match self.epilogue {
-                Epilogue::Add(residual) => Some(&residual[from..from + columns]),
-                _ => None,
-            };
-            for at in (0..columns).step_by(S::LANES) {
-                let lanes = at..columns.min(at + S::LANES);
-                let mut y = load(simd, &sums[at..]);
-                zeros = simd.fma(y, simd.zero(), zeros);
-                if let Some(bias) = self.bias {
-                    y = simd.add(y, load_part(simd, &bias[lanes.clone()]));
-                }
-                if let Some(residual) = residual {
-                    y = simd.add(y, load_part(simd, &residual[lanes.clone()]));
-                }
-                store_part(simd, &mut out[lanes], y);
-            }
-            if let Epilogue::Activate(activation) = self.epilogue {
-                Activate { activation, x: out }.run(simd);
+        let Finish { columns, sums, .. } = self;
+        let mut largest = 0;
+        for sums in sums.chunks_exact_mut(PANEL) {
+            // As integers, magnitudes have the order of the numbers, and infinity and NaN are last.
+            let bits = sums[..columns].iter().map(|sum| sum.to_bits() & 0x7fff_ffff);
+            largest = bits.fold(largest, u32::max);
+            if let Some(bias) = self.bias {
+                sums.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias);
             }
         }
-        simd.total(simd.accumulate(simd.sums(), zeros)) == 0.0
+        if let Epilogue::Activate(activation) = self.epilogue {
+            Activate { activation, x: &mut *sums }.run(simd);
+        }
+        for (row, sums) in self.rows.zip(sums.chunks_exact(PANEL)) {
+            let from = row * self.n_out + self.first;
+            // SAFETY: this task alone has these rows of this panel's columns.
+            #[allow(unsafe_code)]
+            let out = unsafe { self.out.part(from..from + columns) };
+            match self.epilogue {
+                Epilogue::Add(residual) => {
+                    let residual = &residual[from..from + columns];
+                    for ((out, sum), residual) in out.iter_mut().zip(sums).zip(residual) {
+                        *out = sum + residual;
+                    }
+                }
+                _ => out.copy_from_slice(&sums[..columns]),
+            }
+        }
+        largest < f32::INFINITY.to_bits()
     }
 }
 

@@ -254,28 +254,6 @@ pub(super) fn load<S: Simd>(simd: S, from: &[f32]) -> S::Vector {
     }
 }
 
-/// Reads a register of which a slice has the first lanes; zeros follow.
-#[inline(always)]
-pub(super) fn load_part<S: Simd>(simd: S, from: &[f32]) -> S::Vector {
-    if from.len() >= S::LANES {
-        return load(simd, from);
-    }
-    let mut lanes = [0.0; 16];
-    lanes[..from.len()].copy_from_slice(from);
-    load(simd, &lanes)
-}
-
-/// Writes as many lanes of a register as a slice has room for.
-#[inline(always)]
-pub(super) fn store_part<S: Simd>(simd: S, to: &mut [f32], x: S::Vector) {
-    if to.len() >= S::LANES {
-        return store(simd, to, x);
-    }
-    let mut lanes = [0.0; 16];
-    store(simd, &mut lanes, x);
-    to.copy_from_slice(&lanes[..to.len()]);
-}
-
 /// Writes a register to the beginning of a slice.
 #[inline(always)]
 pub(super) fn store<S: Simd>(simd: S, to: &mut [f32], x: S::Vector) {

@@ -14,8 +14,8 @@
 //! ```text
 //! x [rows, in]            panel p [in, 48]              sums [rows, 48]
 //! ┌───────────────┐       ┌──────────────┐              ┌──────────────┐
-//! │ 8 rows  ───▶  │   x   │ 384 inputs   │   ─ block ─▶ │ += 8 x 48    │ ─▶ + bias ─▶ GELU
-//! │               │       │ (72 KiB: L2) │              │              │    or + residual
+//! │ 8 rows  ───▶  │   x   │ 128 inputs   │   ─ block ─▶ │ += 8 x 48    │ ─▶ + bias ─▶ GELU
+//! │               │       │ (24 KiB: L1) │              │              │    or + residual
 //! └───────────────┘       │ …            │              └──────────────┘    ─▶ out [rows, out]
 //!                         └──────────────┘
 //! ```
@@ -50,11 +50,8 @@
 //!
 //! A sum is one of chains of 32 products, each added up by itself and then added to those before it.
 //! Short chains are what makes sums exact (an error grows with the length of its chain; see
-//! below), and cost a fiftieth of the time. They are the same for every instruction set, any number of
+//! below), and cost a twentieth of the time. They are the same for every instruction set, any number of
 //! rows and weights in any form, so a row's numbers depend on nothing but the row and the weights.
-//!
-//! When the last block is through, the eight rows of sums are still in the first-level cache: there they
-//! get their bias, their activation or the residual stream, and are stored where they belong.
 //!
 //! The compiler must not be clever here: left alone, it loads what several steps need at once and
 //! moves sums to memory to make room, which took half the speed. `Simd::pin` is an empty
@@ -62,17 +59,16 @@
 //!
 //! # What is asked for ahead
 //!
-//! A block of a panel stays where it is quick to read while all rows pass by: 384 inputs in the second-level
-//! cache, or, where weights are widened or turned first, 128 in the first-level one. With
+//! A block of 128 inputs of a panel stays in the first-level cache while all rows pass by. With
 //! every four steps the tile asks for a little of what comes next: lines of the next block (spread
 //! evenly, for more at once would queue up behind each other: 52 GB/s became 31), a
 //! part of the eight rows of x that the next tile takes, and one of the lines where its own result will be
 //! stored, which another core wrote last and has to give up. So few rows run at the speed of
 //! memory and many rows at the speed of the multipliers, with nothing to switch between the two.
 //!
-//! 16-bit weights are widened on their way into registers. Where several tiles follow each other, the first
-//! leaves what it widened in scratch for the others: beside its multiplications that costs nothing, and before
-//! them it took a tenth of the time for 16 rows.
+//! 16-bit weights are widened on their way into registers. Where several tiles follow each other, the first leaves
+//! what it widened in scratch for the others, beside its multiplications: before them it took a seventh of the time
+//! of 16 rows.
 //!
 //! # Attention
 //!

@@ -5,7 +5,6 @@
 use super::columns::Columns;
 use super::rows::Rows;
 use super::simd::{Kernel, Simd};
-use std::ops::Range;
 
 /// Columns of a panel: three 16-lane registers, six of 8 lanes, twelve of 4.
 pub(super) const PANEL: usize = 48;
@@ -13,16 +12,11 @@ pub(super) const PANEL: usize = 48;
 /// Columns are computed in groups of this many; a panel's rows are read in whole groups.
 pub(super) const GROUP: usize = 16;
 
-/// Rows of a panel that one block takes at most if it has to be widened or turned first.
+/// Rows of a panel that one block takes at most.
 ///
 /// A block of so many (128 x 48 f32, 24 KiB) stays in the first-level cache while
 /// all rows of the input pass by.
 pub(super) const DEPTH: usize = 128;
-
-/// Rows of a panel that one block takes at most if they are f32 already and many rows pass by: 72 KiB, read from
-/// the second-level cache, which is fast enough for it; and sums leave their registers less often. For 16 rows,
-/// whose weights come from memory, it was slower by a fiftieth.
-const DEPTH_IN_PLACE: usize = 3 * DEPTH;
 
 /// Products added up in one chain of a register, before it is added to the sum.
 const CHAIN: usize = 32;
@@ -73,9 +67,6 @@ pub(super) struct Product<'a> {
     pub(super) c_stride: usize,
     /// Whether the product is added to what `c` holds.
     pub(super) add: bool,
-    /// Takes some rows of `c` once they are complete, while they are in the first-level cache: their range, and
-    /// `c` from the first of them on.
-    pub(super) complete: Option<Complete<'a>>,
     /// Room for a block of weights that are not f32 in memory, `DEPTH * PANEL` numbers.
     pub(super) wide: &'a mut [f32],
     /// What will probably be read after `b`; only ever prefetched.
@@ -85,41 +76,29 @@ pub(super) struct Product<'a> {
     pub(super) landing: Option<(*const f32, usize)>,
 }
 
-/// See [`Product::complete`].
-pub(super) type Complete<'a> = &'a mut dyn FnMut(Range<usize>, &mut [f32]);
-
 impl Kernel for Product<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(mut self, simd: S) {
+    fn run<S: Simd>(self, simd: S) {
         // Panels of 16-bit weights are whole, with zeros where columns are missing.
         let whole = matches!(self.b, Numbers::F16(_) | Numbers::Bf16(_));
         let groups = if whole { PANEL / GROUP } else { self.columns.div_ceil(GROUP) };
         self.check(groups * GROUP);
-        if self.depth == 0 {
+        if self.depth == 0 && !self.add {
             for r in 0..self.rows {
-                let c = &mut self.c[r * self.c_stride..];
-                if !self.add {
-                    c[..groups * GROUP].fill(0.0);
-                }
-                if let Some(complete) = &mut self.complete {
-                    complete(r..r + 1, c);
-                }
+                self.c[r * self.c_stride..][..groups * GROUP].fill(0.0);
             }
         }
-        let many = self.rows > 4 * S::TILE_ROWS;
-        let step = if many && matches!(self.b, Numbers::F32(_)) { DEPTH_IN_PLACE } else { DEPTH };
-        for from in (0..self.depth).step_by(step) {
-            let depth = step.min(self.depth - from);
+        for from in (0..self.depth).step_by(DEPTH) {
+            let depth = DEPTH.min(self.depth - from);
             let last = from + depth == self.depth;
             let row = from * self.b_stride;
-            let next = if last { self.upcoming } else { self.b.address(row + step * self.b_stride) };
+            let next = if last { self.upcoming } else { self.b.address(row + DEPTH * self.b_stride) };
             let block = Block {
                 depth,
                 vectors: groups * (GROUP / S::LANES),
                 first: from == 0 && !self.add,
-                last,
                 a: self.a[from..].as_ptr(),
                 a_stride: self.a_stride,
                 b_stride: self.b_stride,
@@ -131,7 +110,7 @@ impl Kernel for Product<'_> {
                 next_lines: match self.b {
                     Numbers::Rows(rows) => PANEL << rows.log2_lines(),
                     Numbers::Columns(columns) => DEPTH << columns.log2_lines(),
-                    _ => (step * self.b_stride * self.b.size()).div_ceil(LINE),
+                    _ => (DEPTH * self.b_stride * self.b.size()).div_ceil(LINE),
                 },
             };
             match self.b {
@@ -141,24 +120,24 @@ impl Kernel for Product<'_> {
             }
             let tiles = self.rows.div_ceil(S::TILE_ROWS);
             for i in 0..tiles {
-                let (tile, complete) = ((i, tiles), &mut self.complete);
+                let tile = (i, tiles);
                 // SAFETY: `check` found the last row of a, b and c within their slices and room for
                 // a block in `wide`, whose rows are PANEL apart; `from + depth` is at most the depth
                 // it checked. The first tile leaves 16-bit weights there, widened, if others follow.
                 unsafe {
                     let (b, b_stride) = match self.b {
                         Numbers::F16(b) if i == 0 => {
-                            block.rows(simd, b[row..].as_ptr().cast::<F16>(), tile, self.rows, complete);
+                            block.rows(simd, b[row..].as_ptr().cast::<F16>(), tile, self.rows);
                             continue;
                         }
                         Numbers::Bf16(b) if i == 0 => {
-                            block.rows(simd, b[row..].as_ptr().cast::<Bf16>(), tile, self.rows, complete);
+                            block.rows(simd, b[row..].as_ptr().cast::<Bf16>(), tile, self.rows);
                             continue;
                         }
                         Numbers::F32(b) => (b[row..].as_ptr(), self.b_stride),
                         _ => (self.wide.as_ptr(), PANEL),
                     };
-                    Block { b_stride, ..block }.rows(simd, b, tile, self.rows, complete);
+                    Block { b_stride, ..block }.rows(simd, b, tile, self.rows);
                 }
             }
         }
@@ -323,8 +302,6 @@ struct Block {
     vectors: usize,
     /// Whether sums begin here; otherwise `c` has what they were so far.
     first: bool,
-    /// Whether sums are complete then.
-    last: bool,
     a: *const f32,
     a_stride: usize,
     b_stride: usize,
@@ -361,14 +338,7 @@ impl Block {
     /// `a`, `b` and `c` hold all rows; each row of `b` and `c` all vectors. `wide` has room for the block if
     /// weights are to be widened.
     #[inline(always)]
-    unsafe fn rows<S: Simd, N: Number>(
-        &self,
-        simd: S,
-        b: *const N,
-        (i, tiles): (usize, usize),
-        rows: usize,
-        complete: &mut Option<Complete>,
-    ) {
+    unsafe fn rows<S: Simd, N: Number>(&self, simd: S, b: *const N, (i, tiles): (usize, usize), rows: usize) {
         let chunks = self.depth.div_ceil(STEPS);
         let lines = self.next_lines.div_ceil((tiles * chunks).max(1));
         let (from, to) = ((i * rows).div_ceil(tiles), ((i + 1) * rows).div_ceil(tiles));
@@ -376,11 +346,10 @@ impl Block {
         let landing = self.landing.unwrap_or((self.c, self.c_stride));
         // SAFETY: rows `from..to` are among `rows`.
         unsafe {
-            let c = self.c.add(from * self.c_stride);
             let tile = Tile {
                 a: self.a.add(from * self.a_stride),
                 b,
-                c,
+                c: self.c.add(from * self.c_stride),
                 wide: self.wide,
                 ahead: if to < rows {
                     self.a.wrapping_add(to * self.a_stride)
@@ -392,13 +361,6 @@ impl Block {
                 lines: if ahead < self.next_lines { lines } else { 0 },
             };
             self.columns(simd, to - from, tile);
-            if self.last
-                && let Some(complete) = complete
-            {
-                let width = self.vectors * S::LANES;
-                let sums = std::slice::from_raw_parts_mut(c, (to - from - 1) * self.c_stride + width);
-                complete(from..to, sums);
-            }
         }
     }
 
@@ -458,7 +420,7 @@ impl Block {
     /// `R` rows times `V` vectors of columns.
     ///
     /// On its way it asks for what comes next, a little with every few steps: lines of the
-    /// panel's next block, two lines of one of the rows of `a` that the next tile takes, and the
+    /// panel's next block, a block's eight lines of each of up to eight rows of `a`, and the
     /// four lines where a row of the result lands, often in another core's cache.
     ///
     /// # Safety
@@ -487,11 +449,11 @@ impl Block {
                 for _ in 0..tile.lines {
                     simd.prefetch(next.next());
                 }
-                let (row, part) = (i / STEPS % 8, i / STEPS / 8);
-                let ahead = tile.ahead.wrapping_add(row * self.a_stride + part * (2 * LINE / 4));
+                let (row, part) = (i / (DEPTH / 8), i % (DEPTH / 8) / STEPS);
+                let ahead = tile.ahead.wrapping_add(row * self.a_stride + part * (DEPTH / 4));
                 simd.prefetch_first(ahead.cast());
                 simd.prefetch_first(ahead.wrapping_add(LINE / 4).cast());
-                let landing = tile.landing.wrapping_add(row * landing_stride + part % 4 * (LINE / 4));
+                let landing = tile.landing.wrapping_add(row * landing_stride + part * (LINE / 4));
                 simd.prefetch_to_write(landing.cast());
                 // SAFETY: these rows are in the block, as `i + STEPS` is at most its depth.
                 unsafe {
