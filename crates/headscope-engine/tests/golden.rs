@@ -4,6 +4,8 @@
 //! failure names the first site of the pass that diverges, which is where to look.
 #![allow(clippy::unwrap_used)] // a test's helpers are tests too
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +13,7 @@ use headscope_engine::models::FAMILIES;
 use headscope_engine::{Checkpoint, Compute, Input, Isa, Model, Sites};
 use headscope_trace::{Container, Encoding, Point, Site, Stack, Tensor, Token, Trace};
 use serde::Deserialize;
+use support::each_isa;
 
 /// How far a value may be from float64, as a share of its site's largest magnitude (at least 1).
 const TOLERANCE: f32 = 1e-5;
@@ -163,8 +166,7 @@ fn largest_difference(found: &Tensor, expected: &Tensor) -> f32 {
 fn every_family_agrees_with_transformers_at_every_site() {
     let names = fixtures();
     let mut divergences = Vec::new();
-    for isa in Isa::available() {
-        let compute = Compute::new(2, isa);
+    for compute in each_isa() {
         for name in &names {
             let checkpoint = checkpoint(&root().join("fixtures").join(name));
             let divergence = match Model::load(&checkpoint, &compute) {

@@ -9,7 +9,7 @@ use headscope_engine::kernels::{
     layer_norm, layer_norm_part, rms_norm, rms_norm_part,
 };
 use proptest::prelude::*;
-use support::{EPS, bits, each_isa, numbers};
+use support::{EPS, bits, each_isa, isas, numbers};
 
 /// Bytes of a checkpoint and the numbers that they stand for.
 fn stored(dtype: Dtype, x: &[f32]) -> (Vec<u8>, Vec<f32>) {
@@ -232,7 +232,7 @@ fn threads_change_no_bit() {
     let (n_in, n_out) = (200, 150);
     let (bytes, _) = stored(Dtype::F16, &numbers(n_in * n_out, 1));
     let weight = Stored { dtype: Dtype::F16, bytes: &bytes };
-    for isa in Isa::available() {
+    for isa in isas() {
         for rows in [1, 9, 37, 150] {
             let run = |threads: usize| {
                 let compute = Compute::new(threads, isa);
@@ -420,13 +420,15 @@ fn every_16_bit_number_is_widened_exactly() {
         let weight = Stored { dtype, bytes: &bytes };
         let expected = weight.to_f32();
         for compute in each_isa() {
+            let tiles = compute.isa().to_string() == "amx"; // which take subnormal numbers for zero
             let layer = Linear::pack(&compute, weight, 1 << 16, 1, None);
             let mut out = vec![0.0; 1 << 16];
             layer.forward(&compute, &[1.0], 1, Epilogue::Store, &mut out);
             for (i, (got, expected)) in out.iter().zip(&expected).enumerate() {
                 // A sum that starts at +0 turns -0 into it.
+                let expected = if tiles && expected.is_subnormal() { 0.0 } else { *expected };
                 assert!(
-                    got == expected || got.is_nan() && expected.is_nan(),
+                    *got == expected || got.is_nan() && expected.is_nan(),
                     "{dtype:?} {i:#06x}: {got}, not {expected}"
                 );
             }

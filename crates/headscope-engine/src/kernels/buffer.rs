@@ -96,6 +96,16 @@ fn advise_huge_pages<T>(memory: &mut [T]) {
 #[cfg(not(target_os = "linux"))]
 fn advise_huge_pages<T>(_: &mut [T]) {}
 
+/// The bits of numbers, to be written as such.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn as_bits(numbers: &mut [f32]) -> &mut [u32] {
+    // SAFETY: both types have the same size and alignment, and all bits are a value of both.
+    #[allow(unsafe_code)]
+    unsafe {
+        std::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), numbers.len())
+    }
+}
+
 /// Scratch up to this many numbers stays with its thread for the next call.
 const KEPT: usize = 4 << 20;
 

@@ -1,5 +1,7 @@
 //! The instruction sets, and which of them this machine has.
 
+#[cfg(target_arch = "x86_64")]
+use super::amx::{self, Tiles};
 use super::simd::Kernel;
 use std::fmt;
 use std::str::FromStr;
@@ -13,6 +15,9 @@ pub struct Isa(Kind);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 enum Kind {
+    /// AVX-512, but for linear layers.
+    #[cfg(target_arch = "x86_64")]
+    Amx,
     #[cfg(target_arch = "x86_64")]
     Avx512,
     #[cfg(target_arch = "x86_64")]
@@ -20,7 +25,13 @@ enum Kind {
     Portable,
 }
 
-/// Every instruction set this build knows, best first.
+/// Those that are only had by their name, because nobody has measured them yet.
+const BY_NAME: &[Kind] = &[
+    #[cfg(target_arch = "x86_64")]
+    Kind::Amx,
+];
+
+/// All others that this build knows, best first.
 const KINDS: &[Kind] = &[
     #[cfg(target_arch = "x86_64")]
     Kind::Avx512,
@@ -40,6 +51,8 @@ impl Isa {
     }
 
     /// The instruction sets that this machine has, best first; the last is [`Isa::PORTABLE`].
+    ///
+    /// `amx` is not among them: nobody has measured it yet, so it is had by its name alone.
     #[must_use]
     pub fn available() -> Vec<Isa> {
         KINDS.iter().copied().filter(|kind| kind.is_here()).map(Isa).collect()
@@ -53,7 +66,7 @@ impl Isa {
             // SAFETY: an `Isa` of this kind exists only where `is_here` found
             // every feature that `run` is compiled with.
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => unsafe { super::avx512::run(kernel) },
+            Kind::Amx | Kind::Avx512 => unsafe { super::avx512::run(kernel) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => unsafe { super::avx2::run(kernel) },
@@ -61,8 +74,18 @@ impl Isa {
         }
     }
 
+    /// Tiles, if linear layers are to be products of them.
+    #[cfg(target_arch = "x86_64")]
+    #[allow(unsafe_code)] // As for `run`.
+    pub(super) fn tiles(self) -> Option<Tiles> {
+        // SAFETY: an `Isa` of this kind exists only where `is_here` found both.
+        (self.0 == Kind::Amx).then(|| unsafe { Tiles::new() })
+    }
+
     fn name(self) -> &'static str {
         match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Amx => "amx",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => "avx512",
             #[cfg(target_arch = "x86_64")]
@@ -75,6 +98,8 @@ impl Isa {
 impl Kind {
     fn is_here(self) -> bool {
         match self {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Amx => Kind::Avx512.is_here() && amx::is_here(),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => {
                 std::is_x86_feature_detected!("avx512f")
@@ -124,9 +149,9 @@ impl FromStr for Isa {
     type Err = UnknownIsa;
 
     fn from_str(name: &str) -> Result<Isa, UnknownIsa> {
-        Isa::available()
-            .into_iter()
-            .find(|isa| isa.name() == name)
+        (KINDS.iter().chain(BY_NAME))
+            .map(|kind| Isa(*kind))
+            .find(|isa| isa.name() == name && isa.0.is_here())
             .ok_or_else(|| UnknownIsa { asked: name.to_owned() })
     }
 }

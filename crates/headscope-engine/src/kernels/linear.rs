@@ -1,5 +1,7 @@
 //! `y = epilogue(x Wᵀ + b)`: the weights where they lie in their file, or packed.
 
+#[cfg(target_arch = "x86_64")]
+use super::amx::{self, Planes, TileProduct};
 use super::buffer::{Buffer, Plain, with_scratch};
 use super::columns::Columns;
 use super::math::{Activate, load, load_part, store_part};
@@ -187,23 +189,37 @@ impl<W: AsStored> Linear<W> {
         if let Epilogue::Add(residual) = epilogue {
             assert_eq!(residual.len(), out.len(), "residual [rows, n_out]");
         }
+        #[cfg(target_arch = "x86_64")]
+        if let Some(tiles) = compute.isa().tiles() {
+            return tiles.with_planes(compute, x, self.n_in, |planes| {
+                self.multiply(compute, Input::Planes(planes), rows, epilogue, out)
+            });
+        }
+        self.multiply(compute, Input::Numbers(x), rows, epilogue, out)
+    }
+
+    /// What [`Linear::forward`] says, in tasks of a panel and some rows.
+    fn multiply(
+        &self,
+        compute: &Compute,
+        x: Input,
+        rows: usize,
+        epilogue: Epilogue,
+        out: &mut [f32],
+    ) -> bool {
         let panels = self.n_out.div_ceil(PANEL);
         let packed = self.panels.get();
-        let task_rows = if packed.is_some() { TASK_ROWS } else { TASK_ROWS_IN_PLACE };
+        let unit = x.rows_together();
+        let in_panels = packed.is_some() && matches!(x, Input::Numbers(_));
+        let task_rows = if in_panels { TASK_ROWS } else { TASK_ROWS_IN_PLACE };
         let groups = row_groups(rows, panels, task_rows, compute.threads());
         let runs = compute.threads().div_ceil(groups);
+        let first = |group: usize| rows.min(group * rows.div_ceil(unit) / groups * unit);
         let (out, finite) = (Shared::new(out), AtomicBool::new(true));
         compute.for_each_chunk(panels * groups, |task| {
             let (panel, group) = (apart(task / groups, panels, runs), task % groups);
-            let task = Task {
-                layer: self,
-                packed,
-                panel,
-                rows: group * rows / groups..(group + 1) * rows / groups,
-                x,
-                epilogue,
-                out,
-            };
+            let task =
+                Task { layer: self, packed, panel, rows: first(group)..first(group + 1), x, epilogue, out };
             if !task.run(compute) {
                 finite.store(false, Ordering::Relaxed);
             }
@@ -278,13 +294,32 @@ fn apart(i: usize, panels: usize, runs: usize) -> usize {
     run * (panels / runs) + run.min(panels % runs) + place
 }
 
+/// Rows of x, as they are to be multiplied.
+#[derive(Clone, Copy)]
+enum Input<'a> {
+    Numbers(&'a [f32]),
+    #[cfg(target_arch = "x86_64")]
+    Planes(Planes<'a>),
+}
+
+impl Input<'_> {
+    /// How many rows stay together in one task.
+    fn rows_together(self) -> usize {
+        match self {
+            Input::Numbers(_) => 1,
+            #[cfg(target_arch = "x86_64")]
+            Input::Planes(_) => amx::ROWS,
+        }
+    }
+}
+
 /// Some rows times one panel.
 struct Task<'a, W> {
     layer: &'a Linear<W>,
     packed: Option<&'a Panels>,
     panel: usize,
     rows: Range<usize>,
-    x: &'a [f32],
+    x: Input<'a>,
     epilogue: Epilogue<'a>,
     out: Shared<'a, f32>,
 }
@@ -317,13 +352,21 @@ impl<W: AsStored> Task<'_, W> {
             let place = Place { out, n_out: layer.n_out, row, first, columns };
             finite &= compute.isa().run(Finish { sums, rows: part.len(), bias, epilogue, place });
         };
+        let x = match self.x {
+            Input::Numbers(x) => x,
+            #[cfg(target_arch = "x86_64")]
+            Input::Planes(x) => {
+                TileProduct { rows: self.rows.clone(), x, b, complete: &mut finish, upcoming }.run();
+                return finite;
+            }
+        };
         with_scratch((DEPTH + rows) * PANEL, |scratch| {
             let (wide, sums) = scratch.split_at_mut(DEPTH * PANEL);
             compute.isa().run(Product {
                 rows,
                 depth: layer.n_in,
                 columns,
-                a: &self.x[self.rows.start * layer.n_in..],
+                a: &x[self.rows.start * layer.n_in..],
                 a_stride: layer.n_in,
                 b,
                 b_stride: PANEL,

@@ -60,6 +60,26 @@
 //! moves sums to memory to make room, which took half the speed. `Simd::pin` is an empty
 //! line of assembly through which each sum passes, and keeps steps in their order.
 //!
+//! # Matrix tiles
+//!
+//! A Xeon since Sapphire Rapids multiplies tiles of bfloat16 (AMX), 16 rows x 32 numbers with 32 x 16, and adds up in
+//! f32, sixteen times as many products in a cycle as AVX-512 has of f32. A bfloat16 has 8 bits of a number, and f32
+//! has 24: it is exactly the sum of three bfloat16, the one next to it, the one next to the rest, and what is
+//! left. Half precision is the sum of two. So a product of f32 is one of planes, as in cuBLAS' emulation
+//! of f32: first with first, first with second and so on, six with f32 weights, five with f16, three with bf16.
+//! What is left out (f32: second with third, third with second, third with third) is at most 2^-24 of a product,
+//! and mostly a tenth of that, of either sign. A sum is shorter than elsewhere (chains of 16 products, 128 inputs
+//! a block), and comes out no less exact than with multiply-adds.
+//!
+//! `amx.rs` splits x once for all panels, and a block of weights once for all rows of a task. Every product goes
+//! this way, of one row or many, packed or in place. All other kernels are those of AVX-512. Two things are
+//! different: tiles take numbers below 2^-126 for zero, parts of numbers too, and what would round to 2^128 as a bfloat16
+//! is infinite.
+//!
+//! It is the instruction set `amx`, which must be asked for by its name (`HEADSCOPE_ISA=amx`): it was written
+//! and tested on an emulated machine, and nobody has measured it on a real one yet. For the same reason the
+//! tests include it only where `HEADSCOPE_TEST_AMX` is set.
+//!
 //! # What is asked for ahead
 //!
 //! A block of a panel stays where it is quick to read while all rows pass by: 384 inputs in the second-level
@@ -107,6 +127,8 @@
 //! and `#[inline(always)]` down from `Isa::run`, so they need no change, and the tests run every
 //! instruction set that the machine has.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod attend;
 #[cfg(target_arch = "x86_64")]
 mod avx2;

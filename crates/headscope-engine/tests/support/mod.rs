@@ -1,4 +1,5 @@
 //! What the kernels' tests share.
+#![allow(dead_code)] // Not every file asks for all of it.
 
 use headscope_engine::kernels::{Compute, Isa};
 
@@ -12,9 +13,15 @@ pub fn numbers(len: usize, seed: u64) -> Vec<f32> {
     (0..len).map(|_| next()).collect()
 }
 
-/// Two threads with every instruction set that this machine has.
+/// Every instruction set that this machine has, and `amx` where it does and `HEADSCOPE_TEST_AMX` is set.
+pub fn isas() -> impl Iterator<Item = Isa> {
+    let amx = std::env::var_os("HEADSCOPE_TEST_AMX").and_then(|_| "amx".parse().ok());
+    Isa::available().into_iter().chain(amx)
+}
+
+/// Two threads with each of them.
 pub fn each_isa() -> impl Iterator<Item = Compute> {
-    Isa::available().into_iter().map(|isa| Compute::new(2, isa))
+    isas().map(|isa| Compute::new(2, isa))
 }
 
 /// The bits of each number.
@@ -23,5 +30,4 @@ pub fn bits(x: &[f32]) -> Vec<u32> {
 }
 
 /// Half an ulp of 1.
-#[allow(dead_code)] // not every file asks for it
 pub const EPS: f64 = 5.96e-8;
