@@ -18,14 +18,14 @@ use std::sync::OnceLock;
 /// Rows of a tile.
 pub(super) const ROWS: usize = 16;
 
-/// Pairs in a row of a tile: 64 bytes, a line of memory.
+/// Pairs of bf16 in a row of a tile: 64 bytes, a line of memory.
 const PAIRS: usize = 16;
+
+/// A row of a tile.
+type Row = [u32; PAIRS];
 
 /// Inputs that one step multiplies.
 const STEP: usize = 2 * PAIRS;
-
-/// Pairs of a tile.
-const TILE: usize = ROWS * PAIRS;
 
 /// Tiles that the columns of a panel take.
 const ACROSS: usize = PANEL / 16;
@@ -33,12 +33,15 @@ const ACROSS: usize = PANEL / 16;
 /// Planes of f32.
 const PLANES: usize = 3;
 
-/// Pairs of 16 rows of x that one step multiplies.
-const STEP_OF_ROWS: usize = PLANES * TILE;
+/// Rows of tiles that one step takes of x.
+const STEP_OF_X: usize = PLANES * ROWS;
+
+/// Rows of tiles that a block takes of weights.
+const BLOCK: usize = DEPTH / STEP * PLANES * ACROSS * ROWS;
 
 /// Scratch of a task, beside the sums of its rows: a block of weights as f32 and as planes, and what a
 /// block adds to the sums of 16 rows.
-const SCRATCH: usize = DEPTH * PANEL + DEPTH / STEP * PLANES * ACROSS * TILE + ROWS * PANEL;
+const SCRATCH: usize = DEPTH * PANEL + BLOCK * PAIRS + ROWS * PANEL;
 
 /// Whether this machine has tiles of bfloat16, and the system lets this process use them.
 pub(super) fn is_here() -> bool {
@@ -90,9 +93,9 @@ impl Tiles {
     ) -> T {
         let steps = width.div_ceil(STEP);
         let blocks = x.len().div_ceil((ROWS * width).max(1));
-        with_scratch(blocks * steps * STEP_OF_ROWS, |scratch| {
-            let pairs = as_bits(scratch);
-            for_each_part(compute, pairs, steps * STEP_OF_ROWS, |block, pairs| {
+        with_scratch(blocks * steps * STEP_OF_X * PAIRS, |scratch| {
+            let (pairs, _) = as_bits(scratch).as_chunks_mut();
+            for_each_part(compute, pairs, steps * STEP_OF_X, |block, pairs| {
                 let x = &x[block * ROWS * width..x.len().min((block + 1) * ROWS * width)];
                 self.run(SplitRows { x, width, pairs });
             });
@@ -115,7 +118,7 @@ impl Tiles {
 #[derive(Clone, Copy)]
 pub(super) struct Planes<'a> {
     tiles: Tiles,
-    pairs: &'a [u32],
+    pairs: &'a [Row],
     width: usize,
 }
 
@@ -123,7 +126,7 @@ pub(super) struct Planes<'a> {
 struct SplitRows<'a> {
     x: &'a [f32],
     width: usize,
-    pairs: &'a mut [u32],
+    pairs: &'a mut [Row],
 }
 
 impl Kernel for SplitRows<'_> {
@@ -132,13 +135,13 @@ impl Kernel for SplitRows<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
         for (r, row) in self.x.chunks_exact(self.width).enumerate() {
-            for (numbers, tiles) in row.chunks(STEP).zip(self.pairs.chunks_exact_mut(STEP_OF_ROWS)) {
+            for (numbers, tiles) in row.chunks(STEP).zip(self.pairs.chunks_exact_mut(STEP_OF_X)) {
                 let mut whole = [0.0; STEP];
                 whole[..numbers.len()].copy_from_slice(numbers);
                 let even = std::array::from_fn(|i| whole[2 * i]);
                 let odd = std::array::from_fn(|i| whole[2 * i + 1]);
-                for (plane, pairs) in split::<PLANES>(&even, &odd).iter().enumerate() {
-                    tiles[plane * TILE + r * PAIRS..][..PAIRS].copy_from_slice(pairs);
+                for (plane, pairs) in split::<PLANES>(&even, &odd).into_iter().enumerate() {
+                    tiles[plane * ROWS + r] = pairs;
                 }
             }
         }
@@ -149,7 +152,7 @@ impl Kernel for SplitRows<'_> {
 /// number, each other what is next to the rest. The last takes the upper half of what is left then, all of it if
 /// `P` planes are enough.
 #[inline(always)]
-fn split<const P: usize>(even: &[f32; PAIRS], odd: &[f32; PAIRS]) -> [[u32; PAIRS]; P] {
+fn split<const P: usize>(even: &[f32; PAIRS], odd: &[f32; PAIRS]) -> [Row; P] {
     let (mut even, mut odd) = (*even, *odd);
     let mut planes = [[0; PAIRS]; P];
     for plane in 0..P {
@@ -206,9 +209,9 @@ impl Kernel for Blocks<'_, '_> {
     fn run<S: Simd>(self, simd: S) {
         let TileProduct { rows, x, b, complete, upcoming } = self.product;
         let (wide, rest) = self.scratch.split_at_mut(DEPTH * PANEL);
-        let (weights, rest) = rest.split_at_mut(DEPTH / STEP * PLANES * ACROSS * TILE);
+        let (weights, rest) = rest.split_at_mut(BLOCK * PAIRS);
         let (block_sums, sums) = rest.split_at_mut(ROWS * PANEL);
-        let weights = as_bits(weights);
+        let (weights, _) = as_bits(weights).as_chunks_mut();
         let mut shape = x.tiles.shape();
         if x.width == 0 {
             sums.fill(0.0);
@@ -225,8 +228,8 @@ impl Kernel for Blocks<'_, '_> {
             let share = lines.div_ceil((rows.len().div_ceil(ROWS) * steps).max(1));
             for (i, sums) in sums.chunks_exact_mut(ROWS * PANEL).enumerate() {
                 shape.set(ROWS.min(rows.len() - i * ROWS));
-                let x = &x.pairs[(rows.start / ROWS + i) * x.width.div_ceil(STEP) * STEP_OF_ROWS..];
-                let x = &x[from / STEP * STEP_OF_ROWS..][..steps * STEP_OF_ROWS];
+                let x = &x.pairs[(rows.start / ROWS + i) * x.width.div_ceil(STEP) * STEP_OF_X..];
+                let x = &x[from / STEP * STEP_OF_X..][..steps * STEP_OF_X];
                 let to = if from == 0 { &mut *sums } else { &mut *block_sums };
                 shape.multiply(x, weights, planes, to, || {
                     for _ in 0..share.min(lines) {
@@ -257,7 +260,7 @@ fn split_block<S: Simd>(
     from: usize,
     depth: usize,
     wide: &mut [f32],
-    weights: &mut [u32],
+    weights: &mut [Row],
 ) -> usize {
     let panel = from * PANEL..(from + depth) * PANEL;
     let planes = match b {
@@ -305,15 +308,15 @@ fn planes_of(dtype: Dtype) -> usize {
 
 /// Splits rows of [`PANEL`] weights.
 #[inline(always)]
-fn split_rows<const P: usize>(block: &[f32], weights: &mut [u32]) {
+fn split_rows<const P: usize>(block: &[f32], weights: &mut [Row]) {
     let none = [0.0; PANEL];
     for (pair, rows) in block.chunks(2 * PANEL).enumerate() {
         let (even, odd) = rows.split_at(PANEL);
         let odd = if odd.is_empty() { &none } else { odd };
         let columns = even.as_chunks().0.iter().zip(odd.as_chunks().0);
         for (column, (even, odd)) in columns.enumerate() {
-            for (plane, pairs) in split::<P>(even, odd).iter().enumerate() {
-                row_of_tile::<P>(weights, pair, plane, column).copy_from_slice(pairs);
+            for (plane, pairs) in split::<P>(even, odd).into_iter().enumerate() {
+                weights[row_of_tile::<P>(pair, plane, column)] = pairs;
             }
         }
     }
@@ -322,17 +325,15 @@ fn split_rows<const P: usize>(block: &[f32], weights: &mut [u32]) {
 
 /// The same for weights that are bf16 already.
 #[inline(always)]
-fn pair_rows(block: &[u16], weights: &mut [u32]) {
+fn pair_rows(block: &[u16], weights: &mut [Row]) {
     let none = [0; PANEL];
     for (pair, rows) in block.chunks(2 * PANEL).enumerate() {
         let (even, odd) = rows.split_at(PANEL);
         let odd = if odd.is_empty() { &none } else { odd };
-        for column in 0..ACROSS {
-            let pairs = even[16 * column..].iter().zip(&odd[16 * column..]);
-            let to = row_of_tile::<1>(weights, pair, 0, column);
-            to.iter_mut()
-                .zip(pairs)
-                .for_each(|(to, (&even, &odd))| *to = u32::from(even) | u32::from(odd) << 16);
+        let columns = even.as_chunks::<16>().0.iter().zip(odd.as_chunks::<16>().0);
+        for (column, (even, odd)) in columns.enumerate() {
+            let pairs = std::array::from_fn(|i| u32::from(even[i]) | u32::from(odd[i]) << 16);
+            weights[row_of_tile::<1>(pair, 0, column)] = pairs;
         }
     }
     pad::<1>(block.len() / PANEL, weights);
@@ -340,21 +341,20 @@ fn pair_rows(block: &[u16], weights: &mut [u32]) {
 
 /// Zeros for the inputs that a last step has not.
 #[inline(always)]
-fn pad<const P: usize>(depth: usize, weights: &mut [u32]) {
+fn pad<const P: usize>(depth: usize, weights: &mut [Row]) {
     for pair in depth.div_ceil(2)..depth.next_multiple_of(STEP) / 2 {
         for plane in 0..P {
             for column in 0..ACROSS {
-                row_of_tile::<P>(weights, pair, plane, column).fill(0);
+                weights[row_of_tile::<P>(pair, plane, column)] = [0; PAIRS];
             }
         }
     }
 }
 
-/// Pairs of 16 columns, in a plane of `P`.
+/// Where the weights of a pair of inputs are in a plane of `P`, for sixteen columns.
 #[inline(always)]
-fn row_of_tile<const P: usize>(weights: &mut [u32], pair: usize, plane: usize, column: usize) -> &mut [u32] {
-    let tile = (pair / PAIRS * P + plane) * ACROSS + column;
-    &mut weights[tile * TILE + pair % PAIRS * PAIRS..][..PAIRS]
+fn row_of_tile<const P: usize>(pair: usize, plane: usize, column: usize) -> usize {
+    ((pair / PAIRS * P + plane) * ACROSS + column) * ROWS + pair % PAIRS
 }
 
 /// The shape of this thread's tiles. When it goes, so does their state: as long as there is some, each
@@ -394,8 +394,8 @@ impl Shape {
     /// Products of a block, `[rows, PANEL]`: x as tiles of three planes, weights of `planes`. Calls `f` between
     /// steps, of which there are as many as x has.
     #[inline(always)]
-    fn multiply(&self, x: &[u32], weights: &[u32], planes: usize, to: &mut [f32], mut f: impl FnMut()) {
-        let (steps, step_of_weights) = (x.len() / STEP_OF_ROWS, planes * ACROSS * TILE);
+    fn multiply(&self, x: &[Row], weights: &[Row], planes: usize, to: &mut [f32], mut f: impl FnMut()) {
+        let (steps, step_of_weights) = (x.len() / STEP_OF_X, planes * ACROSS * ROWS);
         assert!((1..=ROWS).contains(&self.rows) && weights.len() >= steps * step_of_weights);
         assert!(to.len() >= ROWS * PANEL, "room for tiles");
         // SAFETY: who has a shape had `Tiles`, the proof of AMX, and there is a shape. Registers keep their tiles from one piece of assembly to
@@ -405,14 +405,14 @@ impl Shape {
         unsafe {
             zero();
             for step in 0..steps {
-                load_rows(x.as_ptr().add(step * STEP_OF_ROWS));
+                load_rows(x.as_ptr().add(step * STEP_OF_X));
                 let weights = weights.as_ptr().add(step * step_of_weights);
                 // Small products first: they are lost in a large sum sooner than in a small one.
                 if planes > 2 {
-                    multiply_third(weights.add(2 * ACROSS * TILE));
+                    multiply_third(weights.add(2 * ACROSS * ROWS));
                 }
                 if planes > 1 {
-                    multiply_second(weights.add(ACROSS * TILE));
+                    multiply_second(weights.add(ACROSS * ROWS));
                 }
                 multiply_first(weights);
                 f();
@@ -447,7 +447,7 @@ unsafe fn zero() {
 /// # Safety
 /// There is a shape, and three tiles may be read.
 #[inline(always)]
-unsafe fn load_rows(x: *const u32) {
+unsafe fn load_rows(x: *const Row) {
     // SAFETY: as the caller answers for.
     unsafe {
         asm!(
@@ -466,7 +466,7 @@ unsafe fn load_rows(x: *const u32) {
 /// # Safety
 /// There is a shape, and three tiles may be read.
 #[inline(always)]
-unsafe fn multiply_first(weights: *const u32) {
+unsafe fn multiply_first(weights: *const Row) {
     // SAFETY: as the caller answers for.
     unsafe {
         asm!(
@@ -494,7 +494,7 @@ unsafe fn multiply_first(weights: *const u32) {
 /// # Safety
 /// There is a shape, and three tiles may be read.
 #[inline(always)]
-unsafe fn multiply_second(weights: *const u32) {
+unsafe fn multiply_second(weights: *const Row) {
     // SAFETY: as the caller answers for.
     unsafe {
         asm!(
@@ -519,7 +519,7 @@ unsafe fn multiply_second(weights: *const u32) {
 /// # Safety
 /// There is a shape, and three tiles may be read.
 #[inline(always)]
-unsafe fn multiply_third(weights: *const u32) {
+unsafe fn multiply_third(weights: *const Row) {
     // SAFETY: as the caller answers for.
     unsafe {
         asm!(
@@ -568,7 +568,7 @@ mod tests {
     }
 
     /// What is at place `i` of a row, of each plane.
-    fn of_planes<const P: usize>(planes: &[[u32; PAIRS]; P], i: usize) -> [[f32; 2]; P] {
+    fn of_planes<const P: usize>(planes: &[Row; P], i: usize) -> [[f32; 2]; P] {
         planes.map(|pairs| [f32::from_bits(pairs[i] << 16), f32::from_bits(pairs[i] & UPPER)])
     }
 
@@ -607,10 +607,10 @@ mod tests {
     }
 
     /// Where the tiles of a block have the weight of an input and a column.
-    fn weight(weights: &[u32], planes: usize, plane: usize, input: usize, column: usize) -> f32 {
+    fn weight(weights: &[Row], planes: usize, plane: usize, input: usize, column: usize) -> f32 {
         let (step, tile) = (input / STEP, plane * ACROSS + column / 16);
-        let row = (step * planes * ACROSS + tile) * ROWS + input % STEP / 2;
-        let pair = weights[row * PAIRS + column % 16];
+        let row = weights[(step * planes * ACROSS + tile) * ROWS + input % STEP / 2];
+        let pair = row[column % 16];
         f32::from_bits(if input % 2 == 0 { pair << 16 } else { pair & UPPER })
     }
 
@@ -618,7 +618,7 @@ mod tests {
     fn weights_of_a_pair_of_inputs_stand_side_by_side() {
         for depth in [1, 2, 31, 32, 33, 77, 128] {
             let block: Vec<f32> = normal_numbers(depth * PANEL).collect();
-            let mut weights = vec![u32::MAX; DEPTH / STEP * PLANES * ACROSS * TILE];
+            let mut weights = vec![[u32::MAX; PAIRS]; BLOCK];
             split_rows::<3>(&block, &mut weights);
             let narrow: Vec<u16> = block.iter().map(|&x| bf16::from_f32(x).to_bits()).collect();
             let mut narrow_weights = weights.clone();
