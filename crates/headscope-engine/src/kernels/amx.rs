@@ -386,7 +386,7 @@ impl Shape {
         // SAFETY: who has a shape had `Tiles`, the proof of AMX; the compiler keeps nothing in its registers. 64 bytes are read, which name
         // one of the palettes that all such machines have, and no more rows or bytes than it allows.
         unsafe {
-            asm!("ldtilecfg [{}]", in(reg) &raw const palette, options(nostack, preserves_flags, readonly))
+            asm!("ldtilecfg [{}]", in(reg) &raw const palette, options(nostack, preserves_flags, readonly));
         };
         self.rows = rows;
     }
@@ -438,7 +438,7 @@ impl Drop for Shape {
 unsafe fn zero() {
     // SAFETY: as the caller answers for.
     unsafe {
-        asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", options(nostack, preserves_flags, nomem))
+        asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", options(nostack, preserves_flags, nomem));
     };
 }
 
@@ -563,8 +563,9 @@ mod tests {
     /// Numbers of all magnitudes but the smallest, whose parts are too small for a f32.
     fn normal_numbers(count: usize) -> impl Iterator<Item = f32> {
         let mut random = fastrand::Rng::with_seed(7);
-        let mut next = move || f32::from_bits(random.u32(..));
-        std::iter::repeat_with(move || next()).filter(|x| (1e-30..1e38).contains(&x.abs())).take(count)
+        std::iter::repeat_with(move || f32::from_bits(random.u32(..)))
+            .filter(|x| (1e-30..1e38).contains(&x.abs()))
+            .take(count)
     }
 
     /// What is at place `i` of a row, of each plane.
@@ -611,7 +612,7 @@ mod tests {
         let (step, tile) = (input / STEP, plane * ACROSS + column / 16);
         let row = weights[(step * planes * ACROSS + tile) * ROWS + input % STEP / 2];
         let pair = row[column % 16];
-        f32::from_bits(if input % 2 == 0 { pair << 16 } else { pair & UPPER })
+        f32::from_bits(if input.is_multiple_of(2) { pair << 16 } else { pair & UPPER })
     }
 
     #[test]

@@ -67,14 +67,14 @@
 //! has 24: it is exactly the sum of three bfloat16, the one next to it, the one next to the rest, and what is
 //! left. Half precision is the sum of two. So a product of f32 is one of planes, as in cuBLAS' emulation
 //! of f32: first with first, first with second and so on, six with f32 weights, five with f16, three with bf16.
-//! What is left out (f32: second with third, third with second, third with third) is at most 2^-24 of a product,
-//! and mostly a tenth of that, of either sign. A sum is shorter than elsewhere (chains of 16 products, 128 inputs
+//! What is left out (f32: second with third, third with second, third with third) is at most some 2^-24 of a product,
+//! and mostly an eighth of that, of either sign. A sum is shorter than elsewhere (chains of 16 products, 128 inputs
 //! a block), and comes out no less exact than with multiply-adds.
 //!
 //! `amx.rs` splits x once for all panels, and a block of weights once for all rows of a task. Every product goes
-//! this way, of one row or many, packed or in place. All other kernels are those of AVX-512. Two things are
-//! different: tiles take numbers below 2^-126 for zero, parts of numbers too, and what would round to 2^128 as a bfloat16
-//! is infinite.
+//! this way, of one row or many, packed or in place. All other kernels are those of AVX-512. What is different at the
+//! ends of the range: tiles take numbers below 2^-126 for zero, parts of numbers too, and what is infinite, or
+//! would round to 2^128 as a bfloat16, comes out as NaN.
 //!
 //! It is the instruction set `amx`, which must be asked for by its name (`HEADSCOPE_ISA=amx`): it was written
 //! and tested on an emulated machine, and nobody has measured it on a real one yet. For the same reason the
