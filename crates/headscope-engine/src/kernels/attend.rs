@@ -548,9 +548,7 @@ struct Weights<'w> {
     run: &'w Run,
 }
 
-/// `mixed += weights · values`, or `mixed = …` if it was empty.
-///
-/// `mixed` has room for values in whole groups, `part` for a row of a panel each.
+/// `mixed += weights · values`; `mixed` has room for values in whole groups.
 fn add_values(compute: &Compute, layout: Layout, weights: Weights, values: &[f32], mixed: &mut [f32]) {
     let Run { rows, keys } = weights.run;
     let width = layout.value_width();

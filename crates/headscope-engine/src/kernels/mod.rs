@@ -48,9 +48,9 @@
 //! of what the load units can do, and 24 sums are three times what hides the latency of two
 //! multipliers. AVX2, with 16 registers, has 6 x 2.
 //!
-//! A sum is one of chains of 32 products, each added up by itself and then added to those before it.
+//! A sum is a tree of three levels: chains of 32 products, four of them a block, blocks the whole.
 //! Short chains are what makes sums exact (an error grows with the length of its chain; see
-//! below), and cost a twentieth of the time. They are the same for every instruction set, any number of
+//! below), and cost a twentieth of the time. The tree is the same for every instruction set, any number of
 //! rows and weights in any form, so a row's numbers depend on nothing but the row and the weights.
 //!
 //! The compiler must not be clever here: left alone, it loads what several steps need at once and

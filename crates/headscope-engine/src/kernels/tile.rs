@@ -18,7 +18,7 @@ pub(super) const GROUP: usize = 16;
 /// all rows of the input pass by.
 pub(super) const DEPTH: usize = 128;
 
-/// Products added up in one chain of a register, before it is added to the sum.
+/// Products added up in one chain of a register, before it is added to the sum of a block.
 const CHAIN: usize = 32;
 
 /// Steps of the inner loop between two looks ahead. Requests for memory that come
@@ -49,8 +49,8 @@ pub(super) enum Numbers<'a> {
 
 /// `c = a b`: `rows` rows of `a` with a panel `b` of up to [`PANEL`] columns.
 ///
-/// An element's sum is that of short chains of products, one added after the other, and the instruction set
-/// alone decides on them: it depends on nothing but its row and its column, so that a
+/// An element's sum is that of short chains of products, which the instruction set
+/// alone decides on: it depends on nothing but its row and its column, so that a
 /// row comes out the same to the bit whatever else is computed beside it.
 pub(super) struct Product<'a> {
     pub(super) rows: usize,
@@ -105,7 +105,7 @@ impl Kernel for Product<'_> {
                 c: self.c.as_mut_ptr(),
                 c_stride: self.c_stride,
                 wide: self.wide.as_mut_ptr(),
-                landing: self.landing.filter(|_| last),
+                landing: self.landing.filter(|_| last).unwrap_or((self.c.as_ptr(), self.c_stride)),
                 next: Ahead::new(next, &self.b),
                 next_lines: match self.b {
                     Numbers::Rows(rows) => PANEL << rows.log2_lines(),
@@ -296,11 +296,11 @@ impl Number for Bf16 {
     }
 }
 
-/// Some rows of a panel, for which rows of `a` and `c` pass by.
+/// At most [`DEPTH`] rows of a panel, for which rows of `a` and `c` pass by.
 struct Block {
     depth: usize,
     vectors: usize,
-    /// Whether sums begin here; otherwise `c` has what they were so far.
+    /// Whether sums begin here; otherwise they are added to `c`.
     first: bool,
     a: *const f32,
     a_stride: usize,
@@ -308,7 +308,7 @@ struct Block {
     c: *mut f32,
     c_stride: usize,
     wide: *mut f32,
-    landing: Option<(*const f32, usize)>,
+    landing: (*const f32, usize),
     next: Ahead,
     next_lines: usize,
 }
@@ -343,7 +343,6 @@ impl Block {
         let lines = self.next_lines.div_ceil((tiles * chunks).max(1));
         let (from, to) = ((i * rows).div_ceil(tiles), ((i + 1) * rows).div_ceil(tiles));
         let ahead = i * chunks * lines;
-        let landing = self.landing.unwrap_or((self.c, self.c_stride));
         // SAFETY: rows `from..to` are among `rows`.
         unsafe {
             let tile = Tile {
@@ -354,9 +353,9 @@ impl Block {
                 ahead: if to < rows {
                     self.a.wrapping_add(to * self.a_stride)
                 } else {
-                    self.a.wrapping_add(self.depth)
+                    self.a.wrapping_add(DEPTH)
                 },
-                landing: landing.0.wrapping_add(from * landing.1),
+                landing: self.landing.0.wrapping_add(from * self.landing.1),
                 next: self.next.line(ahead),
                 lines: if ahead < self.next_lines { lines } else { 0 },
             };
@@ -430,20 +429,11 @@ impl Block {
     unsafe fn tile<S: Simd, N: Number, const R: usize, const V: usize>(&self, simd: S, tile: Tile<N>) {
         let Tile { a, mut b, c, mut wide, .. } = tile;
         let mut next = tile.next;
-        let landing_stride = self.landing.map_or(self.c_stride, |(_, stride)| stride);
         let mut sums = [[simd.zero(); V]; R];
-        if !self.first {
-            for r in 0..R {
-                for v in 0..V {
-                    // SAFETY: row `r` of `c` has V vectors.
-                    sums[r][v] = unsafe { simd.load(c.add(r * self.c_stride + v * S::LANES)) };
-                }
-            }
-        }
         let mut i = 0;
         while i < self.depth {
             let end = self.depth.min(i + CHAIN);
-            let begin = self.first && i == 0;
+            let first = i == 0;
             let mut chains = [[simd.zero(); V]; R];
             while i + STEPS <= end {
                 for _ in 0..tile.lines {
@@ -453,30 +443,13 @@ impl Block {
                 let ahead = tile.ahead.wrapping_add(row * self.a_stride + part * (DEPTH / 4));
                 simd.prefetch_first(ahead.cast());
                 simd.prefetch_first(ahead.wrapping_add(LINE / 4).cast());
-                let landing = tile.landing.wrapping_add(row * landing_stride + part * (LINE / 4));
+                let landing = tile.landing.wrapping_add(row * self.landing.1 + part * (LINE / 4));
                 simd.prefetch_to_write(landing.cast());
-                // SAFETY: these rows are in the block, as `i + STEPS` is at most its depth.
-                unsafe {
-                    self.step(simd, a.add(i), b, wide, &mut chains);
-                    self.step(
-                        simd,
-                        a.add(i + 1),
-                        b.add(self.b_stride),
-                        wide.wrapping_add(PANEL),
-                        &mut chains,
-                    );
-                    b = b.add(2 * self.b_stride);
-                    wide = wide.wrapping_add(2 * PANEL);
-                    self.step(simd, a.add(i + 2), b, wide, &mut chains);
-                    self.step(
-                        simd,
-                        a.add(i + 3),
-                        b.add(self.b_stride),
-                        wide.wrapping_add(PANEL),
-                        &mut chains,
-                    );
-                    b = b.add(2 * self.b_stride);
-                    wide = wide.wrapping_add(2 * PANEL);
+                for k in 0..STEPS {
+                    // SAFETY: row `i + k` of the block, as `i + STEPS` is at most its depth.
+                    unsafe { self.step(simd, a.add(i + k), b, wide, &mut chains) };
+                    b = b.wrapping_add(self.b_stride);
+                    wide = wide.wrapping_add(PANEL);
                 }
                 i += STEPS;
             }
@@ -489,14 +462,18 @@ impl Block {
             }
             for r in 0..R {
                 for v in 0..V {
-                    sums[r][v] = if begin { chains[r][v] } else { simd.add(sums[r][v], chains[r][v]) };
+                    sums[r][v] = if first { chains[r][v] } else { simd.add(sums[r][v], chains[r][v]) };
                 }
             }
         }
         for r in 0..R {
             for v in 0..V {
                 // SAFETY: row `r` of `c` has V vectors.
-                unsafe { simd.store(c.add(r * self.c_stride + v * S::LANES), sums[r][v]) };
+                unsafe {
+                    let c = c.add(r * self.c_stride + v * S::LANES);
+                    let sum = if self.first { sums[r][v] } else { simd.add(simd.load(c), sums[r][v]) };
+                    simd.store(c, sum);
+                }
             }
         }
     }
