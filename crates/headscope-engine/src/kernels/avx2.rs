@@ -11,6 +11,7 @@ pub(super) struct Avx2(());
 
 /// Runs a kernel compiled for AVX2.
 #[target_feature(enable = "avx2,fma,f16c")]
+#[inline(never)]
 pub(super) fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx2(()))
 }
@@ -29,9 +30,14 @@ impl Simd for Avx2 {
     const LANES: usize = 8;
     // 12 sums, two columns of weights and two numbers of the input: 16 registers.
     // (4 x 3 leaves one register for the input, and loses half of the speed.)
-    const TILE_ROWS: usize = 6;
-    const TILE_VECTORS: usize = 2;
-    // No register is left for chains, so blocks are short instead.
+    const TILE_ROWS: usize = 4;
+    const TILE_VECTORS: usize = 3;
+    const LOOKS_FAR: bool = false;
+
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        // SAFETY: `self` proves all that `run` is compiled with.
+        unsafe { run(kernel) }
+    }
 
     #[inline(always)]
     fn zero(self) -> __m256 {

@@ -32,6 +32,12 @@ impl Simd for Avx512 {
     // loaded serves eight rows.
     const TILE_ROWS: usize = 8;
     const TILE_VECTORS: usize = 3;
+    const LOOKS_FAR: bool = true;
+
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        // SAFETY: `self` proves all that `run` is compiled with.
+        unsafe { run(kernel) }
+    }
 
     #[inline(always)]
     fn zero(self) -> __m512 {

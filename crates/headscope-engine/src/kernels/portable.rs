@@ -39,7 +39,11 @@ impl Simd for Portable {
     // SSE2 has 16 registers: 12 sums, two columns of weights, two numbers of the input.
     const TILE_ROWS: usize = 6;
     const TILE_VECTORS: usize = 2;
-    // No register is left for chains, so blocks are short instead.
+    const LOOKS_FAR: bool = false;
+
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        run(kernel)
+    }
 
     #[inline(always)]
     fn zero(self) -> Lanes {

@@ -14,6 +14,11 @@ pub(super) trait Simd: Copy {
     const TILE_ROWS: usize;
     /// Registers in a row of the register tile, at most 3.
     const TILE_VECTORS: usize;
+    /// Whether a tile asks for rows of the input and for where its result lands before it needs them.
+    const LOOKS_FAR: bool;
+
+    /// Runs a kernel as a function of its own.
+    fn call<K: Kernel>(self, kernel: K) -> K::Output;
 
     /// All lanes zero.
     fn zero(self) -> Self::Vector;

@@ -84,6 +84,7 @@ impl Kernel for Product<'_> {
         // Panels of 16-bit weights are whole, with zeros where columns are missing.
         let whole = matches!(self.b, Numbers::F16(_) | Numbers::Bf16(_));
         let groups = if whole { PANEL / GROUP } else { self.columns.div_ceil(GROUP) };
+        let vectors = groups * (GROUP / S::LANES);
         self.check(groups * GROUP);
         if self.depth == 0 && !self.add {
             for r in 0..self.rows {
@@ -97,8 +98,9 @@ impl Kernel for Product<'_> {
             let next = if last { self.upcoming } else { self.b.address(row + DEPTH * self.b_stride) };
             let block = Block {
                 depth,
-                vectors: groups * (GROUP / S::LANES),
+                across: vectors.div_ceil(S::TILE_VECTORS),
                 first: from == 0 && !self.add,
+                rows: self.rows,
                 a: self.a[from..].as_ptr(),
                 a_stride: self.a_stride,
                 b_stride: self.b_stride,
@@ -118,29 +120,60 @@ impl Kernel for Product<'_> {
                 Numbers::Columns(matrix) => matrix.gather(simd, from, depth, groups * GROUP, self.wide),
                 _ => {}
             }
-            let tiles = self.rows.div_ceil(S::TILE_ROWS);
-            for i in 0..tiles {
-                let tile = (i, tiles);
+            let mut strip = Strip { first: 0, row: 0, height: 0, tiles: 0, of: self.rows.div_ceil(S::TILE_ROWS) };
+            while strip.next(self.rows) {
                 // SAFETY: `check` found the last row of a, b and c within their slices and room for
                 // a block in `wide`, whose rows are PANEL apart; `from + depth` is at most the depth
                 // it checked. The first tile leaves 16-bit weights there, widened, if others follow.
                 unsafe {
                     let (b, b_stride) = match self.b {
-                        Numbers::F16(b) if i == 0 => {
-                            block.rows(simd, b[row..].as_ptr().cast::<F16>(), tile, self.rows);
+                        Numbers::F16(b) if strip.first == 0 => {
+                            strip.tiles = 1;
+                            block.strip(simd, b[row..].as_ptr().cast::<F16>(), vectors, strip);
                             continue;
                         }
-                        Numbers::Bf16(b) if i == 0 => {
-                            block.rows(simd, b[row..].as_ptr().cast::<Bf16>(), tile, self.rows);
+                        Numbers::Bf16(b) if strip.first == 0 => {
+                            strip.tiles = 1;
+                            block.strip(simd, b[row..].as_ptr().cast::<Bf16>(), vectors, strip);
                             continue;
                         }
                         Numbers::F32(b) => (b[row..].as_ptr(), self.b_stride),
                         _ => (self.wide.as_ptr(), PANEL),
                     };
-                    Block { b_stride, ..block }.rows(simd, b, tile, self.rows);
+                    Block { b_stride, ..block }.strip(simd, b, vectors, strip);
                 }
             }
         }
+    }
+}
+
+/// Tiles of one height below each other.
+///
+/// Rows are covered by tiles of nearly equal height, the taller ones first: 15 rows are 8 + 7 and 9 are
+/// 5 + 4, for a tile of one row has too few sums to keep the multipliers busy.
+#[derive(Clone, Copy)]
+struct Strip {
+    /// Tiles above it, of how many in all.
+    first: usize,
+    of: usize,
+    row: usize,
+    height: usize,
+    tiles: usize,
+}
+
+impl Strip {
+    /// Goes on to the tiles that follow, if any do.
+    fn next(&mut self, rows: usize) -> bool {
+        self.first += self.tiles;
+        self.row += self.tiles * self.height;
+        if self.first == self.of {
+            return false;
+        }
+        let taller = rows % self.of;
+        let is_taller = self.first < taller;
+        self.height = rows / self.of + usize::from(is_taller);
+        self.tiles = if is_taller { taller } else { self.of } - self.first;
+        true
     }
 }
 
@@ -299,9 +332,11 @@ impl Number for Bf16 {
 /// At most [`DEPTH`] rows of a panel, for which rows of `a` and `c` pass by.
 struct Block {
     depth: usize,
-    vectors: usize,
+    /// Tiles beside each other, all of one width.
+    across: usize,
     /// Whether sums begin here; otherwise they are added to `c`.
     first: bool,
+    rows: usize,
     a: *const f32,
     a_stride: usize,
     b_stride: usize,
@@ -329,153 +364,129 @@ struct Tile<N> {
 }
 
 impl Block {
-    /// One of the tiles of nearly equal height that cover `rows` rows.
-    ///
-    /// 15 rows are 8 + 7 and 9 are 5 + 4: a tile of one row has too few sums
-    /// to keep the multipliers busy.
+    /// Picks the tiles that were compiled for this many rows and vectors.
     ///
     /// # Safety
     /// `a`, `b` and `c` hold all rows; each row of `b` and `c` all vectors. `wide` has room for the block if
     /// weights are to be widened.
     #[inline(always)]
-    unsafe fn rows<S: Simd, N: Number>(&self, simd: S, b: *const N, (i, tiles): (usize, usize), rows: usize) {
-        let chunks = self.depth.div_ceil(STEPS);
-        let lines = self.next_lines.div_ceil((tiles * chunks).max(1));
-        let (from, to) = ((i * rows).div_ceil(tiles), ((i + 1) * rows).div_ceil(tiles));
-        let ahead = i * chunks * lines;
-        // SAFETY: rows `from..to` are among `rows`.
-        unsafe {
-            let tile = Tile {
-                a: self.a.add(from * self.a_stride),
-                b,
-                c: self.c.add(from * self.c_stride),
-                wide: self.wide,
-                ahead: if to < rows {
-                    self.a.wrapping_add(to * self.a_stride)
-                } else {
-                    self.a.wrapping_add(DEPTH)
-                },
-                landing: self.landing.0.wrapping_add(from * self.landing.1),
-                next: self.next.line(ahead),
-                lines: if ahead < self.next_lines { lines } else { 0 },
-            };
-            self.columns(simd, to - from, tile);
+    unsafe fn strip<S: Simd, N: Number>(&self, simd: S, b: *const N, vectors: usize, strip: Strip) {
+        match vectors / self.across {
+            1 if !N::NARROW => self.height::<S, N, 1>(simd, b, strip),
+            2 if !N::NARROW || S::TILE_VECTORS == 2 => self.height::<S, N, 2>(simd, b, strip),
+            3 if S::TILE_VECTORS == 3 => self.height::<S, N, 3>(simd, b, strip),
+            _ => unreachable!("tiles have at most TILE_VECTORS vectors, as many as those beside them"),
         }
     }
 
-    /// Covers the columns of some rows with tiles of nearly equal width.
-    ///
-    /// # Safety
-    /// As for [`Block::rows`].
     #[inline(always)]
-    unsafe fn columns<S: Simd, N: Number>(&self, simd: S, rows: usize, at: Tile<N>) {
-        let tiles = self.vectors.div_ceil(S::TILE_VECTORS);
-        for i in 0..tiles {
-            let (from, to) = (i * self.vectors / tiles, (i + 1) * self.vectors / tiles);
-            // SAFETY: vectors `from..to` are among the vectors of each row.
-            unsafe {
-                let tile = Tile {
-                    a: at.a,
-                    b: at.b.add(from * S::LANES),
-                    c: at.c.add(from * S::LANES),
-                    wide: at.wide.wrapping_add(from * S::LANES),
-                    ahead: at.ahead,
-                    landing: at.landing,
-                    next: at.next,
-                    lines: if i == 0 { at.lines } else { 0 },
-                };
-                match to - from {
-                    1 if !N::NARROW => self.height::<S, N, 1>(simd, rows, tile),
-                    2 if !N::NARROW || S::TILE_VECTORS == 2 => self.height::<S, N, 2>(simd, rows, tile),
-                    3 if S::TILE_VECTORS == 3 => self.height::<S, N, 3>(simd, rows, tile),
-                    _ => unreachable!("tiles have at most TILE_VECTORS vectors"),
-                }
-            }
-        }
-    }
-
-    /// Picks the tile that was compiled for this many rows.
-    ///
-    /// # Safety
-    /// As for [`Block::rows`]; `V` vectors fit at `tile`.
-    #[inline(always)]
-    unsafe fn height<S: Simd, N: Number, const V: usize>(&self, simd: S, rows: usize, tile: Tile<N>) {
-        // SAFETY: each arm passes on what the caller answers for.
-        unsafe {
-            match rows {
-                1 => self.tile::<S, N, 1, V>(simd, tile),
-                2 => self.tile::<S, N, 2, V>(simd, tile),
-                3 => self.tile::<S, N, 3, V>(simd, tile),
-                4 => self.tile::<S, N, 4, V>(simd, tile),
-                5 if S::TILE_ROWS >= 5 => self.tile::<S, N, 5, V>(simd, tile),
-                6 if S::TILE_ROWS >= 6 => self.tile::<S, N, 6, V>(simd, tile),
-                7 if S::TILE_ROWS >= 7 => self.tile::<S, N, 7, V>(simd, tile),
-                8 if S::TILE_ROWS >= 8 => self.tile::<S, N, 8, V>(simd, tile),
-                _ => unreachable!("tiles have at most TILE_ROWS rows"),
-            }
+    fn height<S: Simd, N: Number, const V: usize>(&self, simd: S, b: *const N, strip: Strip) {
+        match strip.height {
+            1 => simd.call(Tiles::<N, 1, V>(self, b, strip)),
+            2 => simd.call(Tiles::<N, 2, V>(self, b, strip)),
+            3 => simd.call(Tiles::<N, 3, V>(self, b, strip)),
+            4 => simd.call(Tiles::<N, 4, V>(self, b, strip)),
+            5 if S::TILE_ROWS >= 5 => simd.call(Tiles::<N, 5, V>(self, b, strip)),
+            6 if S::TILE_ROWS >= 6 => simd.call(Tiles::<N, 6, V>(self, b, strip)),
+            7 if S::TILE_ROWS >= 7 => simd.call(Tiles::<N, 7, V>(self, b, strip)),
+            8 if S::TILE_ROWS >= 8 => simd.call(Tiles::<N, 8, V>(self, b, strip)),
+            _ => unreachable!("tiles have at most TILE_ROWS rows"),
         }
     }
 
     /// `R` rows times `V` vectors of columns.
     ///
-    /// On its way it asks for what comes next, a little with every few steps: lines of the
-    /// panel's next block, a block's eight lines of each of up to eight rows of `a`, and the
-    /// four lines where a row of the result lands, often in another core's cache.
+    /// On its way it asks for what comes next, a little with every few steps: lines of the panel's next
+    /// block and, where the instruction set has room for it, a block's eight lines of each of up to eight rows of `a`,
+    /// and the four lines where a row of the result lands, often in another core's cache.
     ///
     /// # Safety
     /// `R` rows of `a` and `c` begin at `tile`, with `V` vectors in each row
     /// of `b` and `c`.
     #[inline(always)]
     unsafe fn tile<S: Simd, N: Number, const R: usize, const V: usize>(&self, simd: S, tile: Tile<N>) {
-        let Tile { a, mut b, c, mut wide, .. } = tile;
-        let mut next = tile.next;
+        let Tile { a, mut b, c, mut wide, mut next, .. } = tile;
         let mut sums = [[simd.zero(); V]; R];
         let mut i = 0;
         while i < self.depth {
             let end = self.depth.min(i + CHAIN);
             let first = i == 0;
             let mut chains = [[simd.zero(); V]; R];
+            if i + STEPS <= end {
+                self.look_ahead(simd, &tile, &mut next, i);
+                // SAFETY: rows from `i` on of the block, as `i + STEPS` is at most its depth.
+                unsafe { self.steps::<S, N, R, V, true>(simd, a.add(i), &mut b, &mut wide, &mut chains) };
+                i += STEPS;
+            }
             while i + STEPS <= end {
-                for _ in 0..tile.lines {
-                    simd.prefetch(next.next());
-                }
-                let (row, part) = (i / (DEPTH / 8), i % (DEPTH / 8) / STEPS);
-                let ahead = tile.ahead.wrapping_add(row * self.a_stride + part * (DEPTH / 4));
-                simd.prefetch_first(ahead.cast());
-                simd.prefetch_first(ahead.wrapping_add(LINE / 4).cast());
-                let landing = tile.landing.wrapping_add(row * self.landing.1 + part * (LINE / 4));
-                simd.prefetch_to_write(landing.cast());
-                for k in 0..STEPS {
-                    // SAFETY: row `i + k` of the block, as `i + STEPS` is at most its depth.
-                    unsafe { self.step(simd, a.add(i + k), b, wide, &mut chains) };
-                    b = b.wrapping_add(self.b_stride);
-                    wide = wide.wrapping_add(PANEL);
-                }
+                self.look_ahead(simd, &tile, &mut next, i);
+                // SAFETY: as above.
+                unsafe { self.steps::<S, N, R, V, false>(simd, a.add(i), &mut b, &mut wide, &mut chains) };
                 i += STEPS;
             }
             while i < end {
-                // SAFETY: row `i` of the block.
-                unsafe { self.step(simd, a.add(i), b, wide, &mut chains) };
+                // SAFETY: row `i` of the self.
+                unsafe { self.step(simd, a.add(i), b, wide, &mut chains, false) };
                 b = b.wrapping_add(self.b_stride);
                 wide = wide.wrapping_add(PANEL);
                 i += 1;
             }
+            let last = i >= self.depth;
             for r in 0..R {
                 for v in 0..V {
-                    sums[r][v] = if first { chains[r][v] } else { simd.add(sums[r][v], chains[r][v]) };
+                    let sum = if first { chains[r][v] } else { simd.add(sums[r][v], chains[r][v]) };
+                    if last {
+                        // SAFETY: row `r` of `c` has V vectors.
+                        unsafe {
+                            let c = c.add(r * self.c_stride + v * S::LANES);
+                            simd.store(c, if self.first { sum } else { simd.add(simd.load(c), sum) });
+                        }
+                    } else {
+                        sums[r][v] = sum;
+                    }
                 }
             }
         }
-        for r in 0..R {
-            for v in 0..V {
-                // SAFETY: row `r` of `c` has V vectors.
-                unsafe {
-                    let c = c.add(r * self.c_stride + v * S::LANES);
-                    let sum = if self.first { sums[r][v] } else { simd.add(simd.load(c), sums[r][v]) };
-                    simd.store(c, sum);
-                }
+    }
+
+    /// Asks for what comes next, at step `i` of a tile.
+    #[inline(always)]
+    fn look_ahead<S: Simd, N>(&self, simd: S, tile: &Tile<N>, next: &mut Lines, i: usize) {
+        for _ in 0..tile.lines {
+            simd.prefetch(next.next());
+        }
+        if S::LOOKS_FAR {
+            let (row, part) = (i / (DEPTH / 8), i % (DEPTH / 8) / STEPS);
+            let ahead = tile.ahead.wrapping_add(row * self.a_stride + part * (DEPTH / 4));
+            simd.prefetch_first(ahead.cast());
+            simd.prefetch_first(ahead.wrapping_add(LINE / 4).cast());
+            let landing = tile.landing.wrapping_add(row * self.landing.1 + part * (LINE / 4));
+            simd.prefetch_to_write(landing.cast());
+        }
+    }
+
+    /// [`STEPS`] steps; the first begins the chains if `BEGIN`.
+    ///
+    /// # Safety
+    /// As for [`Block::step`], for as many rows of `b` and numbers of `a`.
+    #[inline(always)]
+    unsafe fn steps<S: Simd, N: Number, const R: usize, const V: usize, const BEGIN: bool>(
+        &self,
+        simd: S,
+        a: *const f32,
+        b: &mut *const N,
+        wide: &mut *mut f32,
+        chains: &mut [[S::Vector; V]; R],
+    ) {
+        for k in 0..STEPS {
+            // SAFETY: the caller answers for it.
+            unsafe {
+                let (b, wide) = (b.add(k * self.b_stride), wide.wrapping_add(k * PANEL));
+                self.step(simd, a.add(k), b, wide, chains, BEGIN && k == 0);
             }
         }
+        *b = b.wrapping_add(STEPS * self.b_stride);
+        *wide = wide.wrapping_add(STEPS * PANEL);
     }
 
     /// One row of weights times one number of each row of `a`.
@@ -493,6 +504,7 @@ impl Block {
         b: *const N,
         wide: *mut f32,
         chains: &mut [[S::Vector; V]; R],
+        begin: bool,
     ) {
         let mut weights = [simd.zero(); V];
         for v in 0..V {
@@ -508,7 +520,47 @@ impl Block {
             // SAFETY: the caller answers for `a`.
             let x = simd.splat(unsafe { *a.add(r * self.a_stride) });
             for v in 0..V {
-                chains[r][v] = simd.pin(simd.fma(x, weights[v], chains[r][v]));
+                let product = if begin { simd.mul(x, weights[v]) } else { simd.fma(x, weights[v], chains[r][v]) };
+                chains[r][v] = simd.pin(product);
+            }
+        }
+    }
+}
+
+/// A strip of tiles of `R` rows times `V` vectors of columns: a function of its own, so that all registers are too.
+///
+/// Whoever makes one answers for the pointers of the block: all rows of the strip may be read and written, in the
+/// whole width of its tiles.
+struct Tiles<'a, N, const R: usize, const V: usize>(&'a Block, *const N, Strip);
+
+impl<N: Number, const R: usize, const V: usize> Kernel for Tiles<'_, N, R, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let Tiles(block, b, strip) = self;
+        let chunks = block.depth.div_ceil(STEPS);
+        let lines = block.next_lines.div_ceil((strip.of * block.across * chunks).max(1));
+        for i in 0..strip.tiles {
+            let row = strip.row + i * R;
+            let below = if row + R < block.rows { (row + R) * block.a_stride } else { DEPTH };
+            for j in 0..block.across {
+                let column = j * V * S::LANES;
+                let asked = ((strip.first + i) * block.across + j) * chunks * lines;
+                // SAFETY: see above.
+                unsafe {
+                    let tile = Tile {
+                        a: block.a.add(row * block.a_stride),
+                        b: b.add(column),
+                        c: block.c.add(row * block.c_stride + column),
+                        wide: block.wide.wrapping_add(column),
+                        ahead: block.a.wrapping_add(below),
+                        landing: block.landing.0.wrapping_add(row * block.landing.1),
+                        next: block.next.line(asked),
+                        lines: if asked < block.next_lines { lines } else { 0 },
+                    };
+                    block.tile::<S, N, R, V>(simd, tile);
+                }
             }
         }
     }
