@@ -191,10 +191,9 @@ impl<W: AsStored> Linear<W> {
         let packed = self.panels.get();
         let task_rows = if packed.is_some() { TASK_ROWS } else { TASK_ROWS_IN_PLACE };
         let groups = row_groups(rows, panels, task_rows, compute.threads());
-        let runs = compute.threads().div_ceil(groups);
         let (out, finite) = (Shared::new(out), AtomicBool::new(true));
         compute.for_each_chunk(panels * groups, |task| {
-            let (panel, group) = (apart(task / groups, panels, runs), task % groups);
+            let (panel, group) = (apart(task % panels, panels, compute.threads()), task / panels);
             let task = Task {
                 layer: self,
                 packed,
