@@ -2,7 +2,7 @@
 
 use super::buffer::{Buffer, Plain, with_scratch};
 use super::columns::Columns;
-use super::math::Activate;
+use super::math::{Activate, load, store};
 use super::rows::Rows;
 use super::share::{Shared, for_each_part};
 use super::simd::{Kernel, Simd};
@@ -344,7 +344,7 @@ struct Finish<'a> {
     first: usize,
     n_out: usize,
     columns: usize,
-    sums: &'a mut [f32],
+    sums: &'a [f32],
 }
 
 impl Kernel for Finish<'_> {
@@ -353,35 +353,57 @@ impl Kernel for Finish<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) -> bool {
-        let Finish { columns, sums, .. } = self;
-        let mut largest = 0;
-        for sums in sums.chunks_exact_mut(PANEL) {
-            // As integers, magnitudes have the order of the numbers, and infinity and NaN are last.
-            let bits = sums[..columns].iter().map(|sum| sum.to_bits() & 0x7fff_ffff);
-            largest = bits.fold(largest, u32::max);
-            if let Some(bias) = self.bias {
-                sums.iter_mut().zip(bias).for_each(|(sum, bias)| *sum += bias);
-            }
+        // As a constant, the width of a whole panel lets rows be unrolled.
+        match self.columns {
+            PANEL => self.store(simd, PANEL),
+            columns => self.store(simd, columns),
         }
-        if let Epilogue::Activate(activation) = self.epilogue {
-            Activate { activation, x: &mut *sums }.run(simd);
+    }
+}
+
+impl Finish<'_> {
+    #[inline(always)]
+    fn store<S: Simd>(self, simd: S, columns: usize) -> bool {
+        let mut bias = [-0.0; PANEL]; // what adds nothing, not even to the sign of a zero
+        if let Some(numbers) = self.bias {
+            bias[..columns].copy_from_slice(numbers);
         }
-        for (row, sums) in self.rows.zip(sums.chunks_exact(PANEL)) {
+        let whole = columns / S::LANES * S::LANES;
+        // Zero times each sum: NaN once one is not finite. Several, so that none waits for the one before.
+        let mut nothing = [simd.zero(); 4];
+        let mut rest = 0.0;
+        for (row, sums) in self.rows.zip(self.sums.chunks_exact(PANEL)) {
             let from = row * self.n_out + self.first;
             // SAFETY: this task alone has these rows of this panel's columns.
             #[allow(unsafe_code)]
             let out = unsafe { self.out.part(from..from + columns) };
-            match self.epilogue {
-                Epilogue::Add(residual) => {
-                    let residual = &residual[from..from + columns];
-                    for ((out, sum), residual) in out.iter_mut().zip(sums).zip(residual) {
-                        *out = sum + residual;
-                    }
+            let residual = match self.epilogue {
+                Epilogue::Add(residual) => Some(&residual[from..from + columns]),
+                _ => None,
+            };
+            for i in (0..whole).step_by(S::LANES) {
+                let sum = load(simd, &sums[i..]);
+                let nothing = &mut nothing[i / S::LANES % 4];
+                *nothing = simd.fma(sum, simd.zero(), *nothing);
+                let mut y = simd.add(sum, load(simd, &bias[i..]));
+                if let Some(residual) = residual {
+                    y = simd.add(y, load(simd, &residual[i..]));
                 }
-                _ => out.copy_from_slice(&sums[..columns]),
+                store(simd, &mut out[i..], y);
+            }
+            for i in whole..columns {
+                rest += 0.0 * sums[i];
+                out[i] = sums[i] + bias[i] + residual.map_or(-0.0, |residual| residual[i]);
+            }
+            if let Epilogue::Activate(activation) = self.epilogue {
+                Activate { activation, x: out }.run(simd);
             }
         }
-        largest < f32::INFINITY.to_bits()
+        let mut total = simd.sums();
+        for nothing in nothing {
+            total = simd.accumulate(total, nothing);
+        }
+        simd.total(total) + f64::from(rest) == 0.0
     }
 }
 
