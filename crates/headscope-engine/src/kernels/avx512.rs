@@ -11,6 +11,7 @@ pub(super) struct Avx512(());
 
 /// Runs a kernel compiled for AVX-512.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+#[inline(never)]
 pub(super) fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Avx512(()))
 }
@@ -34,6 +35,7 @@ impl Simd for Avx512 {
     const TILE_VECTORS: usize = 3;
     const LOOKS_FAR: bool = true;
 
+    #[inline(always)]
     fn call<K: Kernel>(self, kernel: K) -> K::Output {
         // SAFETY: `self` proves all that `run` is compiled with.
         unsafe { run(kernel) }

@@ -73,7 +73,7 @@ impl Activation {
     }
 }
 
-/// Rows that one task takes at most: their input and sums stay in the second-level cache.
+/// Rows that one task takes at most: their input and sums stay in the second-level cache, while all panels pass by.
 const TASK_ROWS: usize = 128;
 
 /// The same for weights in place: each task turns its panel anew, which takes as long as four to

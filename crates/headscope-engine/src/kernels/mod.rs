@@ -46,7 +46,10 @@
 //! registers; the constants of `simd::Simd` say how many fit. On AVX-512 that is 8 rows x 3
 //! registers: each step loads 3 registers of weights and 8 numbers of x for 24 multiply-adds, half
 //! of what the load units can do, and 24 sums are three times what hides the latency of two
-//! multipliers. AVX2, with 16 registers, has 6 x 2.
+//! multipliers. AVX2, with 16 registers, has 4 x 3: each of them is in use.
+//!
+//! Tiles below each other are a strip, and strips are functions of their own (`Simd::call`), one for each height and width,
+//! so that the compiler hands out registers for one tile at a time.
 //!
 //! A sum is a tree of three levels: chains of 32 products, four of them a block, blocks the whole.
 //! Short chains are what makes sums exact (an error grows with the length of its chain; see
@@ -61,9 +64,9 @@
 //!
 //! A block of 128 inputs of a panel stays in the first-level cache while all rows pass by. With
 //! every four steps the tile asks for a little of what comes next: lines of the next block (spread
-//! evenly, for more at once would queue up behind each other: 52 GB/s became 31), a
+//! evenly, for more at once would queue up behind each other: 52 GB/s became 31) and, on AVX-512, a
 //! part of the eight rows of x that the next tile takes, and one of the lines where its own result will be
-//! stored, which another core wrote last and has to give up. So few rows run at the speed of
+//! stored, which another core wrote last and has to give up (`Simd::LOOKS_FAR`). So few rows run at the speed of
 //! memory and many rows at the speed of the multipliers, with nothing to switch between the two.
 //!
 //! 16-bit weights are widened on their way into registers. Where several tiles follow each other, the first leaves

@@ -8,6 +8,7 @@ use super::simd::{Kernel, Simd};
 pub(super) struct Portable;
 
 /// Runs a kernel compiled for the build's target.
+#[inline(never)]
 pub(super) fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run(Portable)
 }
@@ -41,6 +42,7 @@ impl Simd for Portable {
     const TILE_VECTORS: usize = 2;
     const LOOKS_FAR: bool = false;
 
+    #[inline(always)]
     fn call<K: Kernel>(self, kernel: K) -> K::Output {
         run(kernel)
     }

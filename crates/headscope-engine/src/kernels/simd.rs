@@ -17,7 +17,7 @@ pub(super) trait Simd: Copy {
     /// Whether a tile asks for rows of the input and for where its result lands before it needs them.
     const LOOKS_FAR: bool;
 
-    /// Runs a kernel as a function of its own.
+    /// Runs a kernel as a function of its own, for which the compiler has all registers.
     fn call<K: Kernel>(self, kernel: K) -> K::Output;
 
     /// All lanes zero.
