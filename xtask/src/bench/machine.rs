@@ -8,13 +8,22 @@ pub fn cores() -> usize {
     available_parallelism().map_or(1, usize::from)
 }
 
+/// Whether the processor multiplies bf16. Where it does not, PyTorch takes 19 s for what takes 2 s in f32.
+pub fn multiplies_bf16() -> bool {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    ["avx512_bf16", "amx_bf16"].into_iter().any(|flag| has_flag(&cpu, flag))
+}
+
+fn has_flag(cpu: &str, flag: &str) -> bool {
+    field(cpu, "flags").unwrap_or_default().split(' ').any(|f| f == flag)
+}
+
 /// The processor, its caches and the memory, in a sentence.
 pub fn description() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = field(&cpu, "model name").unwrap_or(std::env::consts::ARCH);
-    let flags = field(&cpu, "flags").unwrap_or_default();
     let known = ["avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16"];
-    let has: Vec<&str> = known.into_iter().filter(|flag| flags.split(' ').any(|f| f == *flag)).collect();
+    let has: Vec<&str> = known.into_iter().filter(|flag| has_flag(&cpu, flag)).collect();
     let cache = fs::read_to_string("/sys/devices/system/cpu/cpu0/cache/index3/size").unwrap_or_default();
     let cache = match cache.trim() {
         "" => String::new(),
@@ -56,5 +65,7 @@ mod tests {
         assert_eq!(field(table, "model name"), Some("A  B"));
         assert_eq!(field(table, "MemTotal"), Some("12 kB"));
         assert_eq!(field(table, "flags"), None);
+        assert!(has_flag("flags\t\t: fpu avx2 amx_bf16\n", "avx2"));
+        assert!(!has_flag("flags\t\t: fpu avx512_bf16\n", "bf16"));
     }
 }

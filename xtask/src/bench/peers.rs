@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use super::machine;
 use super::models::Model;
 use super::worker::Worker;
 use crate::tools::{cargo, command, finish, root, run, target};
@@ -135,7 +136,7 @@ impl Peers {
         let mut lines = Vec::new();
         if self.has_pytorch() {
             lines.push(format!(
-                "PyTorch: {} with {}, eager attention, `output_attentions`, no gradients, f32 (llama also in bf16).",
+                "PyTorch: {} with {}, eager attention, `output_attentions`, no gradients, f32 (llama also in bf16, where the processor multiplies it).",
                 version("torch"),
                 version("transformers"),
             ));
@@ -192,7 +193,7 @@ impl Peers {
         let mut commands = vec![("headscope", self.ours(&["serve", &folder, &count]))];
         if self.has_pytorch() {
             commands.push(("PyTorch", self.script("serve.py", &["pytorch", &folder, &count])));
-            if model.name == "smollm-135m" {
+            if model.name == "smollm-135m" && machine::multiplies_bf16() {
                 commands.push(("PyTorch bf16", self.script("serve.py", &["pytorch-bf16", &folder, &count])));
             }
         }
