@@ -32,8 +32,8 @@ impl Simd for Avx2 {
     // multiply-adds, where 6 x 2 needs eight, and 16 rows are four tiles instead of 6 + 5 + 5.
     const TILE_ROWS: usize = 4;
     const TILE_VECTORS: usize = 3;
-    // Twice as many instructions for a multiplication as in AVX-512: they are what more requests would cost, a tenth
-    // of the time on AMD Zen 3, whose own prefetcher finds rows of the input.
+    // A multiplication takes twice as many instructions as with AVX-512, which leaves too few for requests: they took
+    // a tenth of the time on AMD Zen 3, whose own prefetcher finds rows of the input.
     const LOOKS_FAR: bool = false;
 
     #[inline(always)]

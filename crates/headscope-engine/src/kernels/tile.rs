@@ -416,7 +416,7 @@ impl Block {
             let end = self.depth.min(i + CHAIN);
             let first = i == 0;
             let mut chains = [[simd.zero(); V]; R];
-            // The first step multiplies, which is cheaper than to add to zero: 12 instructions less in a chain of 420.
+            // The first step multiplies, which is cheaper than to add to zeros.
             if i + STEPS <= end {
                 self.look_ahead(simd, &tile, &mut next, i);
                 // SAFETY: rows from `i` on of the block, as `i + STEPS` is at most its depth.
@@ -538,7 +538,7 @@ impl Block {
 /// A strip of tiles of `R` rows times `V` vectors of columns, `V` for each of [`Block::across`].
 ///
 /// A function of its own for each height and width. As parts of one large function, tiles of all 16 registers of AVX2 kept
-/// sums in memory, and the crate took nearly three times as long to compile.
+/// sums in memory after small changes elsewhere, and compiling took half as long again.
 ///
 /// [`Block::height`] alone makes it, whose caller answers for the pointers: all rows of the strip may be read and
 /// written, in the whole width of its tiles.
