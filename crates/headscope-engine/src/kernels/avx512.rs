@@ -34,6 +34,7 @@ impl Simd for Avx512 {
     const TILE_ROWS: usize = 8;
     const TILE_VECTORS: usize = 3;
     const LOOKS_FAR: bool = true;
+    const READS_16: bool = false;
 
     #[inline(always)]
     fn call<K: Kernel>(self, kernel: K) -> K::Output {

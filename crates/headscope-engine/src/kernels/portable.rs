@@ -41,6 +41,7 @@ impl Simd for Portable {
     const TILE_ROWS: usize = 6;
     const TILE_VECTORS: usize = 2;
     const LOOKS_FAR: bool = false;
+    const READS_16: bool = false;
 
     #[inline(always)]
     fn call<K: Kernel>(self, kernel: K) -> K::Output {

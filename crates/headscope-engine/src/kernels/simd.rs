@@ -16,6 +16,8 @@ pub(super) trait Simd: Copy {
     const TILE_VECTORS: usize;
     /// Whether a tile asks for rows of the input and for where its result lands before it needs them.
     const LOOKS_FAR: bool;
+    /// Whether every tile widens 16-bit weights anew; otherwise the first one leaves them for the others.
+    const READS_16: bool;
 
     /// Runs a kernel as a function of its own, for which the compiler has all registers.
     fn call<K: Kernel>(self, kernel: K) -> K::Output;

@@ -125,18 +125,20 @@ impl Kernel for Product<'_> {
             let mut strip =
                 Strip { first: 0, row: 0, height: 0, tiles: 0, of: self.rows.div_ceil(S::TILE_ROWS) };
             while strip.next(self.rows) {
+                let as_stored = S::READS_16 || strip.first == 0;
+                if whole && !S::READS_16 && strip.first == 0 {
+                    strip.tiles = 1;
+                }
                 // SAFETY: `check` found the last row of a, b and c within their slices and room for
                 // a block in `wide`, whose rows are PANEL apart; `from + depth` is at most the depth
-                // it checked. The first tile leaves 16-bit weights there, widened, if others follow.
+                // it checked. The first tile leaves 16-bit weights there, widened, if others are to read them there.
                 unsafe {
                     let (b, b_stride) = match self.b {
-                        Numbers::F16(b) if strip.first == 0 => {
-                            strip.tiles = 1;
+                        Numbers::F16(b) if as_stored => {
                             block.strip(simd, b[row..].as_ptr().cast::<F16>(), vectors, strip);
                             continue;
                         }
-                        Numbers::Bf16(b) if strip.first == 0 => {
-                            strip.tiles = 1;
+                        Numbers::Bf16(b) if as_stored => {
                             block.strip(simd, b[row..].as_ptr().cast::<Bf16>(), vectors, strip);
                             continue;
                         }
@@ -560,7 +562,7 @@ unsafe fn step<S: Simd, N: Number, const R: usize, const V: usize>(
         // SAFETY: the caller answers for `b` and `wide`.
         unsafe {
             weights[v] = N::load(simd, at.b.add(k * at.b_stride + v * S::LANES));
-            if N::NARROW && 2 * R > S::TILE_ROWS && rows.start == 0 {
+            if N::NARROW && !S::READS_16 && 2 * R > S::TILE_ROWS && rows.start == 0 {
                 simd.store(at.wide.add(k * PANEL + v * S::LANES), weights[v]);
             }
         }
