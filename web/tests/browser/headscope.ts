@@ -1,15 +1,26 @@
 /** Starts the binary named by HEADSCOPE_BIN and a Chromium to look at what it makes. */
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { afterEach, expect, onTestFinished } from "vitest";
+import { afterAll, afterEach, expect, onTestFinished } from "vitest";
 import { Safetensors } from "../../src/model/safetensors";
 
 export const PAIR = ["The cat sat on the mat", "The dog played in the park"];
+
+const folders: string[] = [];
+
+/** A folder that is gone when the tests of a file have run. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "headscope-"));
+  folders.push(folder);
+  return folder;
+}
+
+afterAll(() => folders.splice(0).forEach((folder) => rmSync(folder, { recursive: true, force: true })));
 
 function binary(): string {
   const path = process.env.HEADSCOPE_BIN;
@@ -100,21 +111,21 @@ export function exportPage(...texts: string[]): string {
 
 /** Writes it with further options. */
 export function exportModel(options: string[], ...texts: string[]): string {
-  const file = join(mkdtempSync(join(tmpdir(), "headscope-")), "view.html");
+  const file = join(temporaryFolder(), "view.html");
   execFileSync(binary(), ["-o", file, ...options, "--", ...texts], { stdio: "pipe" });
   return `file://${file}`;
 }
 
 /** Writes the lesson as a file; returns its address. */
 export function exportLesson(...options: string[]): string {
-  const file = join(mkdtempSync(join(tmpdir(), "headscope-")), "lesson.html");
+  const file = join(temporaryFolder(), "lesson.html");
   execFileSync(binary(), ["learn", "-o", file, ...options], { stdio: "pipe" });
   return `file://${file}`;
 }
 
 /** Runs texts and reads back what was recorded at these sites. */
 export function traced(sites: string, ...texts: string[]): Safetensors {
-  const file = join(mkdtempSync(join(tmpdir(), "headscope-")), "t.safetensors");
+  const file = join(temporaryFolder(), "t.safetensors");
   execFileSync(binary(), ["trace", "-o", file, "--sites", sites, "--", ...texts], { stdio: "pipe" });
   return Safetensors.read(new Uint8Array(readFileSync(file)));
 }
@@ -126,7 +137,7 @@ export function twoStacks(): string {
 
 /** A folder with one of the tiny models of the fixtures, and a tokenizer for it. */
 export function tiny(fixture: string): string {
-  const folder = mkdtempSync(join(tmpdir(), "headscope-"));
+  const folder = temporaryFolder();
   for (const file of ["config.json", "model.safetensors"]) {
     copyFileSync(join(import.meta.dirname, "../../../fixtures", fixture, file), join(folder, file));
   }

@@ -1,12 +1,10 @@
 /** A model that sees: the image with its patches beside the head view. */
 
 import { execFileSync } from "node:child_process";
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { launch, open, pieces, weights } from "./headscope";
+import { launch, open, pieces, weights, temporaryFolder } from "./headscope";
 
 const FIXTURES = resolve(import.meta.dirname, "../../../fixtures");
 
@@ -15,7 +13,7 @@ let url: string;
 
 beforeAll(async () => {
   browser = await launch();
-  const file = join(mkdtempSync(join(tmpdir(), "headscope-")), "view.html");
+  const file = join(temporaryFolder(), "view.html");
   const image = join(FIXTURES, "images/rgb.png");
   execFileSync(process.env.HEADSCOPE_BIN!, [image, "-m", join(FIXTURES, "vit"), "-o", file], {
     stdio: "pipe",

@@ -1,12 +1,10 @@
 /** The neuron view in a real browser: what is printed adds up, for every kind of rule. */
 
 import { execFileSync } from "node:child_process";
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Browser, Page } from "playwright-core";
-import { type App, exportPage, launch, link, open, serve, violationsOf } from "./headscope";
+import { type App, exportPage, launch, link, open, serve, violationsOf, temporaryFolder } from "./headscope";
 
 let browser: Browser;
 let app: App;
@@ -16,7 +14,7 @@ const ALL = "*attn.pattern,*attn.q*,*attn.k*";
 
 /** A page of a tiny model that was given ids; of two stacks the target too. */
 function fixture(name: string, sites = ALL, target = false): string {
-  const folder = mkdtempSync(join(tmpdir(), "headscope-"));
+  const folder = temporaryFolder();
   const [trace, page] = [join(folder, "t.safetensors"), join(folder, "view.html")];
   const run = (...args: string[]) => execFileSync(process.env.HEADSCOPE_BIN!, args, { stdio: "pipe" });
   const model = join(import.meta.dirname, "../../../fixtures", name);

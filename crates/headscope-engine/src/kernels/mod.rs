@@ -53,7 +53,8 @@
 //!
 //! A sum is a tree of three levels: chains of 32 products, four of them a block, blocks the whole.
 //! Short chains are what makes sums exact (an error grows with the length of its chain; see
-//! below), and cost a twentieth of the time. The tree is the same for every instruction set, any number of
+//! below). On AMD Zen 3 a store takes the place of a multiplication, so a chain is put away while the next one begins,
+//! first in the upper half of a tile's rows, then in the lower. The tree is the same for every instruction set, any number of
 //! rows and weights in any form, so a row's numbers depend on nothing but the row and the weights.
 //!
 //! The compiler must not be clever here: left alone, it loads what several steps need at once and
@@ -69,9 +70,9 @@
 //! stored, which another core wrote last and has to give up (`Simd::LOOKS_FAR`). So few rows run at the speed of
 //! memory and many rows at the speed of the multipliers, with nothing to switch between the two.
 //!
-//! 16-bit weights are widened on their way into registers. Where several tiles follow each other, the first leaves
-//! what it widened in scratch for the others, beside its multiplications: before them it took a seventh of the time
-//! of 16 rows.
+//! 16-bit weights are widened on their way into registers: by every tile with AVX2, which does it as fast as it loads
+//! (`Simd::READS_16`). Elsewhere, where several tiles follow each other, the first leaves what it widened in scratch for
+//! the others, beside its multiplications: before them it took a seventh of the time of 16 rows.
 //!
 //! # Attention
 //!

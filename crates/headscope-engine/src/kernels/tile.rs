@@ -231,7 +231,6 @@ impl Lines {
         self.at = line.wrapping_add(LINE);
         self.left -= 1;
         if self.left == 0 {
-            black_box(()); // So rarely that a branch costs less than the arithmetic which would avoid it.
             self.left = self.side_by_side;
             self.at = self.at.wrapping_add(self.jump);
         }
