@@ -131,7 +131,7 @@ impl Kernel for Product<'_> {
                 }
                 // SAFETY: `check` found the last row of a, b and c within their slices and room for
                 // a block in `wide`, whose rows are PANEL apart; `from + depth` is at most the depth
-                // it checked. The first tile leaves 16-bit weights there, widened, if others are to read them there.
+                // it checked. The first tile leaves 16-bit weights there, widened, for those that read them there.
                 unsafe {
                     let (b, b_stride) = match self.b {
                         Numbers::F16(b) if as_stored => {
@@ -444,19 +444,20 @@ impl Block {
             let end = depth.min(i + CHAIN);
             if i + STEPS <= end {
                 self.look_ahead(simd, tile, &mut next, i);
+                let (upper, lower) = (0..R.div_ceil(2), R.div_ceil(2)..R);
                 // SAFETY: rows from `i` on of the block, as `i + STEPS` is at most its depth.
                 unsafe {
-                    put_away::<S, R, V>(simd, 0..R.div_ceil(2), i, &chains, sums);
-                    steps::<S, N, R, V, true>(simd, 0..R.div_ceil(2), at, &mut chains);
-                    if R > 1 {
-                        put_away::<S, R, V>(simd, R.div_ceil(2)..R, i, &chains, sums);
-                        steps::<S, N, R, V, true>(simd, R.div_ceil(2)..R, at, &mut chains);
+                    put_away(simd, upper.clone(), i, &chains, sums);
+                    steps::<S, N, R, V, true>(simd, upper, at, &mut chains);
+                    if !lower.is_empty() {
+                        put_away(simd, lower.clone(), i, &chains, sums);
+                        steps::<S, N, R, V, true>(simd, lower, at, &mut chains);
                     }
                 }
                 at.go_on(STEPS);
                 i += STEPS;
             } else {
-                put_away::<S, R, V>(simd, 0..R, i, &chains, sums);
+                put_away(simd, 0..R, i, &chains, sums);
                 chains = [[simd.zero(); V]; R];
             }
             while i + STEPS <= end {
@@ -505,7 +506,7 @@ impl Block {
     }
 }
 
-/// Adds the chains of some rows, which end before step `i` of a block, to its sums.
+/// Adds the chains of some rows to their sums, at step `i` of a block, before which they end.
 #[inline(always)]
 fn put_away<S: Simd, const R: usize, const V: usize>(
     simd: S,
