@@ -1,7 +1,7 @@
 /** Takes the pictures of docs/gallery.md: `node gallery.mjs BINARY FOLDER`, by `cargo xtask gallery`. */
 
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { chromium } from "playwright-core";
@@ -47,13 +47,14 @@ const CHAPTERS = [
   ["lesson-seeing", 7, 1400],
 ];
 
+const scratch = mkdtempSync(join(tmpdir(), "headscope-"));
 const models = twoStacks();
 const browser = await chromium.launch({
   executablePath: ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(existsSync),
   args: ["--no-sandbox", "--disable-gpu"],
 });
 mkdirSync(folder, { recursive: true });
-const file = join(mkdtempSync(join(tmpdir(), "headscope-")), "page.html");
+const file = join(scratch, "page.html");
 for (const [name, texts, options, hash, width = 1280] of SHOTS) {
   execFileSync(binary, ["-o", file, ...options, "--", ...texts], { stdio: "pipe", cwd: models });
   await shoot(name, hash, width, width < 800 ? 844 : 800);
@@ -61,6 +62,7 @@ for (const [name, texts, options, hash, width = 1280] of SHOTS) {
 execFileSync(binary, ["learn", "-o", file], { stdio: "pipe" });
 for (const [name, chapter, height] of CHAPTERS) await shoot(name, `chapter=${chapter}`, 1440, height);
 await browser.close();
+rmSync(scratch, { recursive: true });
 
 /** The page in both themes. */
 async function shoot(name, hash, width, height) {
@@ -77,12 +79,11 @@ async function shoot(name, hash, width, height) {
 
 /** A folder that holds the tiny encoder-decoder of the fixtures, and a tokenizer for it. */
 function twoStacks() {
-  const parent = mkdtempSync(join(tmpdir(), "headscope-"));
-  const model = join(parent, "tiny-t5");
+  const model = join(scratch, "tiny-t5");
   mkdirSync(model);
   for (const file of ["config.json", "model.safetensors"]) copyFileSync(join(root, "fixtures/t5", file), join(model, file));
   const words = "[PAD] [UNK] [CLS] [SEP] [MASK] the cat sat on mat a dog played in park";
   writeFileSync(join(model, "vocab.txt"), words.replaceAll(" ", "\n"));
   writeFileSync(join(model, "tokenizer_config.json"), '{"tokenizer_class": "BertTokenizer"}');
-  return parent;
+  return scratch;
 }

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { join, resolve } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { launch, open, pieces, weights, temporaryFolder } from "./headscope";
+import { launch, open, pieces, temporaryFolder, weights } from "./headscope";
 
 const FIXTURES = resolve(import.meta.dirname, "../../../fixtures");
 

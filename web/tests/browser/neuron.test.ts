@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Browser, Page } from "playwright-core";
-import { type App, exportPage, launch, link, open, serve, violationsOf, temporaryFolder } from "./headscope";
+import { type App, exportPage, launch, link, open, serve, temporaryFolder, violationsOf } from "./headscope";
 
 let browser: Browser;
 let app: App;

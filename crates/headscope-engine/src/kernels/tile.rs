@@ -126,8 +126,8 @@ impl Kernel for Product<'_> {
                 Strip { first: 0, row: 0, height: 0, tiles: 0, of: self.rows.div_ceil(S::TILE_ROWS) };
             while strip.next(self.rows) {
                 let as_stored = S::READS_16 || strip.first == 0;
-                if whole && !S::READS_16 && strip.first == 0 {
-                    strip.tiles = 1;
+                if whole && as_stored && !S::READS_16 {
+                    strip.tiles = 1; // which leaves what it widened for the others
                 }
                 // SAFETY: `check` found the last row of a, b and c within their slices and room for
                 // a block in `wide`, whose rows are PANEL apart; `from + depth` is at most the depth
@@ -526,7 +526,8 @@ fn put_away<S: Simd, const R: usize, const V: usize>(
     }
 }
 
-/// [`STEPS`] steps of some rows of a tile; the first begins the chains if `BEGIN`.
+/// [`STEPS`] steps of some rows of a tile; the first begins the chains if `BEGIN`, which as an argument made 128 rows
+/// a tenth slower (AVX2).
 ///
 /// # Safety
 /// As for [`step`], for so many rows of `b` and numbers of `a`.
@@ -545,7 +546,8 @@ unsafe fn steps<S: Simd, N: Number, const R: usize, const V: usize, const BEGIN:
 
 /// Row `k` of weights from a place on times a number of each of these rows of `a`.
 ///
-/// Narrow weights are left at `wide` for the tiles to come, unless there are too few rows for others to follow.
+/// Narrow weights are left at `wide` for the tiles to come, once, with the upper rows, unless tiles read them as they are
+/// stored or there are too few rows for others to follow.
 ///
 /// # Safety
 /// `V` vectors may be read at `b` and, if it is narrow, written at `wide`, and a number read at `a` in each of the rows.
