@@ -29,6 +29,7 @@ pub fn run() -> Result<()> {
     tests.args(TESTS.iter().flat_map(|name| ["--test", name]));
     // The sanitizer is an unstable flag of a stable compiler. `--target` keeps it off build scripts.
     tests.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", "-Zsanitizer=address");
+    tests.env("CARGO_PROFILE_RELEASE_LTO", "off"); // each test would optimise the whole crate again
     // In a folder of its own, since build scripts would run again for that variable.
     tests.env("CARGO_TARGET_DIR", target.join("sanitize"));
     finish(tests)

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use anyhow::{Result, bail};
 
@@ -31,7 +32,9 @@ pub fn run(names: &[String]) -> Result<()> {
     }
     for (name, step) in STEPS.iter().filter(|(name, _)| names.is_empty() || names.iter().any(|n| n == name)) {
         eprintln!("\n── {name} ──");
+        let begun = Instant::now();
         step()?;
+        eprintln!("{name}: {:.0} s", begun.elapsed().as_secs_f64());
     }
     eprintln!("\nAll is well.");
     Ok(())

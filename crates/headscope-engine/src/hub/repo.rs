@@ -392,7 +392,7 @@ mod tests {
 
     #[test]
     fn two_at_once_wait_for_each_other() {
-        let Bench { repo, .. } = bench();
+        let Bench { root: _root, repo, .. } = bench();
         let etag = Etag::parse(SHA).unwrap();
         let mut first = partial(&repo, &etag);
         let (told, hear) = std::sync::mpsc::channel();
@@ -417,7 +417,7 @@ mod tests {
 
     #[test]
     fn whole_means_weights_and_a_tokenizer() {
-        let Bench { repo, commit, .. } = bench();
+        let Bench { root: _root, repo, commit } = bench();
         let folder = repo.snapshot(&commit);
         fs::create_dir_all(&folder).unwrap();
         let put = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
