@@ -31,7 +31,7 @@ export default defineConfig(({ mode }) => ({
           include: ["tests/browser/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 120_000,
-          expect: { poll: { timeout: 15_000 } }, // of a second, as it is unless told, a busy machine takes all
+          expect: { poll: { timeout: 15_000 } }, // instead of a second, which a busy machine needs itself
           fileParallelism: false,
         },
       },
