@@ -9,6 +9,14 @@ use std::arch::x86_64::*;
 #[derive(Clone, Copy)]
 pub(super) struct Avx512(());
 
+impl Avx512 {
+    /// # Safety
+    /// The machine has it.
+    pub(super) unsafe fn new() -> Avx512 {
+        Avx512(())
+    }
+}
+
 /// Runs a kernel compiled for AVX-512.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
 #[inline(never)]

@@ -118,3 +118,13 @@ pub(super) fn with_scratch<T>(len: usize, f: impl FnOnce(&mut [f32]) -> T) -> T 
     }
     result
 }
+
+/// The bits of numbers, to be written as such.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn as_bits(numbers: &mut [f32]) -> &mut [u32] {
+    // SAFETY: both types have the same size and alignment, and all bits are a value of both.
+    #[allow(unsafe_code)]
+    unsafe {
+        std::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), numbers.len())
+    }
+}

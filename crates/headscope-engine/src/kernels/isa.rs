@@ -1,5 +1,7 @@
 //! The instruction sets, and which of them this machine has.
 
+#[cfg(target_arch = "x86_64")]
+use super::amx::{self, Tiles};
 use super::simd::Kernel;
 use std::fmt;
 use std::str::FromStr;
@@ -13,6 +15,9 @@ pub struct Isa(Kind);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 enum Kind {
+    /// AVX-512, and tiles for the products of linear layers.
+    #[cfg(target_arch = "x86_64")]
+    Amx,
     #[cfg(target_arch = "x86_64")]
     Avx512,
     #[cfg(target_arch = "x86_64")]
@@ -22,6 +27,8 @@ enum Kind {
 
 /// Every instruction set this build knows, best first.
 const KINDS: &[Kind] = &[
+    #[cfg(target_arch = "x86_64")]
+    Kind::Amx,
     #[cfg(target_arch = "x86_64")]
     Kind::Avx512,
     #[cfg(target_arch = "x86_64")]
@@ -53,7 +60,7 @@ impl Isa {
             // SAFETY: an `Isa` of this kind exists only where `is_here` found
             // every feature that `run` is compiled with.
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512 => unsafe { super::avx512::run(kernel) },
+            Kind::Amx | Kind::Avx512 => unsafe { super::avx512::run(kernel) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Kind::Avx2 => unsafe { super::avx2::run(kernel) },
@@ -61,8 +68,18 @@ impl Isa {
         }
     }
 
+    /// Tiles, where linear layers are to be products of them.
+    #[cfg(target_arch = "x86_64")]
+    #[allow(unsafe_code)] // As for `run`.
+    pub(super) fn tiles(self) -> Option<Tiles> {
+        // SAFETY: an `Isa` of this kind exists only where `is_here` found both.
+        (self.0 == Kind::Amx).then(|| unsafe { Tiles::new() })
+    }
+
     fn name(self) -> &'static str {
         match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Amx => "amx",
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => "avx512",
             #[cfg(target_arch = "x86_64")]
@@ -75,6 +92,8 @@ impl Isa {
 impl Kind {
     fn is_here(self) -> bool {
         match self {
+            #[cfg(target_arch = "x86_64")]
+            Kind::Amx => Kind::Avx512.is_here() && amx::is_here(),
             #[cfg(target_arch = "x86_64")]
             Kind::Avx512 => {
                 std::is_x86_feature_detected!("avx512f")

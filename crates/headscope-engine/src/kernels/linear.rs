@@ -1,5 +1,7 @@
 //! `y = epilogue(x Wᵀ + b)`: the weights where they lie in their file, or packed.
 
+#[cfg(target_arch = "x86_64")]
+use super::amx::{self, Planes, TileProduct};
 use super::buffer::{Buffer, Plain, with_scratch};
 use super::columns::Columns;
 use super::math::{Activate, load, store};
@@ -187,10 +189,29 @@ impl<W: AsStored> Linear<W> {
         if let Epilogue::Add(residual) = epilogue {
             assert_eq!(residual.len(), out.len(), "residual [rows, n_out]");
         }
+        #[cfg(target_arch = "x86_64")]
+        if let Some(tiles) = compute.isa().tiles() {
+            return Planes::with(tiles, compute, x, self.n_in, |planes| {
+                self.multiply(compute, Input::Planes(planes), rows, epilogue, out)
+            });
+        }
+        self.multiply(compute, Input::Numbers(x), rows, epilogue, out)
+    }
+
+    /// What [`Linear::forward`] says, in tasks of a panel and some rows.
+    fn multiply(
+        &self,
+        compute: &Compute,
+        x: Input,
+        rows: usize,
+        epilogue: Epilogue,
+        out: &mut [f32],
+    ) -> bool {
         let panels = self.n_out.div_ceil(PANEL);
         let packed = self.panels.get();
-        let task_rows = if packed.is_some() { TASK_ROWS } else { TASK_ROWS_IN_PLACE };
+        let (unit, task_rows) = x.task_rows(packed.is_some());
         let groups = row_groups(rows, panels, task_rows, compute.threads());
+        let first = |group: usize| rows.min(group * rows.div_ceil(unit) / groups * unit);
         let (out, finite) = (Shared::new(out), AtomicBool::new(true));
         compute.for_each_chunk(panels * groups, |task| {
             let (panel, group) = (apart(task % panels, panels, compute.threads()), task / panels);
@@ -198,7 +219,7 @@ impl<W: AsStored> Linear<W> {
                 layer: self,
                 packed,
                 panel,
-                rows: group * rows / groups..(group + 1) * rows / groups,
+                rows: first(group)..first(group + 1),
                 x,
                 epilogue,
                 out,
@@ -277,13 +298,42 @@ fn apart(i: usize, panels: usize, runs: usize) -> usize {
     run * (panels / runs) + run.min(panels % runs) + place
 }
 
+/// Rows of x, as they are to be multiplied.
+#[derive(Clone, Copy)]
+enum Input<'a> {
+    Numbers(&'a [f32]),
+    #[cfg(target_arch = "x86_64")]
+    Planes(Planes<'a>),
+}
+
+impl Input<'_> {
+    /// Room for what a task of so many rows needs: weights and sums.
+    fn scratch(self, rows: usize) -> usize {
+        match self {
+            Input::Numbers(_) => (DEPTH + rows) * PANEL,
+            #[cfg(target_arch = "x86_64")]
+            Input::Planes(_) => amx::SCRATCH + rows.next_multiple_of(amx::ROWS) * PANEL,
+        }
+    }
+
+    /// How many rows stay together, and how many a task takes at most.
+    fn task_rows(self, packed: bool) -> (usize, usize) {
+        match self {
+            Input::Numbers(_) if packed => (1, TASK_ROWS),
+            Input::Numbers(_) => (1, TASK_ROWS_IN_PLACE),
+            #[cfg(target_arch = "x86_64")]
+            Input::Planes(planes) => (amx::ROWS, planes.task_rows()),
+        }
+    }
+}
+
 /// Some rows times one panel.
 struct Task<'a, W> {
     layer: &'a Linear<W>,
     packed: Option<&'a Panels>,
     panel: usize,
     rows: Range<usize>,
-    x: &'a [f32],
+    x: Input<'a>,
     epilogue: Epilogue<'a>,
     out: Shared<'a, f32>,
 }
@@ -307,26 +357,37 @@ impl<W: AsStored> Task<'_, W> {
                 (Numbers::Rows(&in_rows), in_rows.address(size))
             }
         };
-        with_scratch((DEPTH + rows) * PANEL, |scratch| {
-            let (wide, sums) = scratch.split_at_mut(DEPTH * PANEL);
-            compute.isa().run(Product {
-                rows,
-                depth: layer.n_in,
-                columns,
-                a: &self.x[self.rows.start * layer.n_in..],
-                a_stride: layer.n_in,
-                b,
-                b_stride: PANEL,
-                c: sums,
-                c_stride: PANEL,
-                add: false,
-                wide,
-                upcoming,
-                landing: Some((
-                    self.out.address(self.rows.start * layer.n_out + self.panel * PANEL),
-                    layer.n_out,
-                )),
-            });
+        with_scratch(self.x.scratch(rows), |scratch| {
+            let sums = match self.x {
+                Input::Numbers(x) => {
+                    let (wide, sums) = scratch.split_at_mut(DEPTH * PANEL);
+                    compute.isa().run(Product {
+                        rows,
+                        depth: layer.n_in,
+                        columns,
+                        a: &x[self.rows.start * layer.n_in..],
+                        a_stride: layer.n_in,
+                        b,
+                        b_stride: PANEL,
+                        c: sums,
+                        c_stride: PANEL,
+                        add: false,
+                        wide,
+                        upcoming,
+                        landing: Some((
+                            self.out.address(self.rows.start * layer.n_out + self.panel * PANEL),
+                            layer.n_out,
+                        )),
+                    });
+                    sums
+                }
+                #[cfg(target_arch = "x86_64")]
+                Input::Planes(x) => {
+                    let (scratch, sums) = scratch.split_at_mut(amx::SCRATCH);
+                    TileProduct { rows: self.rows.clone(), x, b, scratch, sums, upcoming }.run();
+                    sums
+                }
+            };
             let bias = layer.bias.as_deref().map(|bias| &bias[self.panel * PANEL..][..columns]);
             let Task { panel, rows, epilogue, out, .. } = self;
             let first = panel * PANEL;

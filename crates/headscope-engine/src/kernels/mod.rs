@@ -108,6 +108,8 @@
 //! and `#[inline(always)]` down from `Isa::run`, so they need no change, and the tests run every
 //! instruction set that the machine has.
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 mod attend;
 #[cfg(target_arch = "x86_64")]
 mod avx2;

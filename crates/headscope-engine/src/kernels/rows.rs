@@ -35,6 +35,12 @@ impl<'a> Rows<'a> {
         Rows(all)
     }
 
+    /// How each row is stored.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn dtypes(&self) -> impl Iterator<Item = Dtype> {
+        self.0.iter().map(|row| row.dtype)
+    }
+
     /// How many lines of memory a row of a block takes, as a power of two: for prefetching.
     pub(super) fn log2_lines(&self) -> u32 {
         let (numbers, bytes) = self.0[0].dtype.block();

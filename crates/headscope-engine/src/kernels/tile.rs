@@ -111,11 +111,7 @@ impl Kernel for Product<'_> {
                 wide: self.wide.as_mut_ptr(),
                 landing: self.landing.filter(|_| last).unwrap_or((self.c.as_ptr(), self.c_stride)),
                 next: Ahead::new(next, &self.b),
-                next_lines: match self.b {
-                    Numbers::Rows(rows) => PANEL << rows.log2_lines(),
-                    Numbers::Columns(columns) => DEPTH << columns.log2_lines(),
-                    _ => (DEPTH * self.b_stride * self.b.size()).div_ceil(LINE),
-                },
+                next_lines: self.b.lines(self.b_stride),
             };
             match self.b {
                 Numbers::Rows(rows) => rows.turn(simd, from, depth, groups * GROUP, self.wide),
@@ -184,7 +180,7 @@ impl Strip {
 
 /// Lines of memory to be asked for: `2^shift` side by side, then as many one stride further.
 #[derive(Clone, Copy)]
-struct Ahead {
+pub(super) struct Ahead {
     from: *const u8,
     stride: usize,
     shift: u32,
@@ -192,7 +188,7 @@ struct Ahead {
 
 impl Ahead {
     #[inline(always)]
-    fn new(from: *const u8, numbers: &Numbers) -> Ahead {
+    pub(super) fn new(from: *const u8, numbers: &Numbers) -> Ahead {
         match numbers {
             Numbers::Rows(rows) => {
                 Ahead { from: from.wrapping_add(LINE - 1), stride: rows.stride(), shift: rows.log2_lines() }
@@ -206,7 +202,7 @@ impl Ahead {
 
     /// Line `k`, how many follow beside it, itself among them, and how far the next is then.
     #[inline(always)]
-    fn line(self, k: usize) -> Lines {
+    pub(super) fn line(self, k: usize) -> Lines {
         let side_by_side = 1 << self.shift;
         let (row, line) = (k >> self.shift, k & (side_by_side - 1));
         let at = self.from.wrapping_add(row.wrapping_mul(self.stride).wrapping_add(line * LINE));
@@ -217,7 +213,7 @@ impl Ahead {
 
 /// The lines of [`Ahead`] from one on.
 #[derive(Clone, Copy)]
-struct Lines {
+pub(super) struct Lines {
     at: *const u8,
     left: usize,
     side_by_side: usize,
@@ -226,7 +222,7 @@ struct Lines {
 
 impl Lines {
     #[inline(always)]
-    fn next(&mut self) -> *const u8 {
+    pub(super) fn next(&mut self) -> *const u8 {
         let line = self.at;
         self.at = line.wrapping_add(LINE);
         self.left -= 1;
@@ -271,8 +267,17 @@ impl Numbers<'_> {
         }
     }
 
+    /// Lines of memory that a block takes: for prefetching.
+    pub(super) fn lines(&self, stride: usize) -> usize {
+        match self {
+            Numbers::Rows(rows) => PANEL << rows.log2_lines(),
+            Numbers::Columns(columns) => DEPTH << columns.log2_lines(),
+            _ => (DEPTH * stride * self.size()).div_ceil(LINE),
+        }
+    }
+
     /// Where a number stands, or would stand: for prefetching.
-    fn address(&self, index: usize) -> *const u8 {
+    pub(super) fn address(&self, index: usize) -> *const u8 {
         match self {
             Numbers::F32(b) => b.as_ptr().wrapping_add(index).cast(),
             Numbers::F16(b) | Numbers::Bf16(b) => b.as_ptr().wrapping_add(index).cast(),
@@ -299,10 +304,29 @@ pub(super) trait Number: Copy {
 #[repr(transparent)]
 pub(super) struct F16(#[allow(dead_code)] u16);
 
+
 /// Bits of bfloat16.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub(super) struct Bf16(#[allow(dead_code)] u16);
+
+
+/// The numbers that bits stand for.
+impl F16 {
+    #[inline(always)]
+    pub(super) fn of(bits: &[u16]) -> &[F16] {
+        // SAFETY: the type is transparent.
+        unsafe { std::slice::from_raw_parts(bits.as_ptr().cast(), bits.len()) }
+    }
+}
+
+impl Bf16 {
+    #[inline(always)]
+    pub(super) fn of(bits: &[u16]) -> &[Bf16] {
+        // SAFETY: the type is transparent.
+        unsafe { std::slice::from_raw_parts(bits.as_ptr().cast(), bits.len()) }
+    }
+}
 
 impl Number for f32 {
     const NARROW: bool = false;
