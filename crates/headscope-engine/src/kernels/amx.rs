@@ -13,7 +13,7 @@ use super::avx512::Avx512;
 use super::buffer::as_bits;
 use super::math::{load, store};
 use super::simd::{Kernel, Simd};
-use super::tile::{Ahead, DEPTH, Lines, Numbers, PANEL};
+use super::tile::{Ahead, DEPTH, Numbers, PANEL};
 pub(super) use planes::Planes;
 use planes::Weights;
 pub(super) use tiles::{ROWS, Tiles, is_here};
@@ -83,9 +83,7 @@ impl Kernel for TileProduct<'_> {
                         Some(tile) => (&mut sums[tile * PRODUCTS..][..PRODUCTS], &*former),
                         None => (&mut [][..], &[][..]),
                     };
-                    // As many portions as there are pauses.
-                    let portion = PRODUCTS / (steps * PLANES);
-                    let mut portions = to.chunks_exact_mut(portion).zip(from_former.chunks_exact(portion));
+                    let mut portions = to.as_chunks_mut().0.iter_mut().zip(from_former.as_chunks().0);
                     let x = x.tile(rows.start / ROWS + tile, (from + first) / STEP, steps);
                     shape.multiply(
                         x,
@@ -100,22 +98,32 @@ impl Kernel for TileProduct<'_> {
                             }
                         },
                     );
+                    for (sums, products) in portions {
+                        add(simd, sums, products);
+                    }
                     pending = Some(tile);
                     std::mem::swap(&mut products, &mut former);
                 }
             }
         }
         if let Some(tile) = pending {
-            add(simd, &mut sums[tile * PRODUCTS..][..PRODUCTS], former);
+            let sums = sums[tile * PRODUCTS..][..PRODUCTS].as_chunks_mut().0;
+            sums.iter_mut().zip(former.as_chunks().0).for_each(
+                #[inline(always)]
+                |(sums, products)| add(simd, sums, products),
+            );
         }
     }
 }
 
+/// What is added to sums in one pause: of a whole block there are six.
+const PORTION: usize = PRODUCTS / (BLOCK / STEP * PLANES);
+
 #[inline(always)]
-fn add(simd: Avx512, sums: &mut [f32], products: &[f32]) {
-    let products = products.chunks_exact(Avx512::LANES);
-    for (sums, products) in sums.chunks_exact_mut(Avx512::LANES).zip(products) {
-        store(simd, sums, simd.add(load(simd, sums), load(simd, products)));
+fn add(simd: Avx512, sums: &mut [f32; PORTION], products: &[f32; PORTION]) {
+    for i in (0..PORTION).step_by(Avx512::LANES) {
+        let sum = simd.add(load(simd, &sums[i..]), load(simd, &products[i..]));
+        store(simd, &mut sums[i..], sum);
     }
 }
 
@@ -123,8 +131,9 @@ fn add(simd: Avx512, sums: &mut [f32], products: &[f32]) {
 /// products. Few at a time, for those beyond the sixteen that the processor keeps have to wait: all of them
 /// with the weights, 16 rows took 36 ms instead of 27 (one thread, linear layers of BERT-base).
 struct Requests {
-    lines: Lines,
-    left: usize,
+    lines: Ahead,
+    count: usize,
+    asked: usize,
     with_weights: usize,
     with_products: usize,
 }
@@ -133,11 +142,11 @@ impl Requests {
     /// The lines at `next`, for `depth` inputs and so many tiles of rows.
     #[inline(always)]
     fn new(next: *const u8, numbers: &Numbers, depth: usize, tiles: usize) -> Requests {
-        let left = numbers.lines(PANEL);
+        let count = numbers.lines(PANEL);
         let (pairs, pauses) = (depth.div_ceil(STEP) * PAIRS, depth.div_ceil(STEP) * tiles * PLANES);
-        let with_weights = left / (3 * pairs);
-        let with_products = (left - with_weights * pairs).div_ceil(pauses);
-        Requests { lines: Ahead::new(next, numbers).line(0), left, with_weights, with_products }
+        let with_weights = count / (3 * pairs);
+        let with_products = (count - with_weights * pairs).div_ceil(pauses);
+        Requests { lines: Ahead::new(next, numbers), count, asked: 0, with_weights, with_products }
     }
 
     /// To be called for each pair of inputs.
@@ -154,10 +163,11 @@ impl Requests {
 
     #[inline(always)]
     fn ask(&mut self, simd: Avx512, count: usize) {
-        let count = count.min(self.left);
-        self.left -= count;
-        for _ in 0..count {
-            simd.prefetch(self.lines.next());
+        if self.asked < self.count {
+            for line in self.asked..self.asked + count {
+                simd.prefetch(self.lines.address(line));
+            }
+            self.asked += count;
         }
     }
 }
