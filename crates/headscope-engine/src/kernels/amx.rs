@@ -13,15 +13,18 @@ use super::avx512::Avx512;
 use super::buffer::as_bits;
 use super::math::{load, store};
 use super::simd::{Kernel, Simd};
-use super::tile::{Ahead, DEPTH, Numbers, PANEL};
+use super::tile::{Ahead, DEPTH, LINE, Lines, Numbers, PANEL};
 pub(super) use planes::Planes;
 use planes::Weights;
 pub(super) use tiles::{ROWS, Tiles, is_here};
-use tiles::{PAIRS, PLANES, PRODUCTS, Shape, STEP, STEP_OF_WEIGHTS};
+use tiles::{PAIRS, PLANES, PRODUCTS, Shape, STEP, STEP_OF_WEIGHTS, STEP_OF_X};
 use std::ops::Range;
 
 /// Inputs of a block: with 128 of them, planes, weights and x do not fit into the first-level cache together.
 const BLOCK: usize = 64;
+
+/// Rows that a task takes at most: each splits its panel anew, but with 512 of them the planes of x came too slowly.
+pub(super) const TASK_ROWS: usize = 256;
 
 /// Scratch of a task, beside the sums of its rows: weights as f32, a block of them as planes, and twice the products of
 /// a block with 16 rows.
@@ -83,8 +86,16 @@ impl Kernel for TileProduct<'_> {
                         Some(tile) => (&mut sums[tile * PRODUCTS..][..PRODUCTS], &*former),
                         None => (&mut [][..], &[][..]),
                     };
-                    let mut portions = to.as_chunks_mut().0.iter_mut().zip(from_former.as_chunks().0);
-                    let x = x.tile(rows.start / ROWS + tile, (from + first) / STEP, steps);
+                    // As many portions as there are pauses.
+                    let portion = PRODUCTS / (steps * PLANES);
+                    let mut portions = to.chunks_exact_mut(portion).zip(from_former.chunks_exact(portion));
+                    let (group, step) = (rows.start / ROWS + tile, (from + first) / STEP);
+                    requests.rows = match tile + 1 {
+                        _ if tiles == 1 => None, // for which every line would come too late
+                        after if after < tiles => Some(x.address(group + 1, step)),
+                        _ => Some(x.address(rows.start / ROWS, step + steps)),
+                    };
+                    let x = x.tile(group, step, steps);
                     shape.multiply(
                         x,
                         planes,
@@ -98,55 +109,52 @@ impl Kernel for TileProduct<'_> {
                             }
                         },
                     );
-                    for (sums, products) in portions {
-                        add(simd, sums, products);
-                    }
                     pending = Some(tile);
                     std::mem::swap(&mut products, &mut former);
                 }
             }
         }
         if let Some(tile) = pending {
-            let sums = sums[tile * PRODUCTS..][..PRODUCTS].as_chunks_mut().0;
-            sums.iter_mut().zip(former.as_chunks().0).for_each(
-                #[inline(always)]
-                |(sums, products)| add(simd, sums, products),
-            );
+            add(simd, &mut sums[tile * PRODUCTS..][..PRODUCTS], former);
         }
     }
 }
 
-/// What is added to sums in one pause: of a whole block there are six.
-const PORTION: usize = PRODUCTS / (BLOCK / STEP * PLANES);
-
 #[inline(always)]
-fn add(simd: Avx512, sums: &mut [f32; PORTION], products: &[f32; PORTION]) {
-    for i in (0..PORTION).step_by(Avx512::LANES) {
-        let sum = simd.add(load(simd, &sums[i..]), load(simd, &products[i..]));
-        store(simd, &mut sums[i..], sum);
+fn add(simd: Avx512, sums: &mut [f32], products: &[f32]) {
+    let products = products.chunks_exact(Avx512::LANES);
+    for (sums, products) in sums.chunks_exact_mut(Avx512::LANES).zip(products) {
+        store(simd, sums, simd.add(load(simd, sums), load(simd, products)));
     }
 }
 
-/// Requests for the lines of memory that are read next: a third while weights are split, the others between
-/// products. Few at a time, for those beyond the sixteen that the processor keeps have to wait: all of them
-/// with the weights, 16 rows took 36 ms instead of 27 (one thread, linear layers of BERT-base).
+/// Requests for what is read next.
+///
+/// Lines of weights: a third while weights are split, the others between products. Few at a time, for those beyond the
+/// sixteen that the processor keeps have to wait: all of them with the weights, 16 rows took 36 ms instead of 27
+/// (one thread, linear layers of BERT-base). And the planes of the rows that pass by next, which may be in another
+/// core's cache: 512 rows took 190 ms without, and 159 with (two threads).
 struct Requests {
-    lines: Ahead,
-    count: usize,
-    asked: usize,
+    weights: Lines,
+    left: usize,
     with_weights: usize,
     with_products: usize,
+    rows: Option<*const u8>,
 }
+
+/// Lines of x that are asked for in a pause, a sixth of those of a block.
+const LINES_OF_X: usize = BLOCK / STEP * STEP_OF_X / (BLOCK / STEP * PLANES);
 
 impl Requests {
     /// The lines at `next`, for `depth` inputs and so many tiles of rows.
     #[inline(always)]
     fn new(next: *const u8, numbers: &Numbers, depth: usize, tiles: usize) -> Requests {
-        let count = numbers.lines(PANEL);
+        let left = numbers.lines(PANEL);
         let (pairs, pauses) = (depth.div_ceil(STEP) * PAIRS, depth.div_ceil(STEP) * tiles * PLANES);
-        let with_weights = count / (3 * pairs);
-        let with_products = (count - with_weights * pairs).div_ceil(pauses);
-        Requests { lines: Ahead::new(next, numbers), count, asked: 0, with_weights, with_products }
+        let with_weights = left / (3 * pairs);
+        let with_products = (left - with_weights * pairs).div_ceil(pauses.max(1));
+        let weights = Ahead::new(next, numbers).line(0);
+        Requests { weights, left, with_weights, with_products, rows: None }
     }
 
     /// To be called for each pair of inputs.
@@ -159,15 +167,20 @@ impl Requests {
     #[inline(always)]
     fn with_products(&mut self, simd: Avx512) {
         self.ask(simd, self.with_products);
+        if let Some(rows) = &mut self.rows {
+            for line in 0..LINES_OF_X {
+                simd.prefetch(rows.wrapping_add(line * LINE));
+            }
+            *rows = rows.wrapping_add(LINES_OF_X * LINE);
+        }
     }
 
     #[inline(always)]
     fn ask(&mut self, simd: Avx512, count: usize) {
-        if self.asked < self.count {
-            for line in self.asked..self.asked + count {
-                simd.prefetch(self.lines.address(line));
-            }
-            self.asked += count;
+        let count = count.min(self.left);
+        self.left -= count;
+        for _ in 0..count {
+            simd.prefetch(self.weights.next());
         }
     }
 }

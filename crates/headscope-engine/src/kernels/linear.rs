@@ -322,7 +322,7 @@ impl Input<'_> {
             Input::Numbers(_) if packed => (1, TASK_ROWS),
             Input::Numbers(_) => (1, TASK_ROWS_IN_PLACE),
             #[cfg(target_arch = "x86_64")]
-            Input::Planes(planes) => (amx::ROWS, planes.task_rows()),
+            Input::Planes(_) => (amx::ROWS, amx::TASK_ROWS),
         }
     }
 }

@@ -200,16 +200,9 @@ impl Ahead {
         }
     }
 
-    /// Where line `k` stands.
-    #[inline(always)]
-    pub(super) fn address(self, k: usize) -> *const u8 {
-        let (row, line) = (k >> self.shift, k & ((1 << self.shift) - 1));
-        self.from.wrapping_add(row.wrapping_mul(self.stride).wrapping_add(line * LINE))
-    }
-
     /// Line `k`, how many follow beside it, itself among them, and how far the next is then.
     #[inline(always)]
-    fn line(self, k: usize) -> Lines {
+    pub(super) fn line(self, k: usize) -> Lines {
         let side_by_side = 1 << self.shift;
         let (row, line) = (k >> self.shift, k & (side_by_side - 1));
         let at = self.from.wrapping_add(row.wrapping_mul(self.stride).wrapping_add(line * LINE));
@@ -220,7 +213,7 @@ impl Ahead {
 
 /// The lines of [`Ahead`] from one on.
 #[derive(Clone, Copy)]
-struct Lines {
+pub(super) struct Lines {
     at: *const u8,
     left: usize,
     side_by_side: usize,
@@ -229,7 +222,7 @@ struct Lines {
 
 impl Lines {
     #[inline(always)]
-    fn next(&mut self) -> *const u8 {
+    pub(super) fn next(&mut self) -> *const u8 {
         let line = self.at;
         self.at = line.wrapping_add(LINE);
         self.left -= 1;

@@ -85,19 +85,24 @@ impl Planes<'_> {
     pub(in crate::kernels) fn width(self) -> usize {
         self.width
     }
-
-    /// Rows that one task takes at most: their planes stay in the second-level cache while all panels pass by.
-    pub(in crate::kernels) fn task_rows(self) -> usize {
-        let row = self.width * PLANES * size_of::<u16>();
-        ((5 << 18) / row.max(1) / ROWS * ROWS).clamp(64, 256)
-    }
 }
 
 impl<'a> Planes<'a> {
     /// Some steps of sixteen rows.
     #[inline(always)]
     pub(super) fn tile(self, group: usize, step: usize, steps: usize) -> &'a [Row] {
-        &self.pairs[(group * self.width.div_ceil(STEP) + step) * STEP_OF_X..][..steps * STEP_OF_X]
+        &self.pairs[self.place(group, step)..][..steps * STEP_OF_X]
+    }
+
+    /// Where a step of sixteen rows begins, or would begin: for prefetching.
+    #[inline(always)]
+    pub(super) fn address(self, group: usize, step: usize) -> *const u8 {
+        self.pairs.as_ptr().wrapping_add(self.place(group, step)).cast()
+    }
+
+    #[inline(always)]
+    fn place(self, group: usize, step: usize) -> usize {
+        (group * self.width.div_ceil(STEP) + step) * STEP_OF_X
     }
 }
 
