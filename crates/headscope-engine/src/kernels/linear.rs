@@ -190,7 +190,9 @@ impl<W: AsStored> Linear<W> {
             assert_eq!(residual.len(), out.len(), "residual [rows, n_out]");
         }
         #[cfg(target_arch = "x86_64")]
-        if let Some(tiles) = compute.isa().tiles() {
+        if rows > amx::FEW_ROWS
+            && let Some(tiles) = compute.isa().tiles()
+        {
             return Planes::with(tiles, compute, x, self.n_in, |planes| {
                 self.multiply(compute, Input::Planes(planes), rows, epilogue, out)
             });
