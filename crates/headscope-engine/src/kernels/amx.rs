@@ -16,16 +16,12 @@ use super::simd::{Kernel, Simd};
 use super::tile::{Ahead, DEPTH, LINE, Lines, Numbers, PANEL};
 pub(super) use planes::Planes;
 use planes::Weights;
-pub(super) use tiles::{ROWS, Tiles, is_here};
-use tiles::{PAIRS, PLANES, PRODUCTS, Shape, STEP, STEP_OF_WEIGHTS, STEP_OF_X};
 use std::ops::Range;
+use tiles::{PAIRS, PLANES, PRODUCTS, STEP, STEP_OF_WEIGHTS, STEP_OF_X, Shape};
+pub(super) use tiles::{ROWS, Tiles, is_here};
 
 /// Inputs of a block: with 128 of them, planes, weights and x do not fit into the first-level cache together.
 const BLOCK: usize = 64;
-
-/// So few rows are multiplied without tiles: they run at the speed of memory, and to split weights would slow them down,
-/// 8 rows from 12 to 15 ms and 16 from 15.4 to 16 (two threads, linear layers of BERT-base).
-pub(super) const FEW_ROWS: usize = 24;
 
 /// Rows that a task takes at most: each splits its panel anew, but with 512 of them the planes of x came too slowly.
 pub(super) const TASK_ROWS: usize = 256;

@@ -190,7 +190,7 @@ impl<W: AsStored> Linear<W> {
             assert_eq!(residual.len(), out.len(), "residual [rows, n_out]");
         }
         #[cfg(target_arch = "x86_64")]
-        if rows > amx::FEW_ROWS
+        if rows > amx::ROWS
             && let Some(tiles) = compute.isa().tiles()
         {
             return Planes::with(tiles, compute, x, self.n_in, |planes| {
@@ -217,15 +217,8 @@ impl<W: AsStored> Linear<W> {
         let (out, finite) = (Shared::new(out), AtomicBool::new(true));
         compute.for_each_chunk(panels * groups, |task| {
             let (panel, group) = (apart(task % panels, panels, compute.threads()), task / panels);
-            let task = Task {
-                layer: self,
-                packed,
-                panel,
-                rows: first(group)..first(group + 1),
-                x,
-                epilogue,
-                out,
-            };
+            let task =
+                Task { layer: self, packed, panel, rows: first(group)..first(group + 1), x, epilogue, out };
             if !task.run(compute) {
                 finite.store(false, Ordering::Relaxed);
             }

@@ -304,12 +304,10 @@ pub(super) trait Number: Copy {
 #[repr(transparent)]
 pub(super) struct F16(#[allow(dead_code)] u16);
 
-
 /// Bits of bfloat16.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub(super) struct Bf16(#[allow(dead_code)] u16);
-
 
 /// The numbers that bits stand for.
 impl F16 {

@@ -31,8 +31,7 @@ fn split<const P: usize>(_: Avx512, mut numbers: [__m512; 2]) -> [__m512i; P] {
                     numbers[i] = _mm512_sub_ps(numbers[i], _mm512_castsi512_ps(upper));
                 }
             }
-            planes[plane] =
-                _mm512_mask_blend_epi16(LOW_HALVES, bits[1], _mm512_srli_epi32::<16>(bits[0]));
+            planes[plane] = _mm512_mask_blend_epi16(LOW_HALVES, bits[1], _mm512_srli_epi32::<16>(bits[0]));
         }
         planes
     }
@@ -244,5 +243,70 @@ fn split_pair<N: Number, const P: usize>(
         for plane in 0..P {
             write(simd, &mut tiles[(plane * ACROSS + column) * ROWS + pair % PAIRS], planes[plane]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernels::Isa;
+    use half::{bf16, f16};
+
+    /// Calls `f` where AVX-512 is.
+    fn with_avx512(f: impl Fn(Avx512)) {
+        if Isa::available().iter().any(|isa| isa.to_string() == "avx512") {
+            // SAFETY: just asked.
+            f(unsafe { Avx512::new() });
+        } else {
+            eprintln!("skipped: this machine has no AVX-512");
+        }
+    }
+
+    /// The parts of `x` and of `-x`, as a pair.
+    fn parts<const P: usize>(simd: Avx512, x: f32) -> [[f32; 2]; P] {
+        split::<P>(simd, [simd.splat(x), simd.splat(-x)]).map(|plane| {
+            let mut row = [0; PAIRS];
+            write(simd, &mut row, plane);
+            assert_eq!(row, [row[0]; PAIRS]);
+            [f32::from_bits(row[0] << 16), f32::from_bits(row[0] & UPPER.cast_unsigned())]
+        })
+    }
+
+    fn add_up<const P: usize>(simd: Avx512, x: f32) {
+        let parts = parts::<P>(simd, x);
+        for i in 0..2 {
+            let sum: f64 = parts.iter().map(|part| f64::from(part[i])).sum();
+            assert_eq!(sum, f64::from(if i == 0 { x } else { -x }), "{x:e} in {P} parts: {parts:?}");
+            for pair in parts.windows(2) {
+                assert!(pair[1][i].abs() <= pair[0][i].abs() / 256.0, "{x:e} in {P} parts: {parts:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn parts_of_a_number_add_up_to_it() {
+        with_avx512(|simd| {
+            // Those of smaller numbers would be smaller than what f32 has.
+            let mut random = fastrand::Rng::with_seed(7);
+            let normal = std::iter::repeat_with(|| f32::from_bits(random.u32(..)));
+            let normal = normal.filter(|x| (1e-30..1e38).contains(&x.abs())).take(20_000);
+            let edges = [0.0, f32::MAX / 2.0, 1.0 + f32::EPSILON, 2.0 - f32::EPSILON, 1.0 + 1.0 / 256.0];
+            normal.chain(edges).for_each(|x| add_up::<3>(simd, x));
+            let halves = (0..=u16::MAX).map(|bits| f16::from_bits(bits).to_f32());
+            halves.filter(|x| x.is_finite()).for_each(|x| add_up::<2>(simd, x));
+            let bf16s = (0..=u16::MAX).map(|bits| bf16::from_bits(bits).to_f32());
+            bf16s.filter(|x| x.is_finite()).for_each(|x| add_up::<1>(simd, x));
+        });
+    }
+
+    #[test]
+    fn parts_of_what_is_not_finite_are_not_all_finite() {
+        with_avx512(|simd| {
+            for x in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::from_bits(0x7fff_ffff)] {
+                assert!(parts::<3>(simd, x).iter().any(|part| !part[0].is_finite()), "{x}");
+                assert!(parts::<2>(simd, x).iter().any(|part| !part[0].is_finite()), "{x}");
+            }
+            assert!(parts::<1>(simd, f32::INFINITY)[0][0].is_infinite());
+        });
     }
 }
