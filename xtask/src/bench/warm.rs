@@ -28,10 +28,11 @@ const ROWS: usize = 64;
 pub fn measure(options: &Options, peers: &Peers, report: &mut Report) -> Result<()> {
     report.say(
         "## A pass\n\nMilliseconds, least and (median) of the turns, and how many times headscope's least that is. \
-         The limit is what no f32 program exceeds here: the larger of all multiply-adds (linear layers and both \
-         products of attention) at the processor's peak, and all weight matrices, as they are stored, at the \
-         speed at which a buffer of their size can be read again and again. Both are measured beside the passes. \
-         Nobody computes logits or a pooler.",
+         The limit is what no program of f32 multiply-adds exceeds here: the larger of all of them (linear \
+         layers and both products of attention) at the processor's peak, and all weight matrices, as they are \
+         stored, at the speed at which a buffer of their size can be read again and again. Both are measured \
+         beside the passes. Matrix tiles (amx) make several products of bfloat16 of each of f32 and may pass the \
+         first. Nobody computes logits or a pooler.",
     );
     let mut agreement = Table::new([
         "model",

@@ -170,6 +170,7 @@ impl<W: AsStored> Linear<W> {
     ///
     /// A row of the result depends on that row of x alone, to the bit: not on
     /// the other rows, their number, the number of threads, or whether the weights are packed.
+    /// With the instruction set `amx` it depends on whether there are more than 16 rows, too.
     ///
     /// Returns whether every sum was finite. A weight that is not makes all sums of its column
     /// NaN or infinite, so nobody need look at the weights themselves beforehand.

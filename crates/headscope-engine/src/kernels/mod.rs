@@ -55,12 +55,36 @@
 //! Short chains are what makes sums exact (an error grows with the length of its chain; see
 //! below). A chain is put away while the next one begins, first in the upper half of a tile's rows,
 //! then in the lower: on AMD Zen 3 a store takes the place of a multiplication, and twelve at once took
-//! a fifteenth of the time. The tree is the same for every instruction set, any number of rows and
-//! weights in any form, so a row's numbers depend on nothing but the row and the weights.
+//! a fifteenth of the time. The tree is the same for every instruction set (but for matrix tiles, below), any number
+//! of rows and weights in any form, so a row's numbers depend on nothing but the row and the weights.
 //!
 //! The compiler must not be clever here: left alone, it loads what several steps need at once and
 //! moves sums to memory to make room, which took half the speed. `Simd::pin` is an empty
 //! line of assembly through which each sum passes, and keeps steps in their order.
+//!
+//! # Matrix tiles
+//!
+//! A Xeon since Sapphire Rapids multiplies tiles (AMX): 16 rows x 32 numbers with 32 x 16, in bfloat16, and adds up in f32, at
+//! sixteen times the products that AVX-512 makes of f32. A bfloat16 has 8 bits of a number where f32 has
+//! 24: so an f32 is exactly the sum of three, the one next to it, the one next to the rest, and what is left; half
+//! precision is that of two. A product of f32 becomes products of these planes: first with first, first with second and
+//! so on, six with f32 weights, five with f16, three with bf16. What is left out (f32: second with third, third with
+//! second, third with third) is at most some 2^-24 of a product, mostly an eighth of that, and of either sign. Sums have
+//! shorter chains than elsewhere and come out more exact (`DESIGN.md` has the numbers).
+//!
+//! ```text
+//! x [16 rows, 32 inputs]        panel [32 inputs, 48]                sums [16, 48]
+//! ┌─────────┐ three planes      ┌──────┬──────┬──────┐ up to three   ┌──────┬──────┬──────┐
+//! │ 16 x 32 │ each a tile   x   │32 x16│      │      │ planes of     │16 x16│      │      │
+//! └─────────┘                   └──────┴──────┴──────┘ three tiles   └──────┴──────┴──────┘
+//! ```
+//!
+//! `amx.rs` splits x once for all panels, and 64 inputs of a panel once for all rows of a task, in the first-level
+//! cache, for panels and weights in place stay as they are. 16 rows or fewer are multiplied as with AVX-512, for they
+//! wait for memory and would have to wait for weights to be split as well; so here a row's numbers depend on one thing
+//! more, whether there were more than 16. Everything but linear layers is as with AVX-512. At the ends of the range,
+//! tiles take numbers below 2^-126 for zero, parts of numbers too, and what is infinite, or would round to 2^128 as a
+//! bfloat16, comes out as NaN.
 //!
 //! # What is asked for ahead
 //!
