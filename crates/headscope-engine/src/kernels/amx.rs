@@ -26,6 +26,9 @@ const BLOCK: usize = 64;
 /// Rows that a task takes at most: each splits its panel anew, but with 512 of them the planes of x came too slowly.
 pub(super) const TASK_ROWS: usize = 256;
 
+/// Rows that are split into planes at once: of more the planes would be memory that is cleared for every product.
+pub(super) const ROWS_AT_ONCE: usize = 2 * TASK_ROWS;
+
 /// Scratch of a task, beside the sums of its rows: weights as f32, a block of them as planes, and twice the products of
 /// a block with 16 rows.
 pub(super) const SCRATCH: usize = DEPTH * PANEL + BLOCK / STEP * STEP_OF_WEIGHTS * PAIRS + 2 * PRODUCTS;

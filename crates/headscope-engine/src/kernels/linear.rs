@@ -194,9 +194,20 @@ impl<W: AsStored> Linear<W> {
         if rows > amx::ROWS
             && let Some(tiles) = compute.isa().tiles()
         {
-            return Planes::with(tiles, compute, x, self.n_in, |planes| {
-                self.multiply(compute, Input::Planes(planes), rows, epilogue, out)
-            });
+            let mut finite = true;
+            for from in (0..rows).step_by(amx::ROWS_AT_ONCE) {
+                let rows = amx::ROWS_AT_ONCE.min(rows - from);
+                let x = &x[from * self.n_in..(from + rows) * self.n_in];
+                let part = from * self.n_out..(from + rows) * self.n_out;
+                let epilogue = match epilogue {
+                    Epilogue::Add(residual) => Epilogue::Add(&residual[part.clone()]),
+                    _ => epilogue,
+                };
+                finite &= Planes::with(tiles, compute, x, self.n_in, |planes| {
+                    self.multiply(compute, Input::Planes(planes), rows, epilogue, &mut out[part])
+                });
+            }
+            return finite;
         }
         self.multiply(compute, Input::Numbers(x), rows, epilogue, out)
     }

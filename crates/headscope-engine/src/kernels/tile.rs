@@ -309,8 +309,8 @@ pub(super) struct F16(#[allow(dead_code)] u16);
 #[repr(transparent)]
 pub(super) struct Bf16(#[allow(dead_code)] u16);
 
-/// The numbers that bits stand for.
 impl F16 {
+    /// The numbers that bits stand for.
     #[inline(always)]
     pub(super) fn of(bits: &[u16]) -> &[F16] {
         // SAFETY: the type is transparent.
@@ -319,6 +319,7 @@ impl F16 {
 }
 
 impl Bf16 {
+    /// The numbers that bits stand for.
     #[inline(always)]
     pub(super) fn of(bits: &[u16]) -> &[Bf16] {
         // SAFETY: the type is transparent.
