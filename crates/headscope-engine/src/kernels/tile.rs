@@ -309,6 +309,7 @@ pub(super) struct F16(#[allow(dead_code)] u16);
 #[repr(transparent)]
 pub(super) struct Bf16(#[allow(dead_code)] u16);
 
+#[cfg(target_arch = "x86_64")]
 impl F16 {
     /// The numbers that bits stand for.
     #[inline(always)]
@@ -318,6 +319,7 @@ impl F16 {
     }
 }
 
+#[cfg(target_arch = "x86_64")]
 impl Bf16 {
     /// The numbers that bits stand for.
     #[inline(always)]
