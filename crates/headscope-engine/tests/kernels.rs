@@ -321,9 +321,11 @@ fn stacked_weights_are_the_same_layer() {
     let w = numbers(n_out * n_in, 4);
     let x = numbers((FEW + 5) * n_in, 5);
     let run = |layer: Linear<Stored<'_>>| {
-        let mut out = vec![0.0; (FEW + 5) * n_out];
-        layer.forward(&compute, &x, FEW + 5, Epilogue::Store, &mut out);
-        bits(&out)
+        [5, FEW + 5].map(|rows| {
+            let mut out = vec![0.0; rows * n_out];
+            layer.forward(&compute, &x[..rows * n_in], rows, Epilogue::Store, &mut out);
+            bits(&out)
+        })
     };
     let (bytes, _) = stored(Dtype::F32, &w);
     let whole = Stored { dtype: Dtype::F32, bytes: &bytes };
@@ -380,14 +382,14 @@ fn mixed_dtypes_are_widened() {
         let weights =
             parts.iter().zip(dtypes).map(|((bytes, _), (dtype, n))| (Stored { dtype, bytes }, n)).collect();
         let layer = Linear::in_place(weights, n_in, None);
-        for (i, rows) in [(3, 1), (20, FEW + 1), (36, 1), (36, FEW + 1)] {
-            let mut x = vec![0.0; rows * n_in];
-            x[(rows - 1) * n_in + i] = 1.0;
-            let expected: Vec<f32> = wide.chunks(n_in).map(|row| row[i]).collect();
-            for packed in [false, true] {
-                if packed {
-                    layer.make_panels(&compute);
-                }
+        for packed in [false, true] {
+            if packed {
+                layer.make_panels(&compute);
+            }
+            for (i, rows) in [3, 20, 36].into_iter().flat_map(|i| [(i, 1), (i, FEW + 1)]) {
+                let mut x = vec![0.0; rows * n_in];
+                x[(rows - 1) * n_in + i] = 1.0;
+                let expected: Vec<f32> = wide.chunks(n_in).map(|row| row[i]).collect();
                 let mut out = vec![0.0; rows * 52];
                 layer.forward(&compute, &x, rows, Epilogue::Store, &mut out);
                 let last = &out[(rows - 1) * 52..];

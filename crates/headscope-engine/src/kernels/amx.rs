@@ -133,8 +133,8 @@ fn add(simd: Avx512, sums: &mut [f32], products: &[f32]) {
 
 /// Requests for what is read next.
 ///
-/// Lines of weights: a third while weights are split, the others between products. Few at a time, for those beyond the
-/// sixteen that the processor keeps have to wait: all of them with the weights, 16 rows took 36 ms instead of 27
+/// Lines of weights: a third while weights are split, the others between products. Few at a time, for more than the
+/// processor can wait for hold up what comes behind: all of them with the weights, 16 rows took 36 ms instead of 27
 /// (one thread, linear layers of BERT-base). And the planes of the rows that pass by next, which may be in another
 /// core's cache: 512 rows took 190 ms without, and 159 with (two threads).
 struct Requests {
@@ -145,8 +145,8 @@ struct Requests {
     rows: Option<*const u8>,
 }
 
-/// Lines of x that are asked for in a pause, a sixth of those of a block.
-const LINES_OF_X: usize = BLOCK / STEP * STEP_OF_X / (BLOCK / STEP * PLANES);
+/// Lines of x that are asked for in a pause: as many as a step has, in three.
+const LINES_OF_X: usize = STEP_OF_X / PLANES;
 
 impl Requests {
     /// The lines at `next`, for `depth` inputs and so many tiles of rows.

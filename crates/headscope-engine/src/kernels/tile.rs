@@ -37,6 +37,16 @@ pub(super) fn turn<T: Copy>(square: &[[T; GROUP]; GROUP], to: &mut [T], stride: 
     }
 }
 
+/// At most sixteen numbers, zeros after them: of a constant size, for vector code.
+#[inline(always)]
+pub(super) fn padded(numbers: &[f32]) -> [f32; GROUP] {
+    numbers.try_into().unwrap_or_else(|_| {
+        let mut padded = [0.0; GROUP];
+        padded[..numbers.len()].copy_from_slice(numbers);
+        padded
+    })
+}
+
 /// The numbers of a panel, as its weights were stored.
 #[derive(Clone, Copy)]
 pub(super) enum Numbers<'a> {

@@ -9,8 +9,9 @@
 use super::tiles::{ACROSS, PAIRS, PLANES, ROWS, Row, STEP, STEP_OF_X, Tiles};
 use crate::kernels::avx512::Avx512;
 use crate::kernels::buffer::{as_bits, with_scratch};
+use crate::kernels::math::load;
 use crate::kernels::simd::{Kernel, Simd};
-use crate::kernels::tile::{Bf16, F16, Number, Numbers, PANEL};
+use crate::kernels::tile::{Bf16, F16, Number, Numbers, PANEL, padded};
 use crate::kernels::{Compute, Dtype, for_each_part};
 use std::arch::x86_64::*;
 
@@ -126,18 +127,12 @@ impl Kernel for SplitRows<'_> {
             let rest = &self.x[self.x.len().min(group * ROWS * self.width)..];
             for r in 0..ROWS {
                 let row = rest.get(r * self.width..(r + 1) * self.width).unwrap_or(&[]);
-                let numbers = &row[row.len().min(step * STEP)..row.len().min((step + 1) * STEP)];
-                let mut padded = [0.0; STEP];
-                let whole = match numbers.try_into() {
-                    Ok(whole) => whole,
-                    Err(_) => {
-                        padded[..numbers.len()].copy_from_slice(numbers);
-                        &padded
-                    }
-                };
-                let whole: &[f32; STEP] = whole;
-                // SAFETY: two registers.
-                let halves = unsafe { [simd.load(whole.as_ptr()), simd.load(whole.as_ptr().add(PAIRS))] };
+                let mut halves = [simd.zero(); 2];
+                for i in 0..2 {
+                    let from = step * STEP + i * PAIRS;
+                    let numbers = &row[row.len().min(from)..row.len().min(from + PAIRS)];
+                    halves[i] = load(simd, &padded(numbers));
+                }
                 let planes = split::<PLANES>(simd, halves);
                 for plane in 0..PLANES {
                     write(simd, &mut tiles[plane * ROWS + r], planes[plane]);

@@ -3,7 +3,7 @@
 use super::Heads;
 use crate::kernels::share::Shared;
 use crate::kernels::simd::{Kernel, Simd};
-use crate::kernels::tile::{GROUP, PANEL, turn};
+use crate::kernels::tile::{GROUP, PANEL, padded, turn};
 use std::ops::Range;
 
 /// Where the keys and values of one key head lie in memory for packed ones:
@@ -192,14 +192,4 @@ fn prefetch<S: Simd>(simd: S, x: &Heads, head: usize, tokens: Range<usize>) {
             simd.prefetch(line.as_ptr().cast());
         }
     }
-}
-
-/// At most sixteen numbers, zeros after them: of a constant size, for vector code.
-#[inline(always)]
-fn padded(numbers: &[f32]) -> [f32; GROUP] {
-    numbers.try_into().unwrap_or_else(|_| {
-        let mut padded = [0.0; GROUP];
-        padded[..numbers.len()].copy_from_slice(numbers);
-        padded
-    })
 }
