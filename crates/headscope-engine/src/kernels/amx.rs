@@ -13,7 +13,7 @@ use super::avx512::Avx512;
 use super::buffer::as_bits;
 use super::math::{load, store};
 use super::simd::{Kernel, Simd};
-use super::tile::{Ahead, DEPTH, LINE, Lines, Numbers, PANEL};
+use super::tile::{Ahead, DEPTH, LINE, Numbers, PANEL};
 pub(super) use planes::Planes;
 use planes::Weights;
 use std::ops::Range;
@@ -138,8 +138,9 @@ fn add(simd: Avx512, sums: &mut [f32], products: &[f32]) {
 /// (one thread, linear layers of BERT-base). And the planes of the rows that pass by next, which may be in another
 /// core's cache: 512 rows took 190 ms without, and 159 with (two threads).
 struct Requests {
-    weights: Lines,
-    left: usize,
+    weights: Ahead,
+    asked: usize,
+    lines: usize,
     with_weights: usize,
     with_products: usize,
     rows: Option<*const u8>,
@@ -152,12 +153,12 @@ impl Requests {
     /// The lines at `next`, for `depth` inputs and so many tiles of rows.
     #[inline(always)]
     fn new(next: *const u8, numbers: &Numbers, depth: usize, tiles: usize) -> Requests {
-        let left = numbers.lines(PANEL);
+        let lines = numbers.lines(PANEL);
         let (pairs, pauses) = (depth.div_ceil(STEP) * PAIRS, depth.div_ceil(STEP) * tiles * PLANES);
-        let with_weights = left / (3 * pairs);
-        let with_products = (left - with_weights * pairs).div_ceil(pauses.max(1));
-        let weights = Ahead::new(next, numbers).line(0);
-        Requests { weights, left, with_weights, with_products, rows: None }
+        let with_weights = lines / (3 * pairs);
+        let with_products = (lines - with_weights * pairs).div_ceil(pauses.max(1));
+        let weights = Ahead::new(next, numbers);
+        Requests { weights, asked: 0, lines, with_weights, with_products, rows: None }
     }
 
     /// To be called for each pair of inputs.
@@ -180,10 +181,10 @@ impl Requests {
 
     #[inline(always)]
     fn ask(&mut self, simd: Avx512, count: usize) {
-        let count = count.min(self.left);
-        self.left -= count;
-        for _ in 0..count {
-            simd.prefetch(self.weights.next());
+        let from = self.asked;
+        self.asked = self.lines.min(from + count);
+        for line in from..self.asked {
+            simd.prefetch(self.weights.line(line));
         }
     }
 }
