@@ -24,8 +24,11 @@ const LIMIT: usize = 64 << 20;
 /// Numbers in a line.
 const LINE: usize = 64 / size_of::<f32>();
 
+/// Pieces that are kept at most: more would take long to look through.
+const PIECES: usize = 512;
+
 /// Below so many, the allocator is quick by itself.
-const LARGE: usize = 1 << 14;
+const LARGE: usize = 1 << 10;
 
 impl Shelf {
     /// A tensor that is about to be written whole: it may hold any numbers.
@@ -81,7 +84,7 @@ impl Shelf {
         let mut kept = self.kept();
         kept.push(values);
         let mut total: usize = kept.iter().map(Vec::capacity).sum();
-        while total > LIMIT {
+        while total > LIMIT || kept.len() > PIECES {
             total -= kept.remove(0).capacity();
         }
     }
@@ -122,6 +125,9 @@ mod tests {
         assert_eq!(shelf.kept().len(), 4);
         assert!(shelf.take(LIMIT).is_none());
         assert!(shelf.take(LARGE).is_none(), "far too large");
+        let tensors: Vec<Tensor> = (0..=PIECES).map(|_| shelf.blank(&[LARGE])).collect();
+        drop(tensors);
+        assert_eq!(shelf.kept().len(), PIECES);
         let last = shelf.blank(&[LARGE]);
         drop(shelf);
         assert_eq!(last.into_values().len(), LARGE);
