@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{Builder, JoinHandle};
 
-use crate::kernels::{Compute, Isa, Linear, lower_priority};
+use crate::kernels::{Arena, Compute, Isa, Linear, lower_priority};
 use crate::weights::Weight;
 
 /// Packs layers after the second pass, on a thread of its own, or at once.
@@ -25,7 +25,8 @@ impl Packer {
 
     /// Packs every layer that is not packed yet, on all threads.
     pub(crate) fn pack(&self, compute: &Compute) {
-        self.layers.iter().for_each(|layer| layer.make_panels(compute));
+        let arena = room_for(&self.layers);
+        self.layers.iter().for_each(|layer| layer.make_panels(compute, &arena));
     }
 
     /// Counts a pass that has ended. After the second, packing begins.
@@ -41,13 +42,17 @@ impl Packer {
         let (layers, stop) = (self.layers.clone(), Arc::clone(&self.stop));
         let work = move || {
             lower_priority();
-            let compute = Compute::new(1, isa);
+            let (compute, arena) = (Compute::new(1, isa), room_for(&layers));
             for layer in layers.iter().take_while(|_| !stop.load(Ordering::Relaxed)) {
-                layer.make_panels(&compute);
+                layer.make_panels(&compute, &arena);
             }
         };
         Builder::new().name("headscope-pack".into()).spawn(work).ok()
     }
+}
+
+fn room_for(layers: &[Arc<Linear<Weight>>]) -> Arena {
+    Arena::new(layers.iter().map(|layer| layer.bytes_of_panels()).sum())
 }
 
 impl Drop for Packer {

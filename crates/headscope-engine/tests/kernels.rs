@@ -5,8 +5,8 @@ mod support;
 
 use half::{bf16, f16};
 use headscope_engine::kernels::{
-    Activation, Compute, Dtype, Epilogue, Isa, Linear, Pairing, Stored, Turns, add, clamped_gate, gate,
-    layer_norm, layer_norm_part, rms_norm, rms_norm_part,
+    Activation, Arena, Compute, Dtype, Epilogue, Isa, Linear, Pairing, Stored, Turns, add, clamped_gate,
+    gate, layer_norm, layer_norm_part, rms_norm, rms_norm_part,
 };
 use proptest::prelude::*;
 use std::num::FpCategory;
@@ -71,7 +71,7 @@ proptest! {
             };
             let mut out = vec![f32::NAN; rows * n_out];
             prop_assert!(layer.forward(&compute, &x, rows, epilogue, &mut out));
-            layer.make_panels(&compute);
+            layer.make_panels(&compute, &Arena::default());
             let mut packed = vec![f32::NAN; rows * n_out];
             prop_assert!(layer.forward(&compute, &x, rows, epilogue, &mut packed));
             prop_assert_eq!(bits(&packed), bits(&out), "{}: packed and in place", compute.isa());
@@ -339,7 +339,7 @@ fn stacked_weights_are_the_same_layer() {
     });
     assert_eq!(run(Linear::in_place(stacked.to_vec(), n_in, None)), expected);
     let layer = Linear::in_place(stacked.to_vec(), n_in, None);
-    layer.make_panels(&compute);
+    layer.make_panels(&compute, &Arena::default());
     assert_eq!(run(layer), expected);
 }
 
@@ -364,7 +364,7 @@ fn weights_stored_by_input_are_the_same_layer() {
                 let expected = run(&Linear::pack(&compute, by_output, n_out, n_in, None));
                 let layer = Linear::by_input(by_input, n_out, n_in, None);
                 assert_eq!(run(&layer), expected, "{n_out} x {n_in} {dtype:?} in place, {}", compute.isa());
-                layer.make_panels(&compute);
+                layer.make_panels(&compute, &Arena::default());
                 assert_eq!(run(&layer), expected, "{n_out} x {n_in} {dtype:?} packed, {}", compute.isa());
             }
         }
@@ -384,7 +384,7 @@ fn mixed_dtypes_are_widened() {
         let layer = Linear::in_place(weights, n_in, None);
         for packed in [false, true] {
             if packed {
-                layer.make_panels(&compute);
+                layer.make_panels(&compute, &Arena::default());
             }
             for (i, rows) in [3, 20, 36].into_iter().flat_map(|i| [(i, 1), (i, FEW + 1)]) {
                 let mut x = vec![0.0; rows * n_in];
@@ -396,6 +396,37 @@ fn mixed_dtypes_are_widened() {
                 assert_eq!(last, expected, "{}, {rows} rows, packed: {packed}", compute.isa());
             }
         }
+    }
+}
+
+#[test]
+fn panels_share_an_arena_and_do_not_meet() {
+    let (n_in, rows) = (300, 3);
+    let x = numbers(rows * n_in, 1);
+    let shapes =
+        [(Dtype::F32, 700), (Dtype::F16, 49), (Dtype::Bf16, 1300), (Dtype::F32, 333), (Dtype::F32, 500)];
+    let weights: Vec<Vec<u8>> =
+        shapes.iter().map(|&(dtype, n_out)| stored(dtype, &numbers(n_out * n_in, n_out as u64)).0).collect();
+    for compute in each_isa() {
+        let layers: Vec<_> = (shapes.iter().zip(&weights))
+            .map(|(&(dtype, n_out), bytes)| {
+                Linear::in_place(vec![(Stored { dtype, bytes }, n_out)], n_in, None)
+            })
+            .collect();
+        let run = |layer: &Linear<Stored<'_>>| {
+            let mut out = vec![0.0; rows * layer.n_out()];
+            layer.forward(&compute, &x, rows, Epilogue::Store, &mut out);
+            bits(&out)
+        };
+        let expected: Vec<_> = layers.iter().map(run).collect();
+        let bytes: usize = layers.iter().map(Linear::bytes_of_panels).sum();
+        assert_eq!(bytes, (720 * 4 + 96 * 2 + 1344 * 2 + 336 * 4 + 528 * 4) * n_in);
+        // Of huge pages, and with too little room for the last.
+        let arena = Arena::new(bytes - 64);
+        layers.iter().for_each(|layer| layer.make_panels(&compute, &arena));
+        drop(arena);
+        assert_eq!(layers.iter().map(Linear::bytes_of_panels).sum::<usize>(), 0);
+        assert_eq!(layers.iter().map(run).collect::<Vec<_>>(), expected, "{}", compute.isa());
     }
 }
 
@@ -424,7 +455,7 @@ fn a_weight_that_is_not_finite_shows_in_a_product() {
                             expected,
                             "{bad} at {at}"
                         );
-                        layer.make_panels(&compute);
+                        layer.make_panels(&compute, &Arena::default());
                         assert_eq!(
                             layer.forward(&compute, &x, rows, relu, &mut out),
                             expected,

@@ -5,7 +5,7 @@ mod support;
 
 use std::path::Path;
 
-use headscope_engine::kernels::{AsStored, Dtype, Epilogue, Linear, Stored};
+use headscope_engine::kernels::{Arena, AsStored, Dtype, Epilogue, Linear, Stored};
 use headscope_trace::Header;
 use support::{bits, each_isa, numbers};
 
@@ -74,7 +74,7 @@ fn products_are_those_of_the_widened_weights() {
                 let run = |weight: Stored<'_>, pack: bool| {
                     let layer = Linear::in_place(vec![(weight, n_out)], n_in, None);
                     if pack {
-                        layer.make_panels(&compute);
+                        layer.make_panels(&compute, &Arena::default());
                     }
                     let mut out = vec![f32::NAN; rows * n_out];
                     assert!(layer.forward(&compute, &x, rows, Epilogue::Store, &mut out));

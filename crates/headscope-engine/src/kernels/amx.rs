@@ -10,10 +10,10 @@ mod planes;
 mod tiles;
 
 use super::avx512::Avx512;
-use super::buffer::as_bits;
+use super::buffer::{LINE, as_bits};
 use super::math::{load, store};
 use super::simd::{Kernel, Simd};
-use super::tile::{Ahead, DEPTH, LINE, Numbers, PANEL};
+use super::tile::{Ahead, DEPTH, Numbers, PANEL};
 pub(super) use planes::Planes;
 use planes::Weights;
 use std::ops::Range;

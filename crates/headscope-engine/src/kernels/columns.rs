@@ -2,8 +2,9 @@
 //! input side by side, as a panel does, so that a block need not be turned, only gathered.
 #![allow(unsafe_code)] // Registers read and written through pointers, each checked just before.
 
+use super::buffer::LINE;
 use super::simd::Simd;
-use super::tile::{Bf16, DEPTH, F16, LINE, Number, PANEL};
+use super::tile::{Bf16, DEPTH, F16, Number, PANEL};
 use super::{Dtype, Stored};
 
 /// Up to [`PANEL`] columns of a matrix with a row for each input.

@@ -2,7 +2,7 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::amx::{self, Planes, TileProduct};
-use super::buffer::{Buffer, Plain, with_scratch};
+use super::buffer::{Arena, Buffer, LINE, Plain, with_scratch};
 use super::columns::Columns;
 use super::math::{Activate, load, store};
 use super::rows::Rows;
@@ -96,7 +96,7 @@ impl<W: AsStored> Linear<W> {
         bias: Option<Vec<f32>>,
     ) -> Linear<W> {
         let layer = Linear::in_place(vec![(weight, n_out)], n_in, bias);
-        layer.make_panels(compute);
+        layer.make_panels(compute, &Arena::default());
         layer
     }
 
@@ -136,10 +136,9 @@ impl<W: AsStored> Linear<W> {
     /// be read again. Products on other threads go on meanwhile, in place.
     ///
     /// Matrices of one dtype keep it; different ones are widened to f32. Quantised ones stay in place.
-    pub fn make_panels(&self, compute: &Compute) {
-        if self.weights.iter().any(|(weight, _)| weight.stored().dtype.is_quantised()) {
-            return;
-        }
+    /// Panels take their place in the arena, as far as it has room.
+    pub fn make_panels(&self, compute: &Compute, arena: &Arena) {
+        let Some(dtype) = self.dtype_of_panels() else { return };
         let mut fresh = false;
         self.panels.get_or_init(|| {
             fresh = true;
@@ -147,11 +146,31 @@ impl<W: AsStored> Linear<W> {
             let sources: Vec<Source> = (self.weights.iter())
                 .map(|(weight, n_out)| Source { weight, n_out: *n_out, by_input })
                 .collect();
-            Panels::of(compute, &sources, self.n_in)
+            Panels::of(compute, arena, dtype, &sources, self.n_in)
         });
         if fresh {
             self.weights.iter().for_each(|(weight, _)| weight.hardly_needed());
         }
+    }
+
+    /// Bytes that panels will take in an arena: none once they are made, or if they never will be.
+    #[must_use]
+    pub fn bytes_of_panels(&self) -> usize {
+        match self.dtype_of_panels() {
+            Some(dtype) if self.panels.get().is_none() => {
+                dtype.bytes(self.n_out.next_multiple_of(PANEL) * self.n_in).next_multiple_of(LINE)
+            }
+            _ => 0,
+        }
+    }
+
+    /// None where weights stay in place.
+    fn dtype_of_panels(&self) -> Option<Dtype> {
+        let mut dtypes = self.weights.iter().map(|(weight, _)| weight.stored().dtype);
+        let first = dtypes.next()?;
+        let alike = dtypes.clone().all(|dtype| dtype == first);
+        let quantised = first.is_quantised() || dtypes.any(Dtype::is_quantised);
+        (!quantised).then_some(if alike { first } else { Dtype::F32 })
     }
 
     /// Columns of the input.
@@ -256,17 +275,15 @@ impl<W: AsStored> Linear<W> {
 }
 
 impl Panels {
-    fn of(compute: &Compute, sources: &[Source], n_in: usize) -> Panels {
+    fn of(compute: &Compute, arena: &Arena, dtype: Dtype, sources: &[Source], n_in: usize) -> Panels {
         let n_out = sources.iter().map(|s| s.n_out).sum();
-        let dtype = sources.first().map_or(Dtype::F32, |s| s.weight.stored().dtype);
-        if dtype.is_quantised() || sources.iter().any(|s| s.weight.stored().dtype != dtype) {
-            return Panels::F32(pack_widened(compute, sources, n_out, n_in));
-        }
         match dtype {
-            Dtype::F32 => Panels::F32(pack(compute, sources, n_out, n_in)),
-            Dtype::F16 => Panels::F16(pack(compute, sources, n_out, n_in)),
-            Dtype::Bf16 => Panels::Bf16(pack(compute, sources, n_out, n_in)),
-            _ => unreachable!("quantised numbers are widened above"),
+            Dtype::F16 => Panels::F16(pack(compute, arena, sources, n_out, n_in)),
+            Dtype::Bf16 => Panels::Bf16(pack(compute, arena, sources, n_out, n_in)),
+            _ if sources.iter().all(|s| s.weight.stored().dtype == Dtype::F32) => {
+                Panels::F32(pack(compute, arena, sources, n_out, n_in))
+            }
+            _ => Panels::F32(pack_widened(compute, arena, sources, n_out, n_in)),
         }
     }
 
@@ -485,8 +502,14 @@ struct Source<'a> {
 }
 
 /// Packs matrices of one dtype, stacked, or one that is stored `[n_in, n_out]`.
-fn pack<T: Plain>(compute: &Compute, sources: &[Source], n_out: usize, n_in: usize) -> Buffer<T> {
-    let mut panels = Buffer::zeroed(n_out.div_ceil(PANEL) * n_in * PANEL);
+fn pack<T: Plain>(
+    compute: &Compute,
+    arena: &Arena,
+    sources: &[Source],
+    n_out: usize,
+    n_in: usize,
+) -> Buffer<T> {
+    let mut panels = arena.zeroed(n_out.div_ceil(PANEL) * n_in * PANEL);
     for_each_part(compute, &mut panels, n_in * PANEL, |p, panel| {
         let columns = p * PANEL..n_out.min((p + 1) * PANEL);
         match sources {
@@ -537,7 +560,13 @@ fn pack_panel<T: Plain>(rows: &[&[u8]], panel: &mut [T]) {
 }
 
 /// Packs matrices of different dtypes, each widened to f32 first.
-fn pack_widened(compute: &Compute, sources: &[Source], n_out: usize, n_in: usize) -> Buffer<f32> {
+fn pack_widened(
+    compute: &Compute,
+    arena: &Arena,
+    sources: &[Source],
+    n_out: usize,
+    n_in: usize,
+) -> Buffer<f32> {
     let widened = |s: &Source| -> Vec<u8> {
         let (rows, width) = if s.by_input { (n_in, s.n_out) } else { (s.n_out, n_in) };
         (0..rows).flat_map(|row| s.weight.row(row, width).to_f32()).flat_map(f32::to_le_bytes).collect()
@@ -546,7 +575,7 @@ fn pack_widened(compute: &Compute, sources: &[Source], n_out: usize, n_in: usize
     let wide: Vec<Stored> = wide.iter().map(|bytes| Stored { dtype: Dtype::F32, bytes }).collect();
     let sources: Vec<Source> =
         sources.iter().zip(&wide).map(|(source, weight)| Source { weight, ..*source }).collect();
-    pack(compute, &sources, n_out, n_in)
+    pack(compute, arena, &sources, n_out, n_in)
 }
 
 #[cfg(test)]

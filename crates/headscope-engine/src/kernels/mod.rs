@@ -159,7 +159,7 @@ mod system;
 mod tile;
 
 pub use attend::{AttendRule, Attended, Bias, Heads, attend, mix, softmax_rows};
-pub use buffer::zeros;
+pub use buffer::{Arena, zeros};
 pub use gate::{clamped_gate, gate};
 pub use isa::{Isa, UnknownIsa};
 pub use linear::{Activation, Epilogue, Linear};

@@ -7,8 +7,9 @@
 #![allow(clippy::needless_range_loop)] // One index runs through several arrays.
 #![allow(unsafe_code)] // Registers read and written through pointers, each checked just before.
 
+use super::buffer::LINE;
 use super::simd::Simd;
-use super::tile::{Bf16, DEPTH, F16, GROUP, LINE, Number, PANEL};
+use super::tile::{Bf16, DEPTH, F16, GROUP, Number, PANEL};
 use super::{Dtype, Stored, quantised};
 
 /// The weights of [`PANEL`] outputs, each a row of a file.

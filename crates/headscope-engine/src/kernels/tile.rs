@@ -2,6 +2,7 @@
 #![allow(clippy::needless_range_loop)] // One index runs through several arrays.
 #![allow(unsafe_code)] // Pointers in the innermost loops; `Product::run` checks their bounds once.
 
+use super::buffer::LINE;
 use super::columns::Columns;
 use super::rows::Rows;
 use super::simd::{Kernel, Simd};
@@ -29,8 +30,6 @@ const STEPS: usize = 4;
 
 /// Looks ahead in a chain.
 const LOOKS: usize = CHAIN / STEPS;
-
-pub(super) const LINE: usize = 64;
 
 /// Writes the columns of a square as rows, `stride` apart, as far as `to` reaches.
 pub(super) fn turn<T: Copy>(square: &[[T; GROUP]; GROUP], to: &mut [T], stride: usize) {
