@@ -23,6 +23,9 @@
 //! 48 is three registers of 16 lanes, six of 8, or twelve of 4: one layout serves every
 //! instruction set, and a layer that was packed can be run with any.
 //!
+//! The panels of a model lie in one piece of memory ([`Arena`]): so small layers are in huge pages, too, and few rows,
+//! which read a panel at the speed of memory, seldom wait for a page to be found.
+//!
 //! # Weights in place
 //!
 //! Packing takes longer than the pass of a short text. So a layer works without, from where its
@@ -90,7 +93,8 @@
 //!
 //! A block of 128 inputs of a panel stays in the first-level cache while all rows pass by. With
 //! every four steps the tile asks for a little of what comes next: lines of the next block (spread
-//! evenly, for more at once would queue up behind each other: 52 GB/s became 31) and, on AVX-512, a
+//! evenly, for more at once would queue up behind each other: 52 GB/s became 31; one a look, or, for few rows, one
+//! in each of some parts of the block) and, on AVX-512, a
 //! part of the eight rows of x that the next tile takes, and one of the lines where its own result will be
 //! stored, which another core wrote last and has to give up (`Simd::LOOKS_FAR`). So few rows run at the speed of
 //! memory and many rows at the speed of the multipliers, with nothing to switch between the two.
