@@ -5,11 +5,13 @@ mod support;
 
 use half::{bf16, f16};
 use headscope_engine::kernels::{
-    Activation, Arena, Compute, Dtype, Epilogue, Isa, Linear, Pairing, Stored, Turns, add, clamped_gate,
-    gate, layer_norm, layer_norm_part, rms_norm, rms_norm_part,
+    Activation, Arena, AsStored, Compute, Dtype, Epilogue, Isa, Linear, Pairing, Stored, Turns, add,
+    clamped_gate, gate, layer_norm, layer_norm_part, rms_norm, rms_norm_part,
 };
 use proptest::prelude::*;
 use std::num::FpCategory;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use support::{EPS, bits, each_isa, numbers};
 
 /// Bytes of a checkpoint and the numbers that they stand for.
@@ -341,6 +343,63 @@ fn stacked_weights_are_the_same_layer() {
     let layer = Linear::in_place(stacked.to_vec(), n_in, None);
     layer.make_panels(&compute, &Arena::default());
     assert_eq!(run(layer), expected);
+}
+
+/// Weights whose rows are copied, unless they cannot be.
+struct InFile<'a> {
+    weights: Stored<'a>,
+    readable: bool,
+    copied: &'a AtomicUsize,
+}
+
+impl AsStored for InFile<'_> {
+    fn stored(&self) -> Stored<'_> {
+        self.weights
+    }
+
+    fn copy_rows(&self, rows: Range<usize>, width: usize, to: &mut [u8]) -> bool {
+        if self.readable || rows.is_empty() {
+            to.copy_from_slice(self.weights.slice(rows.start * width..rows.end * width).bytes);
+            self.copied.fetch_add(rows.len(), Ordering::Relaxed);
+        }
+        self.readable || rows.is_empty()
+    }
+}
+
+#[test]
+fn rows_that_are_copied_are_the_same_layer() {
+    let (n_in, parts) = (177, [(Dtype::F32, 50), (Dtype::F16, 3), (Dtype::Bf16, 60)]);
+    let x = numbers((FEW + 5) * n_in, 5);
+    let bytes = parts.map(|(dtype, n)| stored(dtype, &numbers(n * n_in, n as u64)).0);
+    for compute in each_isa() {
+        let run = |layer: &dyn Fn(usize, &mut [f32])| {
+            [1, 8, FEW + 5].map(|rows| {
+                let mut out = vec![0.0; rows * 113];
+                layer(rows, &mut out);
+                bits(&out)
+            })
+        };
+        let weights: Vec<_> =
+            parts.iter().zip(&bytes).map(|(&(dtype, n), bytes)| (Stored { dtype, bytes }, n)).collect();
+        let layer = Linear::in_place(weights.clone(), n_in, None);
+        let expected = run(&|rows, out: &mut [f32]| {
+            layer.forward(&compute, &x[..rows * n_in], rows, Epilogue::Store, out);
+        });
+        for unreadable in [None, Some(0), Some(2)] {
+            let copied = AtomicUsize::new(0);
+            let in_file = (weights.iter().enumerate()).map(|(i, &(weights, n))| {
+                (InFile { weights, readable: unreadable != Some(i), copied: &copied }, n)
+            });
+            let layer = Linear::in_place(in_file.collect(), n_in, None);
+            let found = run(&|rows, out: &mut [f32]| {
+                layer.forward(&compute, &x[..rows * n_in], rows, Epilogue::Store, out);
+            });
+            assert_eq!(found, expected, "{}, all but {unreadable:?}", compute.isa());
+            if unreadable.is_none() {
+                assert_eq!(copied.into_inner(), 2 * 113, "{}: weights, for 8 and more rows", compute.isa());
+            }
+        }
+    }
 }
 
 #[test]

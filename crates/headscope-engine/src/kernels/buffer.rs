@@ -202,6 +202,15 @@ pub(super) fn with_scratch<T>(len: usize, f: impl FnOnce(&mut [f32]) -> T) -> T 
     result
 }
 
+/// The bytes of numbers, to be written as such.
+pub(super) fn as_bytes(numbers: &mut [f32]) -> &mut [u8] {
+    // SAFETY: so many bytes are there, and all of them are numbers, whatever they are.
+    #[allow(unsafe_code)]
+    unsafe {
+        std::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), size_of_val(numbers))
+    }
+}
+
 /// The bits of numbers, to be written as such.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn as_bits(numbers: &mut [f32]) -> &mut [u32] {

@@ -2,7 +2,7 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::amx::{self, Planes, TileProduct};
-use super::buffer::{Arena, Buffer, LINE, Plain, with_scratch};
+use super::buffer::{Arena, Buffer, LINE, Plain, as_bytes, with_scratch};
 use super::columns::Columns;
 use super::math::{Activate, load, store};
 use super::rows::Rows;
@@ -81,6 +81,10 @@ const TASK_ROWS: usize = 128;
 /// The same for weights in place: each task turns its panel anew, which takes as long as four to
 /// eight rows do.
 const TASK_ROWS_IN_PLACE: usize = 256;
+
+/// From so many rows on, weights in place may be copied for a task. Fewer rows are steps of a text that is continued,
+/// which follow each other: pages that are mapped once serve all of them.
+const COPIED_ROWS: usize = 8;
 
 impl<W: AsStored> Linear<W> {
     /// A layer of a weight matrix `[n_out, n_in]`, packed unless it is quantised.
@@ -262,6 +266,35 @@ impl<W: AsStored> Linear<W> {
         Rows::new((panel * PANEL..self.n_out.min((panel + 1) * PANEL)).map(|column| self.row(column)))
     }
 
+    /// The same, copied; `None` where they are better read where they lie.
+    fn copied_rows<'c>(&self, panel: usize, mut to: &'c mut [u8]) -> Option<Rows<'c>> {
+        let columns = panel * PANEL..self.n_out.min((panel + 1) * PANEL);
+        let (mut rows, mut first) = (Vec::with_capacity(PANEL), 0);
+        for (weight, n_out) in &self.weights {
+            let part = columns.start.max(first)..columns.end.min(first + n_out);
+            if !part.is_empty() {
+                let dtype = weight.stored().dtype;
+                let (here, rest) = to.split_at_mut(part.len() * dtype.bytes(self.n_in));
+                if !weight.copy_rows(part.start - first..part.end - first, self.n_in, here) {
+                    return None;
+                }
+                let here: &[u8] = here;
+                rows.extend(here.chunks_exact(dtype.bytes(self.n_in)).map(|bytes| Stored { dtype, bytes }));
+                to = rest;
+            }
+            first += n_out;
+        }
+        Some(Rows::new(rows.into_iter()))
+    }
+
+    /// Numbers of scratch that a copy of a panel's rows takes, if they are to be copied.
+    fn room_for_rows(&self) -> usize {
+        let copied = !self.by_input && self.n_in > 0;
+        let copied =
+            copied && self.weights.iter().all(|(weight, _)| weight.copy_rows(0..0, self.n_in, &mut []));
+        if copied { PANEL * self.n_in } else { 0 }
+    }
+
     /// The weights of an output.
     fn row(&self, mut column: usize) -> Stored<'_> {
         for (weight, n_out) in &self.weights {
@@ -368,20 +401,25 @@ impl<W: AsStored> Task<'_, W> {
         let (layer, rows) = (self.layer, self.rows.len());
         let columns = PANEL.min(layer.n_out - self.panel * PANEL);
         let size = layer.n_in * PANEL;
-        let (in_rows, in_columns);
-        let (b, upcoming) = match self.packed {
-            Some(panels) => (panels.panel(self.panel, size), panels.address(self.panel + 1, size)),
-            None if layer.by_input => {
-                let (matrix, n_out) = (layer.weights[0].0.stored(), layer.n_out);
-                in_columns = Columns { matrix, n_out, first: self.panel * PANEL, count: columns };
-                (Numbers::Columns(&in_columns), in_columns.later(1))
-            }
-            None => {
-                in_rows = layer.rows(self.panel);
-                (Numbers::Rows(&in_rows), in_rows.address(size))
-            }
-        };
-        with_scratch(self.x.scratch(rows), |scratch| {
+        let copied = self.packed.is_none() && rows >= COPIED_ROWS;
+        let room = if copied { layer.room_for_rows() } else { 0 };
+        with_scratch(room + self.x.scratch(rows), |scratch| {
+            let (copied, scratch) = scratch.split_at_mut(room);
+            let (in_rows, in_columns);
+            let (b, upcoming) = match self.packed {
+                Some(panels) => (panels.panel(self.panel, size), panels.address(self.panel + 1, size)),
+                None if layer.by_input => {
+                    let (matrix, n_out) = (layer.weights[0].0.stored(), layer.n_out);
+                    in_columns = Columns { matrix, n_out, first: self.panel * PANEL, count: columns };
+                    (Numbers::Columns(&in_columns), in_columns.later(1))
+                }
+                None => {
+                    let copied =
+                        if room > 0 { layer.copied_rows(self.panel, as_bytes(copied)) } else { None };
+                    in_rows = copied.unwrap_or_else(|| layer.rows(self.panel));
+                    (Numbers::Rows(&in_rows), in_rows.address(size))
+                }
+            };
             let sums = match self.x {
                 Input::Numbers(x) => {
                     let (wide, sums) = scratch.split_at_mut(DEPTH * PANEL);

@@ -32,7 +32,8 @@
 //! weights lie in the mapped file: each task turns one block after the other, 128 inputs of 48 rows,
 //! into scratch of 24 KiB in the first-level cache, and goes on as if it were a panel's (`rows.rs`;
 //! 16 x 16 numbers at a time, in registers). The bits of the result are the same, so it never
-//! matters to anyone whether, or when, a layer was packed. While the rows of `x` pass by a
+//! matters to anyone whether, or when, a layer was packed. For eight rows and more, a task first copies the weights of its panel
+//! from the file, which takes less than to map them ([`AsStored::copy_rows`]). While the rows of `x` pass by a
 //! block, the pieces of the next are asked for. A matrix that is stored `[in, out]` has a block's
 //! inputs below each other already, and is only widened (`columns.rs`).
 //!

@@ -106,6 +106,15 @@ pub trait AsStored: Send + Sync {
         self.stored().slice(row * width..(row + 1) * width)
     }
 
+    /// Copies rows of a matrix whose rows have `width` numbers, where that is quicker than to read them where they lie, as
+    /// they are: of a file, to map a page that is read once takes longer than to copy it. Otherwise says `false`.
+    ///
+    /// No rows are copied to find out.
+    fn copy_rows(&self, rows: Range<usize>, width: usize, to: &mut [u8]) -> bool {
+        let _ = (rows, width, to);
+        false
+    }
+
     /// Says that they were copied elsewhere: should they be read again, it may take longer.
     fn hardly_needed(&self) {}
 }

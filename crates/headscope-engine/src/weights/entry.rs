@@ -67,6 +67,12 @@ impl AsStored for Weight {
         self.stored().slice(row * width..(row + 1) * width)
     }
 
+    fn copy_rows(&self, rows: Range<usize>, width: usize, to: &mut [u8]) -> bool {
+        // Quantised ones are never packed: page by page, they are mapped once and for all.
+        let from = self.range.start + self.dtype.bytes(rows.start * width);
+        self.order == Order::AsStored && !self.dtype.is_quantised() && self.bytes.copy(from, to)
+    }
+
     fn hardly_needed(&self) {
         self.bytes.hardly_needed(&self.range);
     }
