@@ -52,7 +52,7 @@ impl Packer {
 }
 
 fn room_for(layers: &[Arc<Linear<Weight>>]) -> Arena {
-    Arena::new(layers.iter().map(|layer| layer.bytes_of_panels()).sum())
+    Arena::new(layers.iter().map(|layer| layer.bytes_of_panels()))
 }
 
 impl Drop for Packer {

@@ -481,7 +481,7 @@ fn panels_share_an_arena_and_do_not_meet() {
         let bytes: usize = layers.iter().map(Linear::bytes_of_panels).sum();
         assert_eq!(bytes, (720 * 4 + 96 * 2 + 1344 * 2 + 336 * 4 + 528 * 4) * n_in);
         // Of huge pages, and with too little room for the last.
-        let arena = Arena::new(bytes - 64);
+        let arena = Arena::new([bytes - 64]);
         layers.iter().for_each(|layer| layer.make_panels(&compute, &arena));
         drop(arena);
         assert_eq!(layers.iter().map(Linear::bytes_of_panels).sum::<usize>(), 0);

@@ -9,11 +9,12 @@
 mod planes;
 mod tiles;
 
+use super::ahead::Ahead;
 use super::avx512::Avx512;
 use super::buffer::{LINE, as_bits};
 use super::math::{load, store};
+use super::panel::{DEPTH, Numbers, PANEL};
 use super::simd::{Kernel, Simd};
-use super::tile::{Ahead, DEPTH, Numbers, PANEL};
 pub(super) use planes::Planes;
 use planes::Weights;
 use std::ops::Range;

@@ -33,9 +33,10 @@ mod softmax;
 
 use super::Compute;
 use super::buffer::with_scratch;
+use super::panel::{DEPTH, GROUP, Numbers, PANEL};
 use super::share::{Shared, for_each_part};
 use super::simd::{Kernel, Simd};
-use super::tile::{DEPTH, GROUP, Numbers, PANEL, Product};
+use super::tile::Product;
 use pack::{Layout, Pack, Packed};
 use softmax::{SoftmaxRow, Total, copy_scaled, dot, groups, rescale, true_scores};
 use std::ops::Range;

@@ -88,9 +88,10 @@ pub struct Arena {
 }
 
 impl Arena {
-    /// Room for panels of so many bytes, of which nothing is touched yet. What finds none has memory of its own.
+    /// Room for buffers of so many bytes, of which nothing is touched yet. What finds none has memory of its own.
     #[must_use]
-    pub fn new(bytes: usize) -> Arena {
+    pub fn new(buffers: impl IntoIterator<Item = usize>) -> Arena {
+        let bytes: usize = buffers.into_iter().map(|bytes| bytes.next_multiple_of(LINE)).sum();
         let memory = (bytes >= HUGE).then(|| Arc::new(Memory::zeroed(bytes, HUGE)));
         Arena { memory, used: AtomicUsize::new(0) }
     }

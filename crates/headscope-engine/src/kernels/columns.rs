@@ -3,8 +3,8 @@
 #![allow(unsafe_code)] // Registers read and written through pointers, each checked just before.
 
 use super::buffer::LINE;
+use super::panel::{Bf16, DEPTH, F16, Number, PANEL};
 use super::simd::Simd;
-use super::tile::{Bf16, DEPTH, F16, Number, PANEL};
 use super::{Dtype, Stored};
 
 /// Up to [`PANEL`] columns of a matrix with a row for each input.

@@ -2,14 +2,15 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::amx::{self, Planes, TileProduct};
-use super::buffer::{Arena, Buffer, LINE, Plain, as_bytes, with_scratch};
+use super::buffer::{Arena, Buffer, Plain, as_bytes, with_scratch};
 use super::columns::Columns;
 use super::math::{Activate, load, store};
+use super::panel::{DEPTH, GROUP, Numbers, PANEL, turn};
 use super::rows::Rows;
 use super::share::{Shared, for_each_part};
 use super::simd::{Kernel, Simd};
 use super::stored::AsStored;
-use super::tile::{DEPTH, GROUP, Numbers, PANEL, Product, turn};
+use super::tile::Product;
 use super::{Compute, Dtype, Stored};
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -162,7 +163,7 @@ impl<W: AsStored> Linear<W> {
     pub fn bytes_of_panels(&self) -> usize {
         match self.dtype_of_panels() {
             Some(dtype) if self.panels.get().is_none() => {
-                dtype.bytes(self.n_out.next_multiple_of(PANEL) * self.n_in).next_multiple_of(LINE)
+                dtype.bytes(self.n_out.next_multiple_of(PANEL) * self.n_in)
             }
             _ => 0,
         }
@@ -289,10 +290,9 @@ impl<W: AsStored> Linear<W> {
 
     /// Numbers of scratch that a copy of a panel's rows takes, if they are to be copied.
     fn room_for_rows(&self) -> usize {
-        let copied = !self.by_input && self.n_in > 0;
-        let copied =
-            copied && self.weights.iter().all(|(weight, _)| weight.copy_rows(0..0, self.n_in, &mut []));
-        if copied { PANEL * self.n_in } else { 0 }
+        let can_be_copied =
+            || self.weights.iter().all(|(weight, _)| weight.copy_rows(0..0, self.n_in, &mut []));
+        if !self.by_input && can_be_copied() { PANEL * self.n_in } else { 0 }
     }
 
     /// The weights of an output.
@@ -401,8 +401,8 @@ impl<W: AsStored> Task<'_, W> {
         let (layer, rows) = (self.layer, self.rows.len());
         let columns = PANEL.min(layer.n_out - self.panel * PANEL);
         let size = layer.n_in * PANEL;
-        let copied = self.packed.is_none() && rows >= COPIED_ROWS;
-        let room = if copied { layer.room_for_rows() } else { 0 };
+        let in_place = self.packed.is_none();
+        let room = if in_place && rows >= COPIED_ROWS { layer.room_for_rows() } else { 0 };
         with_scratch(room + self.x.scratch(rows), |scratch| {
             let (copied, scratch) = scratch.split_at_mut(room);
             let (in_rows, in_columns);

@@ -5,7 +5,7 @@
 //!
 //! # Panels
 //!
-//! A weight matrix comes from the file as `[out, in]`. [`Linear::make_panels`] lays it out once in
+//! A weight matrix comes from the file as `[out, in]`. [`Linear::make_panels`] lays it out once (`panel.rs`) in
 //! panels of 48 outputs: for each input in turn, its 48 weights side by side, as stored (16-bit
 //! weights stay 16 bits and are widened, exactly, on their way into registers). A product then
 //! reads memory strictly forwards. A BLAS does the same packing anew on each call, which for 16
@@ -92,7 +92,7 @@
 //!
 //! # What is asked for ahead
 //!
-//! A block of 128 inputs of a panel stays in the first-level cache while all rows pass by. With
+//! A block of 128 inputs of a panel stays in the first-level cache while all rows pass by (`ahead.rs`). With
 //! every four steps the tile asks for a little of what comes next: lines of the next block (spread
 //! evenly, for more at once would queue up behind each other: 52 GB/s became 31; one a look, or, for few rows, one
 //! in each of some parts of the block) and, on AVX-512, a
@@ -137,6 +137,7 @@
 //! and `#[inline(always)]` down from `Isa::run`, so they need no change, and the tests run every
 //! instruction set that the machine has.
 
+mod ahead;
 #[cfg(target_arch = "x86_64")]
 mod amx;
 mod attend;
@@ -151,6 +152,7 @@ mod isa;
 mod linear;
 mod math;
 mod norm;
+mod panel;
 mod peak;
 mod pool;
 mod portable;

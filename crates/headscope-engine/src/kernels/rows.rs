@@ -8,8 +8,8 @@
 #![allow(unsafe_code)] // Registers read and written through pointers, each checked just before.
 
 use super::buffer::LINE;
+use super::panel::{Bf16, DEPTH, F16, GROUP, Number, PANEL};
 use super::simd::Simd;
-use super::tile::{Bf16, DEPTH, F16, GROUP, Number, PANEL};
 use super::{Dtype, Stored, quantised};
 
 /// The weights of [`PANEL`] outputs, each a row of a file.

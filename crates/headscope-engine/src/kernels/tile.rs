@@ -2,24 +2,12 @@
 #![allow(clippy::needless_range_loop)] // One index runs through several arrays.
 #![allow(unsafe_code)] // Pointers in the innermost loops; `Product::run` checks their bounds once.
 
+use super::ahead::{Ahead, Requests};
 use super::buffer::LINE;
-use super::columns::Columns;
-use super::rows::Rows;
+use super::panel::{Bf16, DEPTH, F16, GROUP, Number, Numbers, PANEL};
 use super::simd::{Kernel, Simd};
 use std::hint::black_box;
 use std::ops::Range;
-
-/// Columns of a panel: three 16-lane registers, six of 8 lanes, twelve of 4.
-pub(super) const PANEL: usize = 48;
-
-/// Columns are computed in groups of this many; a panel's rows are read in whole groups.
-pub(super) const GROUP: usize = 16;
-
-/// Rows of a panel that one block takes at most.
-///
-/// A block of so many (128 x 48 f32, 24 KiB) stays in the first-level cache while
-/// all rows of the input pass by.
-pub(super) const DEPTH: usize = 128;
 
 /// Products added up in one chain of a register, before it is added to the sum of a block.
 const CHAIN: usize = 32;
@@ -29,38 +17,7 @@ const CHAIN: usize = 32;
 const STEPS: usize = 4;
 
 /// Looks ahead in a chain.
-const LOOKS: usize = CHAIN / STEPS;
-
-/// Writes the columns of a square as rows, `stride` apart, as far as `to` reaches.
-pub(super) fn turn<T: Copy>(square: &[[T; GROUP]; GROUP], to: &mut [T], stride: usize) {
-    for (i, to) in to.chunks_mut(stride).enumerate() {
-        for (to, from) in to[..GROUP].iter_mut().zip(square) {
-            *to = from[i];
-        }
-    }
-}
-
-/// At most sixteen numbers, zeros after them: of a constant size, for vector code.
-#[inline(always)]
-pub(super) fn padded(numbers: &[f32]) -> [f32; GROUP] {
-    numbers.try_into().unwrap_or_else(|_| {
-        let mut padded = [0.0; GROUP];
-        padded[..numbers.len()].copy_from_slice(numbers);
-        padded
-    })
-}
-
-/// The numbers of a panel, as its weights were stored.
-#[derive(Clone, Copy)]
-pub(super) enum Numbers<'a> {
-    F32(&'a [f32]),
-    F16(&'a [u16]),
-    Bf16(&'a [u16]),
-    /// Still in the file, to be turned into blocks.
-    Rows(&'a Rows<'a>),
-    /// Still in the file, where blocks only need to be gathered.
-    Columns(&'a Columns<'a>),
-}
+pub(super) const LOOKS: usize = CHAIN / STEPS;
 
 /// `c = a b`: `rows` rows of `a` with a panel `b` of up to [`PANEL`] columns.
 ///
@@ -191,106 +148,6 @@ impl Strip {
     }
 }
 
-/// Lines of memory to be asked for: `2^shift` side by side, then as many one stride further.
-#[derive(Clone, Copy)]
-pub(super) struct Ahead {
-    from: *const u8,
-    stride: usize,
-    shift: u32,
-}
-
-impl Ahead {
-    #[inline(always)]
-    pub(super) fn new(from: *const u8, numbers: &Numbers) -> Ahead {
-        match numbers {
-            Numbers::Rows(rows) => {
-                Ahead { from: from.wrapping_add(LINE - 1), stride: rows.stride(), shift: rows.log2_lines() }
-            }
-            Numbers::Columns(columns) => {
-                Ahead { from, stride: columns.stride(), shift: columns.log2_lines() }
-            }
-            _ => Ahead { from, stride: 0, shift: usize::BITS - 1 - LINE.ilog2() },
-        }
-    }
-
-    /// Line `k`.
-    #[inline(always)]
-    pub(super) fn line(self, k: usize) -> *const u8 {
-        let (row, line) = (k >> self.shift, k & ((1 << self.shift) - 1));
-        self.from.wrapping_add(row.wrapping_mul(self.stride).wrapping_add(line * LINE))
-    }
-
-    /// Requests for so many of these lines in the course of so many chains: evenly, but for lines that do not all lie
-    /// side by side, of which a stream takes whole rows.
-    fn requests(self, lines: usize, chains: usize) -> Requests {
-        let looks = chains.max(1) * LOOKS;
-        let mut next =
-            Requests { at: self.from, pace: 0, streams: 0, apart: 0, chains: usize::MAX, left: 0, jump: 0 };
-        if self.stride == 0 {
-            next.streams = lines.div_ceil(looks);
-            next.apart = (lines * LINE).div_ceil(next.streams.max(1));
-            next.pace = next.apart.div_ceil(looks);
-        } else {
-            let rows = lines >> self.shift;
-            next.streams = rows.div_ceil(chains.max(1));
-            let rows = rows.div_ceil(next.streams.max(1));
-            next.apart = rows.wrapping_mul(self.stride);
-            next.chains = chains.max(1) / rows.max(1);
-            next.pace = (LINE << self.shift).div_ceil(next.chains * LOOKS);
-            next.jump = self.stride.wrapping_sub(next.chains * LOOKS * next.pace);
-        }
-        next
-    }
-}
-
-/// Requests for lines of memory, one for each of some streams at each look ahead.
-///
-/// A look is a pointer that moves on and a branch that is always the same, and what is rarer waits for the end of a
-/// chain: six instructions more for 48 multiplications took a twentieth of the time (AVX2, AMD Zen 3).
-#[derive(Clone, Copy, Debug)]
-struct Requests {
-    /// Where the first stream is.
-    at: *const u8,
-    /// Bytes from a look to the next, at most a line.
-    pace: usize,
-    streams: usize,
-    /// Bytes from a stream to the next.
-    apart: usize,
-    /// Chains in which a stream reaches the end of its row, those that are left, and from there to the next row.
-    chains: usize,
-    left: usize,
-    jump: usize,
-}
-
-impl Requests {
-    /// Those that remain after so many chains.
-    #[inline(always)]
-    fn after(mut self, chains: usize) -> Requests {
-        let (rows, rest) = (chains / self.chains, chains % self.chains);
-        self.at = self.at.wrapping_add(chains * LOOKS * self.pace).wrapping_add(rows.wrapping_mul(self.jump));
-        self.left = self.chains - rest;
-        self
-    }
-
-    #[inline(always)]
-    fn look(&mut self, ask: impl Fn(*const u8)) {
-        ask(self.at);
-        for k in 1..self.streams {
-            ask(self.at.wrapping_add(k.wrapping_mul(self.apart)));
-        }
-        self.at = self.at.wrapping_add(self.pace);
-    }
-
-    #[inline(always)]
-    fn chain_ends(&mut self) {
-        self.left -= 1;
-        if self.left == 0 {
-            self.left = self.chains;
-            self.at = self.at.wrapping_add(self.jump);
-        }
-    }
-}
-
 impl Product<'_> {
     #[inline(always)]
     fn check(&self, columns: usize) {
@@ -303,116 +160,6 @@ impl Product<'_> {
         assert!(in_file || holds(self.b.len(), self.depth, self.b_stride, columns), "rows of b");
         assert!(holds(self.c.len(), self.rows, self.c_stride, columns), "rows of c");
         assert!(matches!(self.b, Numbers::F32(_)) || self.wide.len() >= DEPTH * PANEL, "room to widen");
-    }
-}
-
-impl Numbers<'_> {
-    fn len(&self) -> usize {
-        match self {
-            Numbers::F32(b) => b.len(),
-            Numbers::F16(b) | Numbers::Bf16(b) => b.len(),
-            Numbers::Rows(_) | Numbers::Columns(_) => 0,
-        }
-    }
-
-    /// Bytes of a number of a panel.
-    fn size(&self) -> usize {
-        match self {
-            Numbers::F32(_) => 4,
-            Numbers::F16(_) | Numbers::Bf16(_) => 2,
-            Numbers::Rows(_) | Numbers::Columns(_) => 0,
-        }
-    }
-
-    /// Lines of memory that a block takes: for prefetching.
-    pub(super) fn lines(&self, stride: usize) -> usize {
-        match self {
-            Numbers::Rows(rows) => PANEL << rows.log2_lines(),
-            Numbers::Columns(columns) => DEPTH << columns.log2_lines(),
-            _ => (DEPTH * stride * self.size()).div_ceil(LINE),
-        }
-    }
-
-    /// Where a number stands, or would stand: for prefetching.
-    pub(super) fn address(&self, index: usize) -> *const u8 {
-        match self {
-            Numbers::F32(b) => b.as_ptr().wrapping_add(index).cast(),
-            Numbers::F16(b) | Numbers::Bf16(b) => b.as_ptr().wrapping_add(index).cast(),
-            Numbers::Rows(rows) => rows.address(index / PANEL),
-            Numbers::Columns(columns) => columns.address(index / PANEL),
-        }
-    }
-}
-
-/// A number as a panel holds it.
-pub(super) trait Number: Copy {
-    /// Whether it is widened, and multiplied in whole panels only: fewer tiles to compile.
-    const NARROW: bool;
-
-    /// Reads and widens a register.
-    ///
-    /// # Safety
-    /// [`Simd::LANES`] numbers from `from` on may be read.
-    unsafe fn load<S: Simd>(simd: S, from: *const Self) -> S::Vector;
-}
-
-/// Bits of half precision.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-pub(super) struct F16(#[allow(dead_code)] u16);
-
-/// Bits of bfloat16.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-pub(super) struct Bf16(#[allow(dead_code)] u16);
-
-#[cfg(target_arch = "x86_64")]
-impl F16 {
-    /// The numbers that bits stand for.
-    #[inline(always)]
-    pub(super) fn of(bits: &[u16]) -> &[F16] {
-        // SAFETY: the type is transparent.
-        unsafe { std::slice::from_raw_parts(bits.as_ptr().cast(), bits.len()) }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-impl Bf16 {
-    /// The numbers that bits stand for.
-    #[inline(always)]
-    pub(super) fn of(bits: &[u16]) -> &[Bf16] {
-        // SAFETY: the type is transparent.
-        unsafe { std::slice::from_raw_parts(bits.as_ptr().cast(), bits.len()) }
-    }
-}
-
-impl Number for f32 {
-    const NARROW: bool = false;
-
-    #[inline(always)]
-    unsafe fn load<S: Simd>(simd: S, from: *const f32) -> S::Vector {
-        // SAFETY: the caller answers for the pointer.
-        unsafe { simd.load(from) }
-    }
-}
-
-impl Number for F16 {
-    const NARROW: bool = true;
-
-    #[inline(always)]
-    unsafe fn load<S: Simd>(simd: S, from: *const F16) -> S::Vector {
-        // SAFETY: the caller answers for the pointer.
-        unsafe { simd.load_f16(from.cast()) }
-    }
-}
-
-impl Number for Bf16 {
-    const NARROW: bool = true;
-
-    #[inline(always)]
-    unsafe fn load<S: Simd>(simd: S, from: *const Bf16) -> S::Vector {
-        // SAFETY: the caller answers for the pointer.
-        unsafe { simd.load_bf16(from.cast()) }
     }
 }
 
@@ -708,50 +455,6 @@ impl<N: Number, const R: usize, const V: usize> Kernel for Tiles<'_, N, R, V> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::RefCell;
-    use std::collections::HashSet;
-
-    #[test]
-    fn every_line_is_asked_for() {
-        let places = [
-            (0, usize::BITS - 1 - LINE.ilog2()),
-            (3072, 3),
-            (1536, 2),
-            (9216, 2),
-            (72_usize.wrapping_neg(), 1),
-        ];
-        for (stride, shift) in places {
-            for lines in [48 << shift.min(3), 128 << shift.min(3)] {
-                for (tiles, chains_of_a_tile) in [(1, 4), (2, 4), (8, 4), (9, 1), (64, 4), (5, 2)] {
-                    let ahead = Ahead { from: std::ptr::without_provenance(1 << 40), stride, shift };
-                    let block = ahead.requests(lines, tiles * chains_of_a_tile);
-                    let asked = RefCell::new(HashSet::new());
-                    for tile in 0..tiles {
-                        let mut next = block.after(tile * chains_of_a_tile);
-                        for _ in 0..chains_of_a_tile {
-                            for _ in 0..LOOKS {
-                                next.look(|line| _ = asked.borrow_mut().insert(line.addr() / LINE));
-                            }
-                            next.chain_ends();
-                        }
-                        let after = block.after((tile + 1) * chains_of_a_tile);
-                        assert_eq!((next.at, next.left), (after.at, after.left), "tile {tile} of {block:?}");
-                    }
-                    let asked = asked.into_inner();
-                    let missed = (0..lines).find(|line| !asked.contains(&(ahead.line(*line).addr() / LINE)));
-                    assert_eq!(
-                        missed, None,
-                        "of {lines} lines, {tiles} x {chains_of_a_tile} chains: {block:?}"
-                    );
-                    assert!(
-                        asked.len() <= 2 * lines + 2 * LOOKS,
-                        "{} of {lines} lines: {block:?}",
-                        asked.len()
-                    );
-                }
-            }
-        }
-    }
 
     #[test]
     fn strips_cover_all_rows_with_tiles_of_nearly_equal_height() {

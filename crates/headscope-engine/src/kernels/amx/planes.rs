@@ -10,8 +10,8 @@ use super::tiles::{ACROSS, PAIRS, PLANES, ROWS, Row, STEP, STEP_OF_X, Tiles};
 use crate::kernels::avx512::Avx512;
 use crate::kernels::buffer::{as_bits, with_scratch};
 use crate::kernels::math::load;
+use crate::kernels::panel::{Bf16, F16, Number, Numbers, PANEL, padded};
 use crate::kernels::simd::{Kernel, Simd};
-use crate::kernels::tile::{Bf16, F16, Number, Numbers, PANEL, padded};
 use crate::kernels::{Compute, Dtype, for_each_part};
 use std::arch::x86_64::*;
 

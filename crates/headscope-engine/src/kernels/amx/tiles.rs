@@ -6,7 +6,7 @@
 #![allow(unsafe_code)] // Instructions for which there is no function, on memory whose size is asserted just before.
 
 use crate::kernels::avx512::Avx512;
-use crate::kernels::tile::PANEL;
+use crate::kernels::panel::PANEL;
 use std::arch::asm;
 use std::arch::x86_64::__cpuid_count;
 use std::sync::OnceLock;

@@ -1,9 +1,9 @@
 //! Keys and values of a head as the product reads them.
 
 use super::Heads;
+use crate::kernels::panel::{GROUP, PANEL, padded, turn};
 use crate::kernels::share::Shared;
 use crate::kernels::simd::{Kernel, Simd};
-use crate::kernels::tile::{GROUP, PANEL, padded, turn};
 use std::ops::Range;
 
 /// Where the keys and values of one key head lie in memory for packed ones:

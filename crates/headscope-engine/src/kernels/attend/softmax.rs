@@ -1,8 +1,8 @@
 //! Softmax of rows that come in blocks of keys.
 
 use crate::kernels::math::{exp_of_difference, load, map, store, tanh};
+use crate::kernels::panel::GROUP;
 use crate::kernels::simd::{Kernel, Simd};
-use crate::kernels::tile::GROUP;
 use std::ops::Range;
 
 /// The exponentials of a row so far: their sum is `exp(max) * sum`.
