@@ -159,6 +159,7 @@ mod portable;
 mod quantised;
 mod rotary;
 mod rows;
+mod runs;
 mod share;
 mod simd;
 mod stored;

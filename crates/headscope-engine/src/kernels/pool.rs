@@ -3,8 +3,10 @@
 //! A pass calls the pool some hundred times, often for less than ten
 //! microseconds, so a job must cost little: workers spin for a short while
 //! after each job and only then park, which makes a job inside a pass cost
-//! about a microsecond and an idle program nothing. Chunks are taken from an
-//! atomic counter, so a thread that is held up costs at most one chunk.
+//! about a microsecond and an idle program nothing. Each thread has a run of
+//! neighbouring chunks (`runs.rs`), so that a chunk can ask for what the next one
+//! needs, and takes from the end of another's once its own are done: a thread that
+//! is held up costs at most one chunk.
 //!
 //! A job is *open* while threads may join it. Joining and closing are one
 //! atomic word: a worker that wakes late finds the job closed and leaves, and
@@ -18,6 +20,7 @@
 #![allow(unsafe_code)] // The borrowed closure of a job crosses to threads that outlive it.
 
 use super::Isa;
+use super::runs::Runs;
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -54,7 +57,7 @@ const NEXT_JOB: u64 = 1 << 32;
 struct Shared {
     state: AtomicU64,
     job: UnsafeCell<Option<Job>>,
-    next: AtomicUsize,
+    runs: Runs,
     stop: AtomicBool,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
     /// Whose turn it is to open jobs.
@@ -85,7 +88,6 @@ thread_local! {
 
 #[derive(Clone, Copy)]
 struct Job {
-    chunks: usize,
     run: *const (dyn Fn(usize) + Sync),
 }
 
@@ -104,12 +106,12 @@ impl Compute {
     /// does with those it got.
     #[must_use]
     pub fn new(threads: usize, isa: Isa) -> Compute {
-        let shared = Arc::new(Shared::new());
+        let shared = Arc::new(Shared::new(threads.max(1)));
         let workers = (1..threads)
             .map_while(|i| {
                 let shared = Arc::clone(&shared);
                 let name = format!("headscope-{i}");
-                std::thread::Builder::new().name(name).spawn(move || shared.work()).ok()
+                std::thread::Builder::new().name(name).spawn(move || shared.work(i)).ok()
             })
             .collect();
         Compute(Arc::new(Inner { isa, shared, workers }))
@@ -170,11 +172,11 @@ impl Drop for Inner {
 }
 
 impl Shared {
-    fn new() -> Shared {
+    fn new(threads: usize) -> Shared {
         Shared {
             state: AtomicU64::new(0),
             job: UnsafeCell::new(None),
-            next: AtomicUsize::new(0),
+            runs: Runs::of(threads),
             stop: AtomicBool::new(false),
             panic: Mutex::new(None),
             turn: Mutex::new(Turn { busy: false, caller: None, since: Instant::now(), waiting: 0 }),
@@ -219,17 +221,17 @@ impl Shared {
         let run = unsafe {
             std::mem::transmute::<&(dyn Fn(usize) + Sync), *const (dyn Fn(usize) + Sync + 'static)>(f)
         };
-        let job = Job { chunks, run };
+        let job = Job { run };
         // SAFETY: no job is open and no thread is joined, so nobody reads.
         unsafe { *self.job.get() = Some(job) };
-        self.next.store(0, Ordering::Relaxed);
+        self.runs.begin(chunks);
         let number = (self.state.load(Ordering::Relaxed) / NEXT_JOB + 1) % NEXT_JOB;
         let opened = (number * NEXT_JOB) | OPEN;
         self.state.store(opened, Ordering::SeqCst);
         if self.sleepers.load(Ordering::SeqCst) > 0 {
             self.wake_all();
         }
-        self.take_chunks(job);
+        self.take_chunks(job, 0);
         self.close();
         lock(&self.panic).take()
     }
@@ -252,33 +254,29 @@ impl Shared {
     }
 
     /// Takes chunks until none is left. A panic ends the job early.
-    fn take_chunks(&self, job: Job) {
+    fn take_chunks(&self, job: Job, thread: usize) {
         // SAFETY: called between opening and closing, see `run` and `join`.
         let run = unsafe { &*job.run };
         INSIDE.set(true);
         let result = catch_unwind(AssertUnwindSafe(|| {
-            loop {
-                let chunk = self.next.fetch_add(1, Ordering::Relaxed);
-                if chunk >= job.chunks {
-                    break;
-                }
+            while let Some(chunk) = self.runs.next(thread) {
                 run(chunk);
             }
         }));
         INSIDE.set(false);
         if let Err(panic) = result {
-            self.next.store(job.chunks, Ordering::Relaxed);
+            self.runs.begin(0);
             lock(&self.panic).get_or_insert(panic);
         }
     }
 
     /// The life of a worker: join open jobs, spin between them, park.
-    fn work(&self) {
+    fn work(&self, thread: usize) {
         let mut last = 0;
         let mut idle_since = Instant::now();
         let mut spins = 0u32;
         while !self.stop.load(Ordering::Relaxed) {
-            if let Some(number) = self.join(last) {
+            if let Some(number) = self.join(last, thread) {
                 last = number;
                 idle_since = Instant::now();
             }
@@ -292,7 +290,7 @@ impl Shared {
     }
 
     /// Joins the open job unless it is `last`, and returns its number when done.
-    fn join(&self, last: u64) -> Option<u64> {
+    fn join(&self, last: u64, thread: usize) -> Option<u64> {
         let state = self.state.load(Ordering::Acquire);
         let number = state / NEXT_JOB;
         if state & OPEN == 0 || number == last {
@@ -302,7 +300,7 @@ impl Shared {
         // SAFETY: this thread has joined an open job: the caller wrote it
         // before opening and does not touch it until this thread leaves.
         if let Some(job) = unsafe { *self.job.get() } {
-            self.take_chunks(job);
+            self.take_chunks(job, thread);
         }
         self.state.fetch_sub(1, Ordering::Release);
         Some(number)
