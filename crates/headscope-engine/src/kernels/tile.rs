@@ -16,6 +16,9 @@ const CHAIN: usize = 32;
 /// in larger bursts (16 steps were tried) wait for each other: 31 instead of 52 GB/s.
 const STEPS: usize = 4;
 
+/// How many steps before it is multiplied a line of the block comes into the first-level cache.
+const SOON: usize = 16;
+
 /// Looks ahead in a chain.
 pub(super) const LOOKS: usize = CHAIN / STEPS;
 
@@ -185,6 +188,8 @@ struct Block {
 struct Tile<N> {
     at: Place<N>,
     c: *mut f32,
+    /// Whether it is the first that reads these rows of `b`, of two at most.
+    is_first: bool,
     /// The rows of `a` that the next tile takes, probably.
     ahead: *const f32,
     /// Where the rows will be stored in the end.
@@ -271,7 +276,7 @@ impl Block {
                 put_away(simd, 0..R, i, &chains, sums);
                 chains = [[simd.zero(); V]; R];
             } else {
-                self.look_ahead(simd, tile, &mut next, i);
+                self.look_ahead(simd, tile, &mut next, at.b, i);
                 let (upper, lower) = (0..R.div_ceil(2), R.div_ceil(2)..R);
                 // SAFETY: the next STEPS rows of the block, of which `left` are left in this chain.
                 unsafe {
@@ -286,7 +291,7 @@ impl Block {
                 left -= STEPS;
             }
             for k in 0..left / STEPS {
-                self.look_ahead(simd, tile, &mut next, i + STEPS * (1 + k));
+                self.look_ahead(simd, tile, &mut next, at.b, i + STEPS * (1 + k));
                 // SAFETY: as above.
                 unsafe { steps::<S, N, R, V, false>(simd, 0..R, at, &mut chains) };
                 at.go_on(STEPS);
@@ -312,16 +317,23 @@ impl Block {
         }
     }
 
-    /// Asks for what comes next, at step `i` of a tile: lines of the panel's next block and, if the instruction set
-    /// looks far ahead, a block's eight lines of each of up to eight rows of `a`, and the four lines where a row of
-    /// the result lands, often in another core's cache.
+    /// Asks for what comes next, at step `i` of a tile, whose row of the block is `b`: lines of the panel's next block
+    /// and, if the instruction set looks far ahead, for the first tile of two some rows further on, which are in the
+    /// second-level cache; for all, a block's eight lines of each of up to eight rows of `a`, and the four lines
+    /// where a row of the result lands, often in another core's cache.
     #[inline(always)]
-    fn look_ahead<S: Simd, N>(&self, simd: S, tile: &Tile<N>, next: &mut Requests, i: usize) {
+    fn look_ahead<S: Simd, N>(&self, simd: S, tile: &Tile<N>, next: &mut Requests, b: *const N, i: usize) {
         next.look(
             #[inline(always)]
             |line| simd.prefetch(line),
         );
         if S::LOOKS_FAR {
+            if tile.is_first {
+                let soon = b.wrapping_add(SOON * self.b_stride).cast::<u8>();
+                for line in 0..STEPS * PANEL * size_of::<N>() / LINE {
+                    simd.prefetch_first(soon.wrapping_add(line * LINE));
+                }
+            }
             let (row, part) = (i / (DEPTH / 8), i % (DEPTH / 8) / STEPS);
             let ahead = tile.ahead.wrapping_add(row * self.a_stride + part * (DEPTH / 4));
             simd.prefetch_first(ahead.cast());
@@ -442,6 +454,7 @@ impl<N: Number, const R: usize, const V: usize> Kernel for Tiles<'_, N, R, V> {
                             wide: block.wide.wrapping_add(column),
                         },
                         c: block.c.add(row * block.c_stride + column),
+                        is_first: row == 0 && block.rows <= 2 * S::TILE_ROWS,
                         ahead: block.a.wrapping_add(below),
                         landing: block.landing.0.wrapping_add(row * block.landing.1),
                     };
