@@ -37,24 +37,23 @@ fn polynomial<S: Simd, const N: usize>(simd: S, x: S::Vector, coefficients: [f32
 /// `exp(x)` within 1 ulp.
 #[inline(always)]
 fn exp<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
-    let over = simd.splat(EXP_OVER);
-    let x = simd.select_less(simd.splat(EXP_MAX), x, over, x);
-    exp_of_sum(simd, x, simd.zero())
+    let (min, over) = (simd.splat(EXP_MIN), simd.splat(EXP_OVER));
+    let bounded = simd.max(min, simd.select_less(simd.splat(EXP_MAX), x, over, x));
+    simd.select_less(x, min, simd.zero(), exp_of_sum(simd, bounded, simd.zero()))
 }
 
-/// `exp(x + small)` within 1 ulp, as if x had more digits, for x ≤ 88 and |small| ≤ 0.05.
+/// `exp(x + small)` within 1 ulp, as if x had more digits, for x from -88 to 88 and |small| ≤ 0.05; near -88,
+/// where it is not normal any more, about that or zero.
 ///
 /// It is `2^n exp(r)` with |r| ≤ ln(2)/2.
 #[inline(always)]
 fn exp_of_sum<S: Simd>(simd: S, x: S::Vector, small: S::Vector) -> S::Vector {
-    let (min, round) = (simd.splat(EXP_MIN), simd.splat(ROUND));
-    let bounded = simd.select_less(x, min, min, x);
-    let shifted = simd.fma(bounded, simd.splat(std::f32::consts::LOG2_E), round);
+    let round = simd.splat(ROUND);
+    let shifted = simd.fma(x, simd.splat(std::f32::consts::LOG2_E), round);
     let n = simd.sub(shifted, round);
-    let r = simd.fma(n, simd.splat(-LN2_HIGH), bounded);
+    let r = simd.fma(n, simd.splat(-LN2_HIGH), x);
     let r = simd.add(simd.fma(n, simd.splat(-LN2_LOW), r), small);
-    let y = simd.mul(exp_of_rest(simd, r), simd.power_of_two(shifted));
-    simd.select_less(x, min, simd.zero(), y)
+    simd.mul(exp_of_rest(simd, r), simd.power_of_two(shifted))
 }
 
 /// Below, a weight counts as zero: 2^-125 of the largest of its row, the last power of two
@@ -93,44 +92,42 @@ fn abs<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
 ///
 /// Near zero it is `x / 2 + x² P(x²)`, where P is off by 2.4e-9. Elsewhere it is
 /// `max(x, 0) - t Φ(-t)` with `t = |x|`: no cancellation, however far out. There
-/// `Φ(-t) = exp(-t²/2) h(t)`, and `h(t) (1 + t / 2.5)` is so flat that a polynomial
+/// `Φ(-t) = exp(-t²/2) h(t)`, and `h(t) (2.5 + t)` is so flat that a polynomial
 /// of degree 9 in `s = t / (2.5 + t)` is off by 1.5e-8 of it up to t = 13.3, where
-/// exp ends.
+/// exp ends. So `t h(t)` is `s` times that polynomial.
 #[inline(always)]
 fn gelu<S: Simd>(simd: S, x: S::Vector) -> S::Vector {
     let p = [0.000_102_940_58, -0.001_181_285_1, 0.009_972_349, -0.066_490_29, 0.398_942_3];
     let p = polynomial(simd, simd.mul(x, x), p);
     let near = simd.mul(x, simd.fma(x, p, simd.splat(0.5)));
 
-    let (end, width) = (simd.splat(16.0), simd.splat(2.5));
     let t = abs(simd, x);
-    let inner = simd.select_less(t, simd.splat(0.75), near, simd.zero());
-    let bounded = simd.select_less(end, t, end, t);
-    let r = simd.div(simd.splat(1.0), simd.add(width, bounded));
+    // Where exp(-t²/2) is zero. A NaN stays.
+    let bounded = simd.min(simd.splat(13.25), t);
+    let s = simd.div(bounded, simd.add(simd.splat(2.5), bounded));
     let f = [
-        -0.031_904_362,
-        0.112_007_34,
-        -0.125_857_44,
-        0.055_987_47,
-        -0.060_514_01,
-        0.022_682_583,
-        0.116_681_44,
-        0.067_851_2,
-        -0.497_357_36,
-        0.5,
+        -0.079_760_9,
+        0.280_018_36,
+        -0.314_643_6,
+        0.139_968_67,
+        -0.151_285_03,
+        0.056_706_456,
+        0.291_703_6,
+        0.169_628,
+        -1.243_393_4,
+        1.25,
     ];
-    let f = polynomial(simd, simd.mul(bounded, r), f);
-    let h = simd.mul(f, simd.mul(width, r));
-    // t² in two parts, since exp turns an error of it into a relative one: the
+    let f = polynomial(simd, s, f);
+    // t²/2 in two parts, since exp turns an error of it into a relative one: the
     // square of the upper 12 bits is exact.
-    let high = simd.merge_bits(0xffff_f000, bounded, simd.zero());
-    let low = simd.mul(simd.sub(bounded, high), simd.add(bounded, high));
-    let half = simd.splat(-0.5);
-    let e = exp_of_sum(simd, simd.mul(simd.mul(half, high), high), simd.mul(half, low));
-    let tail = simd.mul(simd.mul(bounded, e), h);
-    // A NaN is not less than zero: it stays.
-    let outer = simd.sub(simd.select_less(x, simd.zero(), simd.zero(), x), tail);
-    simd.select_less(t, simd.splat(0.75), inner, outer)
+    let half = simd.mul(simd.splat(-0.5), bounded);
+    let upper = |x| simd.merge_bits(0xffff_f000, x, simd.zero());
+    let (high, high_half) = (upper(bounded), upper(half));
+    let low = simd.mul(simd.sub(bounded, high), simd.add(half, high_half));
+    let e = exp_of_sum(simd, simd.mul(high, high_half), low);
+    let tail = simd.mul(s, simd.mul(e, f));
+    let outer = simd.sub(simd.max(simd.zero(), x), tail);
+    simd.select_less(t, simd.splat(0.75), near, outer)
 }
 
 /// `1 / (1 + exp(-x))`, within 2 ulp where the result is normal.

@@ -14,6 +14,11 @@ const LANES: usize = 16;
 /// Elements of a task: a row of a small model is too little for one.
 const TASK: usize = 1 << 13;
 
+/// Numbers of a task in whole rows, of `len` in all: about [`TASK`], and as many in one as in the other.
+fn task(len: usize, columns: usize) -> usize {
+    (len / columns).div_ceil(len.div_ceil(TASK)) * columns
+}
+
 /// `(x - mean) / sqrt(variance + eps) * weight + bias` of each row of x `[rows, width]`.
 ///
 /// # Panics
@@ -80,7 +85,8 @@ fn norm_part(compute: &Compute, x: &mut [f32], columns: usize, part: Range<usize
     }
     assert_eq!(x.len() % columns, 0, "whole rows");
     assert_eq!(part.len() % norm.width, 0, "whole vectors");
-    for_each_part(compute, x, columns * (TASK / columns).max(1), |_, x| {
+    let size = task(x.len(), columns);
+    for_each_part(compute, x, size, |_, x| {
         compute.isa().run(RowsInPlace { norm, columns, part: part.clone(), x });
     });
 }
@@ -139,11 +145,11 @@ impl Norm<'_> {
 fn norm(compute: &Compute, x: &[f32], norm: Norm, out: &mut [f32]) {
     assert_eq!(x.len(), out.len(), "x and out [rows, width]");
     assert_eq!(norm.weight.len(), norm.width, "weight [width]");
-    if norm.width == 0 {
+    if x.is_empty() || norm.width == 0 {
         return;
     }
     assert_eq!(x.len() % norm.width, 0, "whole rows");
-    let size = norm.width * (TASK / norm.width).max(1);
+    let size = task(x.len(), norm.width);
     for_each_part(compute, out, size, |part, out| {
         let x = &x[part * size..][..out.len()];
         compute.isa().run(Rows { norm, x, out });

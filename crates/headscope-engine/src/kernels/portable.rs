@@ -95,6 +95,11 @@ impl Simd for Portable {
     }
 
     #[inline(always)]
+    fn min(self, a: Lanes, b: Lanes) -> Lanes {
+        each(|i| if a[i] < b[i] { a[i] } else { b[i] })
+    }
+
+    #[inline(always)]
     fn select_less(self, a: Lanes, b: Lanes, yes: Lanes, no: Lanes) -> Lanes {
         each(|i| if a[i] < b[i] { yes[i] } else { no[i] })
     }

@@ -102,11 +102,11 @@ impl<'a> Rows<'a> {
                         Dtype::F32 => turn_square(simd, &places, 4 * i, to),
                         Dtype::F16 => {
                             widen_square::<S, F16>(simd, &places, i, &mut square);
-                            turn_square(simd, &beginnings(&square), 0, to);
+                            turn_numbers(simd, &square, to);
                         }
                         Dtype::Bf16 => {
                             widen_square::<S, Bf16>(simd, &places, i, &mut square);
-                            turn_square(simd, &beginnings(&square), 0, to);
+                            turn_numbers(simd, &square, to);
                         }
                         _ => unreachable!("quantised rows of whole blocks are turned above"),
                     }
@@ -117,8 +117,7 @@ impl<'a> Rows<'a> {
                 for (row, wide) in rows.iter().zip(&mut square) {
                     row.widen(from + i..from + i + count, &mut wide[..count]);
                 }
-                // SAFETY: each row of the square has sixteen numbers.
-                unsafe { turn_square(simd, &beginnings(&square), 0, &mut block[i * PANEL + first..]) };
+                turn_numbers(simd, &square, &mut block[i * PANEL + first..]);
             }
         }
     }
@@ -172,6 +171,19 @@ fn beginnings(square: &Square) -> [*const u8; GROUP] {
 }
 
 /// Writes the columns of a square as rows, [`PANEL`] apart.
+///
+/// # Panics
+/// When `to` ends before the last of them.
+#[inline(always)]
+pub(super) fn turn_numbers<S: Simd>(simd: S, square: &Square, to: &mut [f32]) {
+    // SAFETY: each row of the square has sixteen numbers.
+    unsafe { turn_square(simd, &beginnings(square), 0, to) };
+}
+
+/// The same, of rows anywhere.
+///
+/// # Panics
+/// When `to` ends before the last of them.
 ///
 /// # Safety
 /// Sixteen f32 may be read, at any alignment, `offset` bytes behind each of the places.

@@ -52,6 +52,9 @@ pub(super) trait Simd: Copy {
     /// The larger of the two; `b` where one is a NaN.
     fn max(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
 
+    /// The smaller of the two; `b` where one is a NaN.
+    fn min(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
+
     /// `yes` where `a < b`, elsewhere `no`; a NaN is not less.
     fn select_less(
         self,
@@ -65,7 +68,7 @@ pub(super) trait Simd: Copy {
     fn merge_bits(self, mask: u32, a: Self::Vector, b: Self::Vector) -> Self::Vector;
 
     /// `2^n`, where the low bits of `x` hold the integer n: `x = 1.5 * 2^23 + n`,
-    /// with n from -126 to 128 (infinity).
+    /// with n from -127 (zero) to 128 (infinity).
     fn power_of_two(self, x: Self::Vector) -> Self::Vector;
 
     /// Sums of lanes, in f64.

@@ -2,6 +2,7 @@
 
 use super::Heads;
 use crate::kernels::panel::{GROUP, PANEL, padded, turn};
+use crate::kernels::rows::turn_numbers;
 use crate::kernels::share::Shared;
 use crate::kernels::simd::{Kernel, Simd};
 use std::ops::Range;
@@ -160,7 +161,11 @@ impl<'b> Pack<'_, 'b> {
                         *numbers = padded(&self.k.row(self.head, first + g + j)[at.clone()]);
                         numbers.iter_mut().zip(centre).for_each(|(number, c)| *number -= c);
                     }
-                    turn(&square, &mut block[g..], PANEL);
+                    if block.len() == GROUP * PANEL {
+                        turn_numbers(simd, &square, &mut block[g..]);
+                    } else {
+                        turn(&square, &mut block[g..], PANEL);
+                    }
                 }
             }
         }
