@@ -4,7 +4,7 @@
 use super::amx::{self, Planes, TileProduct};
 use super::buffer::{Arena, Buffer, Plain, as_bytes, with_scratch};
 use super::columns::Columns;
-use super::math::{Activate, load, store};
+use super::math::{Activate, activate, load, store};
 use super::panel::{DEPTH, GROUP, Numbers, PANEL, turn};
 use super::rows::Rows;
 use super::share::{Shared, for_each_part};
@@ -483,6 +483,10 @@ impl Finish<'_> {
             bias[..columns].copy_from_slice(numbers);
         }
         let whole = columns / S::LANES * S::LANES;
+        let activation = match self.epilogue {
+            Epilogue::Activate(activation) => Some(activation),
+            _ => None,
+        };
         // Zero times each sum: NaN once one is not finite. Several, so that none waits for the one before.
         let mut nothing = [simd.zero(); 4];
         let mut rest = 0.0;
@@ -503,14 +507,17 @@ impl Finish<'_> {
                 if let Some(residual) = residual {
                     y = simd.add(y, load(simd, &residual[i..]));
                 }
+                if let Some(activation) = activation {
+                    y = activate(simd, activation, y);
+                }
                 store(simd, &mut out[i..], y);
             }
             for i in whole..columns {
                 rest += 0.0 * sums[i];
                 out[i] = sums[i] + bias[i] + residual.map_or(-0.0, |residual| residual[i]);
             }
-            if let Epilogue::Activate(activation) = self.epilogue {
-                Activate { activation, x: out }.run(simd);
+            if let Some(activation) = activation {
+                Activate { activation, x: &mut out[whole..] }.run(simd);
             }
         }
         let mut total = simd.sums();

@@ -171,55 +171,26 @@ impl Kernel for Activate<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let x = self.x;
-        let zero = simd.zero();
-        match self.activation {
-            Activation::Gelu => map(
-                simd,
-                x,
-                #[inline(always)]
-                |x| gelu(simd, x),
-            ),
-            Activation::GeluTanh => map(
-                simd,
-                x,
-                #[inline(always)]
-                |x| gelu_tanh(simd, x),
-            ),
-            Activation::QuickGelu => {
-                let factor = simd.splat(1.702);
-                map(
-                    simd,
-                    x,
-                    #[inline(always)]
-                    |x| simd.mul(x, sigmoid(simd, simd.mul(factor, x))),
-                );
-            }
-            Activation::Silu => map(
-                simd,
-                x,
-                #[inline(always)]
-                |x| simd.mul(x, sigmoid(simd, x)),
-            ),
-            Activation::Relu => map(
-                simd,
-                x,
-                #[inline(always)]
-                |x| simd.select_less(x, zero, zero, x),
-            ),
-            Activation::Tanh => map(
-                simd,
-                x,
-                #[inline(always)]
-                |x| tanh(simd, x),
-            ),
-            Activation::Sigmoid => map(
-                simd,
-                x,
-                #[inline(always)]
-                |x| sigmoid(simd, x),
-            ),
-        }
+        map(
+            simd,
+            self.x,
+            #[inline(always)]
+            |x| activate(simd, self.activation, x),
+        );
+    }
+}
+
+/// An activation of each lane.
+#[inline(always)]
+pub(super) fn activate<S: Simd>(simd: S, activation: Activation, x: S::Vector) -> S::Vector {
+    match activation {
+        Activation::Gelu => gelu(simd, x),
+        Activation::GeluTanh => gelu_tanh(simd, x),
+        Activation::QuickGelu => simd.mul(x, sigmoid(simd, simd.mul(simd.splat(1.702), x))),
+        Activation::Silu => simd.mul(x, sigmoid(simd, x)),
+        Activation::Relu => simd.select_less(x, simd.zero(), simd.zero(), x),
+        Activation::Tanh => tanh(simd, x),
+        Activation::Sigmoid => sigmoid(simd, x),
     }
 }
 
