@@ -95,7 +95,8 @@
 //! A block of 128 inputs of a panel stays in the first-level cache while all rows pass by (`ahead.rs`). With
 //! every four steps the tile asks for a little of what comes next: lines of the next block (spread
 //! evenly, for more at once would queue up behind each other: 52 GB/s became 31; one a look, or, for few rows, some
-//! neighbours; into the second-level cache, for the first holds one block and no more) and, on AVX-512, a
+//! neighbours; into the second-level cache, for the first holds one block and no more) and, on AVX-512, for few rows the
+//! lines of its own block sixteen steps on, which are in the second-level cache, a
 //! part of the eight rows of x that the next tile takes, and one of the lines where its own result will be
 //! stored, which another core wrote last and has to give up (`Simd::LOOKS_FAR`). So few rows run at the speed of
 //! memory and many rows at the speed of the multipliers, with nothing to switch between the two.
@@ -120,7 +121,7 @@
 //!
 //! The same bits for any number of threads, because tasks split rows, columns and heads but never
 //! a sum. A row of a product does not even depend on the rows beside it. Softmax and norms add up
-//! in f64; exp and tanh are good to two ulps, GELU to two above zero and five below
+//! in f64; exp and tanh are good to two ulps, GELU to two above zero and four below
 //! (`math.rs`). How far that is from float64, beside PyTorch, stands in `BENCHMARKS.md`.
 //!
 //! # Out of bounds
