@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// The chunks of a job that are left: of each thread, a run of neighbours.
 ///
 /// Its thread takes chunks from the beginning of a run, others from the end, once their own are done. So what a
-/// chunk asks memory for, because the next one needs it, is mostly needed by the same thread.
+/// chunk asks memory for, because the next one needs it, is mostly needed by the same thread; and threads do not store
+/// into the same lines of a result, as they would at neighbouring panels (128 rows of BERT-base ran at 77 % of the
+/// multipliers' speed instead of 85 %).
 pub(super) struct Runs(Box<[Run]>);
 
 /// The first chunk that is left, below the one after the last: in one word, for both ends change. In a line of
