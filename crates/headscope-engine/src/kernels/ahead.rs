@@ -65,7 +65,7 @@ impl Ahead {
 pub(super) struct Requests {
     /// Where the first stream is.
     at: *const u8,
-    /// Bytes from a look to the next, at most a line.
+    /// Bytes from a look to the next: at most a line, or as many lines as there are streams of neighbours.
     pace: usize,
     streams: usize,
     /// Bytes from a stream to the next.

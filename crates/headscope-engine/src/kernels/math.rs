@@ -188,7 +188,7 @@ pub(super) fn activate<S: Simd>(simd: S, activation: Activation, x: S::Vector) -
         Activation::GeluTanh => gelu_tanh(simd, x),
         Activation::QuickGelu => simd.mul(x, sigmoid(simd, simd.mul(simd.splat(1.702), x))),
         Activation::Silu => simd.mul(x, sigmoid(simd, x)),
-        Activation::Relu => simd.select_less(x, simd.zero(), simd.zero(), x),
+        Activation::Relu => simd.max(simd.zero(), x), // a NaN stays
         Activation::Tanh => tanh(simd, x),
         Activation::Sigmoid => sigmoid(simd, x),
     }

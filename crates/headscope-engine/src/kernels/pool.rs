@@ -137,13 +137,14 @@ impl Compute {
     /// chunk must not wait for another thread that calls its pool.
     ///
     /// # Panics
-    /// When a chunk panics: its panic continues here, once no chunk runs any
+    /// With 2^32 chunks or more. When a chunk panics: its panic continues here, once no chunk runs any
     /// more. Some chunks may then not have been called.
     pub fn for_each_chunk(&self, n: usize, f: impl Fn(usize) + Sync) {
         if n <= 1 || self.0.workers.is_empty() || INSIDE.get() {
             (0..n).for_each(f);
             return;
         }
+        assert!(u32::try_from(n).is_ok(), "{n} chunks in one job");
         let shared = &*self.0.shared;
         shared.begin_turn();
         let panic = shared.run(n, &f);

@@ -8,7 +8,7 @@
 #![allow(unsafe_code)] // Registers read and written through pointers, each checked just before.
 
 use super::buffer::LINE;
-use super::panel::{Bf16, DEPTH, F16, GROUP, Number, PANEL};
+use super::panel::{Bf16, DEPTH, F16, GROUP, Number, PANEL, turn};
 use super::simd::Simd;
 use super::{Dtype, Stored, quantised};
 
@@ -170,17 +170,20 @@ fn beginnings(square: &Square) -> [*const u8; GROUP] {
     places
 }
 
-/// Writes the columns of a square as rows, [`PANEL`] apart.
-///
-/// # Panics
-/// When `to` ends before the last of them.
+/// Writes the columns of a square as rows, [`PANEL`] apart, as far as `to` reaches.
 #[inline(always)]
 pub(super) fn turn_numbers<S: Simd>(simd: S, square: &Square, to: &mut [f32]) {
+    if to.len() < ROOM {
+        return turn(square, to, PANEL);
+    }
     // SAFETY: each row of the square has sixteen numbers.
     unsafe { turn_square(simd, &beginnings(square), 0, to) };
 }
 
-/// The same, of rows anywhere.
+/// Numbers from the first to the last of a square in a panel.
+const ROOM: usize = (GROUP - 1) * PANEL + GROUP;
+
+/// All columns of a square whose rows are anywhere.
 ///
 /// # Panics
 /// When `to` ends before the last of them.
@@ -189,7 +192,7 @@ pub(super) fn turn_numbers<S: Simd>(simd: S, square: &Square, to: &mut [f32]) {
 /// Sixteen f32 may be read, at any alignment, `offset` bytes behind each of the places.
 #[inline(always)]
 unsafe fn turn_square<S: Simd>(simd: S, rows: &[*const u8; GROUP], offset: usize, to: &mut [f32]) {
-    assert!(to.len() >= (GROUP - 1) * PANEL + GROUP, "room for a square");
+    assert!(to.len() >= ROOM, "room for a square");
     for band in 0..GROUP / S::LANES {
         for quad in 0..4 {
             let mut quads = [simd.zero(); 4];

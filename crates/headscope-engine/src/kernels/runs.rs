@@ -20,14 +20,10 @@ impl Runs {
         Runs((0..threads).map(|_| Run(AtomicU64::new(0))).collect())
     }
 
-    /// Deals out the chunks of a new job, or none: then nothing is left of the one before.
-    ///
-    /// # Panics
-    /// With more than 2^32 chunks.
+    /// Deals out the chunks of a new job, fewer than 2^32, or none: then nothing is left of the one before.
     pub(super) fn begin(&self, chunks: usize) {
         // The caller, which is the first thread and there before any other, has no fewer than they.
         let first = |run: usize| (chunks * run).div_ceil(self.0.len()) as u64;
-        assert!(u32::try_from(chunks).is_ok(), "{chunks} chunks in one job");
         for (i, run) in self.0.iter().enumerate() {
             run.0.store(first(i + 1) << 32 | first(i), Ordering::Relaxed);
         }

@@ -1,7 +1,7 @@
 //! Keys and values of a head as the product reads them.
 
 use super::Heads;
-use crate::kernels::panel::{GROUP, PANEL, padded, turn};
+use crate::kernels::panel::{GROUP, PANEL, padded};
 use crate::kernels::rows::turn_numbers;
 use crate::kernels::share::Shared;
 use crate::kernels::simd::{Kernel, Simd};
@@ -161,11 +161,7 @@ impl<'b> Pack<'_, 'b> {
                         *numbers = padded(&self.k.row(self.head, first + g + j)[at.clone()]);
                         numbers.iter_mut().zip(centre).for_each(|(number, c)| *number -= c);
                     }
-                    if block.len() == GROUP * PANEL {
-                        turn_numbers(simd, &square, &mut block[g..]);
-                    } else {
-                        turn(&square, &mut block[g..], PANEL);
-                    }
+                    turn_numbers(simd, &square, &mut block[g..]);
                 }
             }
         }
