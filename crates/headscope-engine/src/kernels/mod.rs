@@ -95,8 +95,8 @@
 //! A block of 128 inputs of a panel stays in the first-level cache while all rows pass by (`ahead.rs`). With
 //! every four steps the tile asks for a little of what comes next: lines of the next block (spread
 //! evenly, for more at once would queue up behind each other: 52 GB/s became 31; one a look, or, for few rows, some
-//! neighbours; into the second-level cache, for the first holds one block and no more) and, on AVX-512, for few rows the
-//! lines of its own block sixteen steps on, which are in the second-level cache, a
+//! neighbours; into the second-level cache, for the first holds one block and no more). For few rows, it asks for the lines
+//! of its own columns sixteen steps on, too, which are in the second-level cache, and on AVX-512 for
 //! part of the eight rows of x that the next tile takes, and one of the lines where its own result will be
 //! stored, which another core wrote last and has to give up (`Simd::LOOKS_FAR`). So few rows run at the speed of
 //! memory and many rows at the speed of the multipliers, with nothing to switch between the two.

@@ -86,10 +86,8 @@ thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
 
-#[derive(Clone, Copy)]
-struct Job {
-    run: *const (dyn Fn(usize) + Sync),
-}
+/// What is called for each chunk, borrowed from the caller.
+type Job = *const (dyn Fn(usize) + Sync);
 
 // SAFETY: `job` is written only by the thread whose turn it is, while no
 // thread has joined, and read only by threads that joined an open job; both go
@@ -219,10 +217,7 @@ impl Shared {
     fn run(&self, chunks: usize, f: &(dyn Fn(usize) + Sync)) -> Option<Box<dyn Any + Send>> {
         // SAFETY: only the lifetime changes. The pointer is followed by threads
         // that joined, and this function returns after all of them have left.
-        let run = unsafe {
-            std::mem::transmute::<&(dyn Fn(usize) + Sync), *const (dyn Fn(usize) + Sync + 'static)>(f)
-        };
-        let job = Job { run };
+        let job = unsafe { std::mem::transmute::<&(dyn Fn(usize) + Sync), Job>(f) };
         // SAFETY: no job is open and no thread is joined, so nobody reads.
         unsafe { *self.job.get() = Some(job) };
         self.runs.begin(chunks);
@@ -257,7 +252,7 @@ impl Shared {
     /// Takes chunks until none is left. A panic ends the job early.
     fn take_chunks(&self, job: Job, thread: usize) {
         // SAFETY: called between opening and closing, see `run` and `join`.
-        let run = unsafe { &*job.run };
+        let run = unsafe { &*job };
         INSIDE.set(true);
         let result = catch_unwind(AssertUnwindSafe(|| {
             while let Some(chunk) = self.runs.next(thread) {
