@@ -189,8 +189,8 @@ struct Block {
 struct Tile<N> {
     at: Place<N>,
     c: *mut f32,
-    /// Whether it is the first that reads these columns of `b`, of two at most.
-    is_first: bool,
+    /// Whether it asks for rows of `b` shortly before it multiplies them.
+    looks_soon: bool,
     /// Whether its columns are the block's first.
     is_left: bool,
     /// The rows of `a` that the next tile takes, probably.
@@ -324,10 +324,9 @@ impl Block {
         }
     }
 
-    /// Asks for what comes next, at step `i` of a tile, whose row of the block is `b`: lines of the panel's next block,
-    /// for the first tiles of few rows its own columns some rows further on, which are in the second-level cache, and,
-    /// if the instruction set looks far ahead, a block's eight lines of each of up to eight rows of `a`, and the four
-    /// lines where a row of the result lands, often in another core's cache.
+    /// Asks for what comes next, at step `i` of a tile, whose row of the block is `b`: lines of the panel's next block, a
+    /// few rows of its own columns, if it is to, and, if the instruction set looks far ahead, a block's eight lines of each
+    /// of up to eight rows of `a`, and the four lines where a row of the result lands, often in another core's cache.
     #[inline(always)]
     fn look_ahead<S: Simd, N: Number, const V: usize>(
         &self,
@@ -341,23 +340,8 @@ impl Block {
             #[inline(always)]
             |line| simd.prefetch(line),
         );
-        // With AVX2, requests for 16-bit weights, of half the lines, took a tenth more of the time.
-        if tile.is_first && (S::LOOKS_FAR || !N::NARROW) {
-            let (stride, width) = (self.b_stride * size_of::<N>(), V * S::LANES * size_of::<N>());
-            let soon = b.cast::<u8>().wrapping_add(SOON * stride);
-            if V * S::LANES == PANEL {
-                for line in 0..STEPS * width / LINE {
-                    simd.prefetch_first(soon.wrapping_add(line * LINE));
-                }
-            } else {
-                // Two lines of a row at most, the first of which the tile to the left has asked for.
-                for row in (0..STEPS).map(|k| soon.wrapping_add(k * stride)) {
-                    if tile.is_left {
-                        simd.prefetch_first(row);
-                    }
-                    simd.prefetch_first(row.wrapping_add(width - 1));
-                }
-            }
+        if tile.looks_soon {
+            self.look_soon::<S, N, V>(simd, b, tile.is_left);
         }
         if S::LOOKS_FAR {
             let (row, part) = (i / (DEPTH / 8), i % (DEPTH / 8) / STEPS);
@@ -366,6 +350,26 @@ impl Block {
             simd.prefetch_first(ahead.wrapping_add(LINE / 4).cast());
             let landing = tile.landing.wrapping_add(row * self.landing.1 + part * (LINE / 4));
             simd.prefetch_to_write(landing.cast());
+        }
+    }
+
+    /// Asks for a tile's columns of [`STEPS`] rows of the block, [`SOON`] before it multiplies them, for they are in the
+    /// second-level cache: two lines of a row, the first of which the tile to the left has asked for, or whole rows.
+    #[inline(always)]
+    fn look_soon<S: Simd, N: Number, const V: usize>(&self, simd: S, b: *const N, is_left: bool) {
+        let (stride, width) = (self.b_stride * size_of::<N>(), V * S::LANES * size_of::<N>());
+        let soon = b.cast::<u8>().wrapping_add(SOON * stride);
+        if V * S::LANES == PANEL {
+            for line in 0..STEPS * width / LINE {
+                simd.prefetch_first(soon.wrapping_add(line * LINE));
+            }
+            return;
+        }
+        for row in (0..STEPS).map(|k| soon.wrapping_add(k * stride)) {
+            if is_left {
+                simd.prefetch_first(row);
+            }
+            simd.prefetch_first(row.wrapping_add(width - 1));
         }
     }
 }
@@ -472,6 +476,9 @@ impl<N: Number, const R: usize, const V: usize> Kernel for Tiles<'_, N, R, V> {
         // Out of the compiler's sight, which would keep it in places that cross the lines of memory.
         let mut sums: Sums<S, R, V> = [[MaybeUninit::uninit(); V]; R];
         let sums = black_box(&mut sums);
+        // Where at most one tile follows that reads them again; with AVX2, 16-bit weights, of half the lines, took a
+        // tenth longer so.
+        let looks_soon = block.rows <= 2 * S::TILE_ROWS && (S::LOOKS_FAR || !N::NARROW);
         let mut next = block.next.after(strip.first * block.across * block.depth.div_ceil(CHAIN));
         for i in 0..strip.tiles {
             let row = strip.row + i * R;
@@ -489,7 +496,7 @@ impl<N: Number, const R: usize, const V: usize> Kernel for Tiles<'_, N, R, V> {
                             wide: block.wide.wrapping_add(column),
                         },
                         c: block.c.add(row * block.c_stride + column),
-                        is_first: row == 0 && block.rows <= 2 * S::TILE_ROWS,
+                        looks_soon: looks_soon && row == 0,
                         is_left: j == 0,
                         ahead: block.a.wrapping_add(below),
                         landing: block.landing.0.wrapping_add(row * block.landing.1),
