@@ -14,7 +14,8 @@ pub(super) trait Simd: Copy {
     const TILE_ROWS: usize;
     /// Registers in a row of the register tile, at most 3.
     const TILE_VECTORS: usize;
-    /// Whether a tile asks for rows of the input and for where its result lands before it needs them.
+    /// Whether a tile asks for rows of the input, for where its result lands and, if they are few rows, for 16-bit weights
+    /// before it needs them.
     const LOOKS_FAR: bool;
     /// Whether every tile widens 16-bit weights anew; otherwise the first one leaves them for the others.
     const READS_16: bool;
